@@ -1,0 +1,8 @@
+"""Fixtures for every test: see the modules named here."""
+
+pytest_plugins = [
+    "tests.fixtures.network",
+    "tests.fixtures.servers",
+    "tests.fixtures.database",
+    "tests.fixtures.web",
+]

@@ -1,0 +1,113 @@
+"""The embedded servers: whoever starts them can die in any way, and nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local import postgres, redis
+from local.postgres import command_of
+from local.servers import ServerFailed, free_port
+
+HOLDER = """
+import sys
+from pathlib import Path
+from local import postgres, redis
+folder = Path(sys.argv[1])
+servers = [postgres.start(folder / "pg", throwaway=True), redis.start(folder / "redis")]
+guards = [str(server.guarded.process.pid) for server in servers]
+children = [Path("/proc", guard, "task", guard, "children").read_text().strip() for guard in guards]
+print(*guards, *children, flush=True)
+sys.stdin.read()
+"""
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def gone(pids: list[int], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(command_of(pid) for pid in pids):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.fixture
+def holder(tmp_path_factory: pytest.TempPathFactory):
+    """A process that holds both servers, and the ids of its guards and servers."""
+    folder = tmp_path_factory.mktemp("with space")
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    pids = [int(word) for word in process.stdout.readline().split()]
+    yield process, pids
+    process.kill()
+    process.communicate()
+
+
+@linux_only
+@pytest.mark.faults
+def test_servers_end_when_their_holder_is_killed(holder) -> None:
+    process, pids = holder
+    assert len(pids) == 4
+    assert all(command_of(pid) for pid in pids)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert gone(pids)
+
+
+@linux_only
+@pytest.mark.faults
+def test_servers_end_when_their_guards_are_killed(holder) -> None:
+    _, pids = holder
+    for guard in pids[:2]:
+        os.kill(guard, signal.SIGKILL)
+    assert gone(pids[2:])
+
+
+def test_a_cluster_in_a_folder_with_spaces_keeps_its_data_and_its_port(tmp_path: Path) -> None:
+    folder = tmp_path / "my demo folder" / ("long" * 30)
+    first = postgres.start(folder)
+    with psycopg.connect(first.url()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    first.stop()
+    second = postgres.start(folder, port=first.port)
+    with psycopg.connect(second.url()) as connection:
+        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+    assert second.port == first.port
+    second.stop()
+
+
+def test_the_apps_role_can_neither_pass_row_level_security_nor_make_roles(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles"
+            " WHERE rolname = current_user"
+        ).fetchone()
+    assert row == (False, False, False, False)
+
+
+def test_a_wrong_password_is_refused(servers) -> None:
+    url = servers.database("postgres", "postgres").replace(servers.passwords["postgres"], "guessed")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url)
+
+
+def test_servers_listen_on_loopback_only(servers) -> None:
+    with psycopg.connect(servers.database("postgres", "postgres")) as connection:
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    with pytest.raises(ServerFailed, match="did not start"):
+        redis.start(tmp_path / "redis", databases=-1)
+
+
+def test_a_taken_port_is_passed_over(servers) -> None:
+    assert free_port(servers.redis_port) != servers.redis_port
