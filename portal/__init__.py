@@ -1,0 +1,45 @@
+"""A partner portal for MSP billing: connect Autotask, sync, take payments, reconcile."""
+
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import event
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal import cli, config, error_pages, formatters, logs, security_headers, views
+from portal.access import permissions, requests, sessions, tenancy
+from portal.extensions import csrf, db, login_manager, migrate
+
+
+def create_app(settings: dict[str, Any] | None = None) -> Flask:
+    """The application. `settings` override what the environment says. Raises ConfigError."""
+    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app.config.update(settings if settings is not None else config.load())
+    logs.configure(app.config["LOG_FORMAT"])
+    _extensions(app)
+    requests.register(app)
+    security_headers.register(app)
+    app.after_request(requests.no_store)
+    formatters.register(app)
+    error_pages.register(app)
+    views.register(app)
+    cli.register(app)
+    permissions.refuse_unmarked_views(app)
+    return app
+
+
+def _extensions(app: Flask) -> None:
+    if app.config["TRUSTED_PROXIES"]:
+        hops = app.config["TRUSTED_PROXIES"]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    db.init_app(app)
+    migrate.init_app(app, db)
+    login_manager.init_app(app)
+    login_manager.login_view = "sessions.new"
+    csrf.init_app(app)
+    with app.app_context():
+        event.listen(db.engine, "connect", tenancy.lower_privileges)
+    app.view_functions["static"] = permissions.public(app.view_functions["static"])
+
+
+__all__ = ["create_app", "sessions"]

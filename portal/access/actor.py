@@ -1,0 +1,31 @@
+"""Who acts: the user acted as, and the true user at the keyboard."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    WEB = "web"
+    API = "api"
+    COMMAND = "command"
+    SCHEDULE = "schedule"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Both people of an action. Without users it is the system or an operator, told by `source`."""
+
+    source: Source
+    user_id: int | None = None
+    true_user_id: int | None = None
+    visit_id: int | None = None
+    request_id: str = ""
+
+    @classmethod
+    def system(cls, source: Source = Source.WORKER) -> "Actor":
+        return cls(source=source)
+
+    @property
+    def is_support(self) -> bool:
+        return self.visit_id is not None

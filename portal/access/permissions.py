@@ -1,0 +1,118 @@
+"""What each role may do, and the marks that open a view."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Flask, g
+from werkzeug.exceptions import Forbidden, NotFound
+
+from portal.models import Role
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Permission(StrEnum):
+    VIEW = "view"
+    EXPORT = "export"
+    RECORD_PAYMENTS = "payments.record"
+    DELETE_PAYMENTS = "payments.delete"
+    EDIT_RECORDS = "records.edit"
+    ARCHIVE = "records.archive"
+    DECIDE_EXCEPTIONS = "exceptions.decide"
+    RETRY_DELIVERIES = "deliveries.retry"
+    RUN_SYNCS = "syncs.run"
+    SET_FILTERS = "filters.set"
+    CREDENTIALS = "integrations.credentials"
+    USERS = "users.manage"
+    API_KEYS = "api_keys.manage"
+
+
+READER = {Permission.VIEW, Permission.EXPORT}
+CLERK = READER | {
+    Permission.RECORD_PAYMENTS,
+    Permission.DELETE_PAYMENTS,
+    Permission.EDIT_RECORDS,
+    Permission.DECIDE_EXCEPTIONS,
+}
+MANAGER = CLERK | {
+    Permission.ARCHIVE,
+    Permission.RETRY_DELIVERIES,
+    Permission.RUN_SYNCS,
+    Permission.SET_FILTERS,
+}
+OWNER = set(Permission)
+
+ROLE_PERMISSIONS: dict[str, set[Permission]] = {
+    Role.READER: READER,
+    Role.CLERK: CLERK,
+    Role.MANAGER: MANAGER,
+    Role.OWNER: OWNER,
+}
+
+# A support visit in view mode reads pages; it never exports (rule 7.2).
+SUPPORT_VIEW = {Permission.VIEW}
+
+
+def may(permission: Permission) -> bool:
+    """True when the person of this request holds the permission at the current partner."""
+    return permission in g.get("permissions", set())
+
+
+def requires(permission: Permission) -> Callable[[View], View]:
+    """Opens a partner's page to those who hold the permission: strangers get 404, members without it 403."""
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if g.get("partner") is None:
+                raise NotFound
+            if not may(permission):
+                raise Forbidden
+            return view(*args, **kwargs)
+
+        guarded.access = permission.value  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return mark
+
+
+def public(view: View) -> View:
+    """Opens a view to everybody, signed in or not."""
+    view.access = "public"  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(view: View) -> View:
+    """Opens a view to every signed-in person, outside any partner."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    guarded.access = "signed_in"  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def staff_only(view: View) -> View:
+    """Opens a view to support staff; everybody else gets 404."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        user = g.get("true_user")
+        if user is None or not user.is_staff:
+            raise NotFound
+        return view(*args, **kwargs)
+
+    guarded.access = "staff"  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def refuse_unmarked_views(app: Flask) -> None:
+    """Stops the start when a view carries no access mark: access is closed by default."""
+    unmarked = sorted(
+        endpoint for endpoint, view in app.view_functions.items() if not hasattr(view, "access")
+    )
+    if unmarked:
+        raise RuntimeError(f"These views carry no access mark: {', '.join(unmarked)}")

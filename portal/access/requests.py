@@ -1,0 +1,134 @@
+"""What happens before every request: who is it, which partner is meant, and may they come in."""
+
+import secrets
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_login import current_user
+from sqlalchemy import select
+from werkzeug.exceptions import Forbidden, NotFound
+
+from portal.access import sessions, support
+from portal.access.actor import Actor, Source
+from portal.access.permissions import ROLE_PERMISSIONS, SUPPORT_VIEW
+from portal.access.tenancy import system_scope, tenant_scope
+from portal.extensions import db, login_manager
+from portal.models import Membership, Tenant
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+POLL_HEADER = "X-Portal-Poll"
+
+
+def register(app: Flask) -> None:
+    app.url_value_preprocessor(_take_partner_slug)
+    app.before_request(_identify)
+    app.before_request(_enter_partner)
+    app.teardown_request(_leave_partner)
+    app.url_defaults(_keep_partner_slug)
+
+
+def _take_partner_slug(_: str | None, values: dict[str, Any] | None) -> None:
+    g.partner_slug = (values or {}).pop("partner_slug", None)
+
+
+def _keep_partner_slug(endpoint: str, values: dict[str, Any]) -> None:
+    from flask import current_app
+
+    if "partner_slug" not in values and current_app.url_map.is_endpoint_expecting(endpoint, "partner_slug"):
+        values["partner_slug"] = g.get("partner_slug")
+
+
+def _identify() -> Any:
+    g.request_id = secrets.token_hex(8)
+    g.partner = g.true_user = g.login_session = g.support_visit = None
+    g.permissions = set()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    access = _access_mark()
+    if access in ("public", "api"):
+        g.actor = Actor(source=Source.WEB, request_id=g.request_id)
+    if access == "api":
+        return None
+    if current_user.is_authenticated:
+        _signed_in()
+    elif access != "public":
+        return login_manager.unauthorized()
+    return None
+
+
+def _access_mark() -> str | None:
+    from flask import current_app
+
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, "access", None) if view else "public"
+
+
+def _signed_in() -> None:
+    login = current_user.login
+    g.login_session, g.true_user = login, login.user
+    g.actor = Actor(Source.WEB, login.user_id, login.user_id, None, g.request_id)
+    structlog.contextvars.bind_contextvars(user_id=login.user_id)
+    if login.user.is_staff:
+        g.support_visit = support.running(login)
+    if not request.headers.get(POLL_HEADER):
+        sessions.touch(login)
+        db.session.commit()
+
+
+def _enter_partner() -> None:
+    if g.partner_slug is None or g.get("true_user") is None:
+        return
+    tenant = db.session.scalar(select(Tenant).where(Tenant.slug == g.partner_slug))
+    if tenant is None:
+        raise NotFound
+    if g.support_visit is not None and g.support_visit.tenant_id == tenant.id:
+        _enter_as_support(tenant)
+    else:
+        _enter_as_member(tenant)
+    structlog.contextvars.bind_contextvars(tenant_id=tenant.id)
+
+
+def _enter_as_member(tenant: Tenant) -> None:
+    with system_scope():
+        role = db.session.scalar(
+            select(Membership.role).where(
+                Membership.tenant_id == tenant.id, Membership.user_id == g.true_user.id
+            )
+        )
+    if role is None or g.true_user.is_staff:
+        raise NotFound
+    _open(tenant)
+    g.role, g.permissions = role, ROLE_PERMISSIONS[role]
+
+
+def _enter_as_support(tenant: Tenant) -> None:
+    _open(tenant)
+    visit = g.support_visit
+    g.actor = support.actor_of(visit, g.request_id)
+    g.role, g.permissions = None, SUPPORT_VIEW
+    support.log_request(visit, request.method, request.full_path.rstrip("?"), g.request_id)
+    db.session.commit()
+    structlog.contextvars.bind_contextvars(support_visit_id=visit.id)
+    if request.method not in SAFE_METHODS:
+        raise Forbidden("Support can look here but not change anything.")
+
+
+def _open(tenant: Tenant) -> None:
+    g.tenant_scope = tenant_scope(tenant.id)
+    g.tenant_scope.__enter__()
+    g.partner = tenant
+
+
+def _leave_partner(error: BaseException | None) -> None:
+    scope = g.pop("tenant_scope", None)
+    if scope is not None:
+        db.session.rollback()
+        scope.__exit__(None, None, None)
+
+
+def no_store(response: Response) -> Response:
+    """Signed-in pages are not kept by browsers or proxies."""
+    if g.get("true_user") is not None and "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response

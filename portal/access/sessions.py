@@ -1,0 +1,91 @@
+"""Signed-in browsers: a random token in the cookie, its hash in the database, so that it can be revoked."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from flask import g, session
+from flask_login import UserMixin, login_user, logout_user
+from sqlalchemy import select, update
+
+from portal import clock
+from portal.access import passwords
+from portal.extensions import db, login_manager
+from portal.models import LoginSession, User
+
+IDLE = {False: timedelta(hours=2), True: timedelta(minutes=30)}  # by is_staff
+ABSOLUTE = {False: timedelta(hours=24), True: timedelta(hours=12)}
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+class SignedIn(UserMixin):
+    """What Flask-Login carries: the user, the login session, and the token of the cookie."""
+
+    def __init__(self, login: LoginSession, token: str) -> None:
+        self.login, self.user, self.token = login, login.user, token
+
+    def get_id(self) -> str:
+        return self.token
+
+
+def authenticate(email: str, password: str) -> User | None:
+    """The user with this e-mail and password, or None; both failures take the same time."""
+    user = find_user(email)
+    right = passwords.matches(user.password_hash if user else None, password)
+    return user if user and right and user.disabled_at is None else None
+
+
+def find_user(email: str) -> User | None:
+    """The user with this e-mail, whatever its case."""
+    return db.session.scalar(select(User).where(db.func.lower(User.email) == email.strip().lower()))
+
+
+def start(user: User) -> LoginSession:
+    """Signs the browser in under a new token. The caller commits."""
+    session.clear()
+    token = secrets.token_urlsafe(32)
+    login = LoginSession(token_hash=_hash(token), user_id=user.id, user=user)
+    db.session.add(login)
+    db.session.flush()
+    login_user(SignedIn(login, token))
+    return login
+
+
+def end() -> None:
+    """Signs the browser out on the server as well. The caller commits."""
+    login = g.get("login_session")
+    if login is not None:
+        login.ended_at = clock.now()
+    logout_user()
+    session.clear()
+
+
+def end_all(user_id: int) -> None:
+    """Signs a user out everywhere. The caller commits."""
+    db.session.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+
+
+@login_manager.user_loader
+def load(token: str) -> SignedIn | None:
+    """The signed-in person of a cookie's token, or None when it ended or went stale."""
+    login = db.session.scalar(select(LoginSession).where(LoginSession.token_hash == _hash(token)))
+    if login is None or login.ended_at is not None or login.user.disabled_at is not None:
+        return None
+    now, staff = clock.now(), login.user.is_staff
+    if now - login.last_used_at > IDLE[staff] or now - login.created_at > ABSOLUTE[staff]:
+        return None
+    return SignedIn(login, token)
+
+
+def touch(login: LoginSession) -> None:
+    """Keeps a session alive; called for a person's requests, not for polls. The caller commits."""
+    if clock.now() - login.last_used_at > TOUCH_EVERY:
+        login.last_used_at = clock.now()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

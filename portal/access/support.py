@@ -1,0 +1,124 @@
+"""Support visits: staff inside a partner, as one of its users, with a reason and a time limit."""
+
+from datetime import timedelta
+
+from flask import session
+from sqlalchemy import select, update
+from werkzeug.exceptions import Forbidden
+
+from portal import clock
+from portal.access import audit
+from portal.access.actor import Actor, Source
+from portal.access.tenancy import system_scope, tenant_scope
+from portal.extensions import db
+from portal.models import (
+    LoginSession,
+    Membership,
+    Role,
+    SupportRequest,
+    SupportVisit,
+    Tenant,
+    User,
+)
+
+LONGEST = timedelta(minutes=60)
+SHORTEST_REASON = 10
+COOKIE_KEY = "support_visit"
+
+
+class CannotVisit(ValueError):
+    """The visit is refused; the message says why."""
+
+
+def begin(
+    login: LoginSession, tenant: Tenant, reason: str, ticket: str = "", minutes: int = 60, request_id: str = ""
+) -> SupportVisit:
+    """Starts a view-only visit and writes it to the partner's own log. The caller commits."""
+    if not login.user.is_staff:
+        raise Forbidden
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise CannotVisit(f"Say why in at least {SHORTEST_REASON} characters.")
+    if running(login) is not None:
+        raise CannotVisit("You are already inside a partner. Stop that visit first.")
+    with tenant_scope(tenant.id):
+        visit = SupportVisit(
+            tenant_id=tenant.id,
+            staff_user_id=login.user_id,
+            as_user_id=_user_to_act_as(tenant).id,
+            login_session_id=login.id,
+            reason=reason.strip(),
+            ticket=ticket.strip(),
+            started_at=clock.now(),
+            expires_at=clock.now() + min(timedelta(minutes=minutes), LONGEST),
+        )
+        db.session.add(visit)
+        db.session.flush()
+        audit.record(
+            actor_of(visit, request_id), "support_visit.started", "support_visit", visit.id, reason=visit.reason,
+            ticket=visit.ticket, mode=visit.mode, expires_at=visit.expires_at,
+        )
+    session[COOKIE_KEY] = visit.id
+    return visit
+
+
+def running(login: LoginSession) -> SupportVisit | None:
+    """The visit of this browser that has neither ended nor run out."""
+    with system_scope():
+        return db.session.scalar(
+            select(SupportVisit).where(
+                SupportVisit.login_session_id == login.id,
+                SupportVisit.ended_at.is_(None),
+                SupportVisit.expires_at > clock.now(),
+            )
+        )
+
+
+def stop(visit: SupportVisit, by_user_id: int, request_id: str = "") -> None:
+    """Ends a visit, from either side. Safe to call twice. The caller commits."""
+    with tenant_scope(visit.tenant_id):
+        ended = db.session.execute(
+            update(SupportVisit)
+            .where(
+                SupportVisit.tenant_id == visit.tenant_id,
+                SupportVisit.id == visit.id,
+                SupportVisit.ended_at.is_(None),
+            )
+            .values(ended_at=clock.now(), ended_by_id=by_user_id)
+        )
+        if ended.rowcount:
+            audit.record(actor_of(visit, request_id), "support_visit.stopped", "support_visit", visit.id)
+    session.pop(COOKIE_KEY, None)
+
+
+def log_request(visit: SupportVisit, method: str, path: str, request_id: str) -> None:
+    """Writes one request of a visit, before it runs. The caller commits."""
+    db.session.add(
+        SupportRequest(
+            tenant_id=visit.tenant_id, visit_id=visit.id, method=method, path=path[:2000], request_id=request_id
+        )
+    )
+
+
+def actor_of(visit: SupportVisit, request_id: str = "") -> Actor:
+    """Both people of a visit."""
+    return Actor(
+        source=Source.WEB,
+        user_id=visit.as_user_id,
+        true_user_id=visit.staff_user_id,
+        visit_id=visit.id,
+        request_id=request_id,
+    )
+
+
+def _user_to_act_as(tenant: Tenant) -> User:
+    """The partner's longest-standing owner: what support sees is what the owner sees, read-only."""
+    user = db.session.scalar(
+        select(User)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.tenant_id == tenant.id, Membership.role == Role.OWNER, User.is_staff.is_(False))
+        .order_by(Membership.id)
+        .limit(1)
+    )
+    if user is None:
+        raise CannotVisit("This partner has no owner yet, so there is nobody to act as.")
+    return user

@@ -1,0 +1,125 @@
+"""The tenant of every transaction. Row-level security shows a partner's rows only inside its scope."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, event, select, text
+from sqlalchemy.orm import Session, SessionTransaction
+from werkzeug.exceptions import NotFound
+
+from portal.extensions import db
+from portal.models.base import TenantOwned
+
+Row = TypeVar("Row", bound=TenantOwned)
+
+APPLY = text("SELECT set_config('app.tenant_id', :tenant_id, true), set_config('app.scope', :name, true)")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the database shows: one partner's rows, or (`system`) the readable columns of due work of all."""
+
+    tenant_id: int | None = None
+    system: bool = False
+
+
+class NoTenant(RuntimeError):
+    """A query for a partner's rows was made outside any tenant scope: a programming error."""
+
+
+_current: ContextVar[Scope] = ContextVar("scope", default=Scope())
+
+
+def current_tenant_id() -> int:
+    """The tenant of the running scope. Raises NoTenant outside one."""
+    tenant_id = _current.get().tenant_id
+    if tenant_id is None:
+        raise NoTenant("No partner is in scope.")
+    return tenant_id
+
+
+@contextmanager
+def tenant_scope(tenant_id: int) -> Iterator[None]:
+    """Every transaction inside sees and writes this partner's rows only."""
+    with _scope(Scope(tenant_id=tenant_id)):
+        yield
+
+
+@contextmanager
+def system_scope() -> Iterator[None]:
+    """Every transaction inside reads due work of all partners, and writes nobody's."""
+    with _scope(Scope(system=True)):
+        yield
+
+
+def scoped(model: type[Row]) -> Select[tuple[Row]]:
+    """A select of one partner's rows: the start of every query for them."""
+    return select(model).where(model.tenant_id == current_tenant_id())
+
+
+def find_or_404(model: type[Row], row_id: int) -> Row:
+    """The partner's row with this id. Raises NotFound for unknown and foreign ids alike."""
+    row = db.session.get(model, (current_tenant_id(), row_id))
+    if row is None:
+        raise NotFound
+    return row
+
+
+@contextmanager
+def _scope(scope: Scope) -> Iterator[None]:
+    token = _current.set(scope)
+    try:
+        _apply_to_open_transaction()
+        yield
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        _current.reset(token)
+        _apply_to_open_transaction()
+
+
+def _apply_to_open_transaction() -> None:
+    if db.session.registry.has() and db.session().in_transaction():
+        _apply(db.session.connection())
+
+
+def _apply(connection: Connection) -> None:
+    scope = _current.get()
+    connection.execute(
+        APPLY,
+        {
+            "tenant_id": "" if scope.tenant_id is None else str(scope.tenant_id),
+            "name": "system" if scope.system else "",
+        },
+    )
+
+
+@event.listens_for(Session, "after_begin")
+def _scope_every_transaction(_: Session, __: SessionTransaction, connection: Connection) -> None:
+    _apply(connection)
+
+
+def lower_privileges(dbapi_connection: Any, _: Any) -> None:
+    """On connect: a role that would bypass row-level security steps down to `portal_app`, which does not."""
+    with dbapi_connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        if cursor.fetchone()[0]:
+            cursor.execute(STEP_DOWN)
+            cursor.execute("SET ROLE portal_app")
+    dbapi_connection.commit()
+
+
+STEP_DOWN = """
+DO $$ BEGIN
+    PERFORM pg_advisory_xact_lock(7311);
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'portal_app') THEN
+        CREATE ROLE portal_app NOLOGIN NOSUPERUSER NOBYPASSRLS;
+    END IF;
+    IF NOT has_schema_privilege('portal_app', 'public', 'CREATE') THEN
+        GRANT ALL ON SCHEMA public TO portal_app;
+    END IF;
+END $$"""

@@ -1,0 +1,43 @@
+"""Secrets at rest: AES-256-GCM, bound to the tenant, table, column and row they belong to."""
+
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE_BYTES = 12
+
+
+class DecryptionError(Exception):
+    """The stored value does not belong to this place, or its key is no longer configured."""
+
+
+def place(tenant_id: int, table: str, column: str, row_id: int) -> str:
+    """The address a secret is bound to; a value copied elsewhere does not decrypt."""
+    return f"{tenant_id}/{table}/{column}/{row_id}"
+
+
+def encrypt(keys: Mapping[str, bytes], where: str, text: str) -> bytes:
+    """Bytes `version NUL nonce ciphertext`, under the first key."""
+    version, key = next(iter(keys.items()))
+    nonce = os.urandom(NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, text.encode(), _bound(where, version))
+    return version.encode() + b"\0" + nonce + sealed
+
+
+def decrypt(keys: Mapping[str, bytes], where: str, stored: bytes) -> str:
+    """The text encrypted at `where`. Raises DecryptionError."""
+    version_bytes, _, rest = bytes(stored).partition(b"\0")
+    version = version_bytes.decode("ascii", "replace")
+    if version not in keys:
+        raise DecryptionError(f"The key version {version!r} is not in ENCRYPTION_KEYS.")
+    try:
+        opened = AESGCM(keys[version]).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], _bound(where, version))
+    except InvalidTag as error:
+        raise DecryptionError("A stored secret does not belong to its place.") from error
+    return opened.decode()
+
+
+def _bound(where: str, version: str) -> bytes:
+    return f"{where}/{version}".encode()

@@ -1,0 +1,101 @@
+"""What we know: one file per noun."""
+
+from portal.models.api_key import ApiKey
+from portal.models.audit_event import AuditEvent
+from portal.models.base import Base
+from portal.models.customer import Contact, Customer
+from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
+from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
+from portal.models.integration import (
+    ApiUsage,
+    CallSlot,
+    Identifier,
+    Integration,
+    IntegrationRole,
+    IntegrationState,
+    SyncCursor,
+    TotalsMode,
+    TotalsSource,
+)
+from portal.models.invoice import (
+    Agreement,
+    Invoice,
+    InvoiceLine,
+    InvoicePdf,
+    InvoiceStatus,
+    PdfState,
+    StoredFile,
+)
+from portal.models.membership import Membership, Role
+from portal.models.payment import (
+    Allocation,
+    CreditApplication,
+    IdempotencyKey,
+    Payment,
+    PaymentMethod,
+    Settlement,
+)
+from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode
+from portal.models.sync_run import (
+    INCOMPLETE,
+    RunState,
+    SyncChange,
+    SyncKind,
+    SyncRun,
+    SyncSchedule,
+    SyncTrigger,
+)
+from portal.models.tenant import Tenant
+from portal.models.user import LoginSession, User
+
+__all__ = [
+    "INCOMPLETE",
+    "Agreement",
+    "Allocation",
+    "ApiKey",
+    "ApiUsage",
+    "AttemptOutcome",
+    "AuditEvent",
+    "Base",
+    "CallSlot",
+    "Cause",
+    "Contact",
+    "CreditApplication",
+    "Customer",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
+    "ExceptionItem",
+    "ExceptionState",
+    "IdempotencyKey",
+    "Identifier",
+    "Integration",
+    "IntegrationRole",
+    "IntegrationState",
+    "Invoice",
+    "InvoiceLine",
+    "InvoicePdf",
+    "InvoiceStatus",
+    "LoginSession",
+    "Membership",
+    "Payment",
+    "PaymentMethod",
+    "PdfState",
+    "Role",
+    "RunState",
+    "Settlement",
+    "StoredFile",
+    "SupportRequest",
+    "SupportVisit",
+    "SyncChange",
+    "SyncCursor",
+    "SyncKind",
+    "SyncRun",
+    "SyncSchedule",
+    "SyncTrigger",
+    "Tenant",
+    "TotalsMode",
+    "TotalsSource",
+    "User",
+    "VisitMode",
+]

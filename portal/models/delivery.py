@@ -1,0 +1,83 @@
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.models.base import Base, TenantOwned, belongs_to, created, one_of
+from portal.models.invoice import Invoice
+
+
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    SENDING = "sending"
+    CONFIRMED = "confirmed"
+    PARKED = "parked"
+
+
+class Delivery(TenantOwned, Base):
+    """What Autotask should show for one invoice: paid on `wish_paid_on`, or not paid (null).
+
+    `our_mark_on` is the paid date the portal wrote, or may have written; any other date is Autotask's own.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "invoice_id"),
+        belongs_to("invoice_id", "invoice"),
+        one_of("state", DeliveryState),
+        Index("ix_delivery_due", "next_try_at", postgresql_where="state IN ('waiting', 'sending')"),
+        Index(None, "tenant_id", "state"),
+    )
+
+    invoice_id: Mapped[int]
+    wish_paid_on: Mapped[date | None]
+    wish_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    done_version: Mapped[int] = mapped_column(Integer, server_default="0")
+    our_mark_on: Mapped[date | None]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    next_try_at: Mapped[datetime | None]
+    lease_token: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    error_kind: Mapped[str | None]
+    error: Mapped[str | None]
+    wished_at: Mapped[datetime] = created()
+    sent_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created()
+
+    invoice: Mapped[Invoice] = relationship(viewonly=True)
+
+
+class AttemptOutcome(StrEnum):
+    STARTED = "started"
+    CONFIRMED = "confirmed"
+    NOTHING_TO_DO = "nothing_to_do"
+    RETRY = "retry"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    OVERTAKEN = "overtaken"
+
+
+class DeliveryAttempt(TenantOwned, Base):
+    """One try to make Autotask match, written before anything is sent."""
+
+    __tablename__ = "delivery_attempt"
+    __table_args__ = (
+        belongs_to("delivery_id", "delivery"),
+        one_of("outcome", AttemptOutcome),
+        Index(None, "tenant_id", "delivery_id"),
+    )
+
+    delivery_id: Mapped[int]
+    wish_version: Mapped[int] = mapped_column(Integer)
+    wish_paid_on: Mapped[date | None]
+    outcome: Mapped[str]
+    wrote: Mapped[str | None]
+    seen_before: Mapped[date | None]
+    seen_after: Mapped[date | None]
+    error: Mapped[str | None]
+    calls: Mapped[int] = mapped_column(Integer, server_default="0")
+    started_at: Mapped[datetime] = created()
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,186 @@
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import Computed, Index, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.models.base import (
+    Amount,
+    Base,
+    Currency,
+    RawAmount,
+    TenantOwned,
+    belongs_to,
+    bounded,
+    created,
+    one_of,
+)
+from portal.models.customer import Customer
+
+
+class InvoiceStatus(StrEnum):
+    OPEN = "open"
+    PART_PAID = "part_paid"
+    PAID = "paid"
+    VOIDED = "voided"
+    CREDIT = "credit"
+
+
+class Agreement(StrEnum):
+    """Whether the portal and Autotask say the same about one invoice."""
+
+    AGREES = "agrees"
+    WAITING = "waiting"
+    DIFFERS = "differs"
+    OUTSIDE_FILTERS = "outside_filters"
+    MISSING = "missing"
+    VOIDED = "voided"
+    PORTAL_ONLY = "portal_only"
+
+
+OUTSTANDING = "amount_due - paid_amount - credited_amount - settled_amount"
+
+STATUS = f"""CASE
+    WHEN is_voided THEN 'voided'
+    WHEN amount_due < 0 THEN 'credit'
+    WHEN {OUTSTANDING} <= 0 THEN 'paid'
+    WHEN paid_amount + credited_amount + settled_amount > 0 THEN 'part_paid'
+    ELSE 'open' END"""
+
+
+class Invoice(TenantOwned, Base):
+    """What a customer owes. Rows are matched by `autotask_id` only; `number` is untrusted text.
+
+    `total_raw` and `tax_raw` are Autotask's values to the digit, `amount_due` includes tax and is rounded.
+    """
+
+    __tablename__ = "invoice"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "integration_id", "autotask_id"),
+        belongs_to("integration_id", "integration"),
+        belongs_to("customer_id", "customer"),
+        one_of("agreement", Agreement),
+        *bounded("amount_due", "total_raw", "tax_raw", "lines_raw"),
+        *bounded("paid_amount", "credited_amount", "settled_amount", least="0"),
+        Index(None, "tenant_id", "issued_on", "id"),
+        Index(None, "tenant_id", "customer_id"),
+        Index(None, "tenant_id", "status", "issued_on", "id"),
+        Index("ix_invoice_number", "tenant_id", "number"),
+    )
+
+    integration_id: Mapped[int | None]
+    autotask_id: Mapped[int | None]
+    customer_id: Mapped[int]
+    number: Mapped[str]
+    autotask_number: Mapped[str | None]
+    issued_on: Mapped[date]
+    due_on: Mapped[date | None]
+    currency: Mapped[Currency]
+    total_raw: Mapped[RawAmount]
+    tax_raw: Mapped[RawAmount] = mapped_column(server_default="0")
+    lines_raw: Mapped[RawAmount | None]
+    amount_due: Mapped[Amount]
+    paid_amount: Mapped[Amount] = mapped_column(server_default="0")
+    credited_amount: Mapped[Amount] = mapped_column(server_default="0")
+    settled_amount: Mapped[Amount] = mapped_column(server_default="0")
+    outstanding: Mapped[Decimal] = mapped_column(Amount.__metadata__[0].column.type, Computed(OUTSTANDING, persisted=True))
+    status: Mapped[str] = mapped_column(Computed(STATUS, persisted=True))
+    is_voided: Mapped[bool] = mapped_column(server_default="false")
+    voided_on: Mapped[date | None]
+    order_number: Mapped[str] = mapped_column(server_default="")
+    comments: Mapped[str] = mapped_column(server_default="")
+    tax_region: Mapped[str] = mapped_column(server_default="")
+    from_on: Mapped[date | None]
+    to_on: Mapped[date | None]
+    autotask_created_at: Mapped[datetime | None]
+    autotask_due_on: Mapped[date | None]
+    autotask_paid_on: Mapped[date | None]
+    autotask_read_at: Mapped[datetime | None]
+    last_seen_run_id: Mapped[int | None]
+    lines_read_at: Mapped[datetime | None]
+    locally_changed_at: Mapped[datetime | None]
+    agreement: Mapped[str] = mapped_column(server_default=Agreement.AGREES)
+    outside_filters_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created()
+
+    customer: Mapped[Customer] = relationship(viewonly=True)
+
+    @property
+    def is_payable(self) -> bool:
+        """True while a payment may be recorded against it."""
+        return (
+            self.status in (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
+            and self.archived_at is None
+            and self.outstanding > 0
+        )
+
+
+class InvoiceLine(TenantOwned, Base):
+    """One posted billing item of an invoice."""
+
+    __tablename__ = "invoice_line"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "integration_id", "autotask_id"),
+        belongs_to("integration_id", "integration"),
+        belongs_to("invoice_id", "invoice"),
+        *bounded("quantity", "rate", "price_raw", "tax_raw", "total_raw"),
+        Index(None, "tenant_id", "invoice_id"),
+    )
+
+    integration_id: Mapped[int | None]
+    autotask_id: Mapped[int | None]
+    invoice_id: Mapped[int]
+    name: Mapped[str] = mapped_column(server_default="")
+    description: Mapped[str] = mapped_column(server_default="")
+    quantity: Mapped[RawAmount]
+    rate: Mapped[RawAmount]
+    price_raw: Mapped[RawAmount]
+    tax_raw: Mapped[RawAmount]
+    total_raw: Mapped[RawAmount]
+    item_on: Mapped[date | None]
+    item_type: Mapped[int | None]
+    sort_order: Mapped[int | None]
+    non_billable: Mapped[bool] = mapped_column(server_default="false")
+    autotask_read_at: Mapped[datetime | None]
+
+
+class PdfState(StrEnum):
+    WAITING = "waiting"
+    HERE = "here"
+    UNAVAILABLE = "unavailable"
+
+
+class InvoicePdf(TenantOwned, Base):
+    """The PDF of an invoice: waiting, here, or not available because of `reason`."""
+
+    __tablename__ = "invoice_pdf"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "invoice_id"),
+        belongs_to("invoice_id", "invoice"),
+        one_of("state", PdfState),
+        Index("ix_invoice_pdf_waiting", "tenant_id", "id", postgresql_where="state = 'waiting'"),
+    )
+
+    invoice_id: Mapped[int]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    name: Mapped[str] = mapped_column(server_default="")
+    size: Mapped[int | None] = mapped_column(Integer)
+    storage_key: Mapped[str | None]
+    wanted_at: Mapped[datetime] = created()
+    fetched_at: Mapped[datetime | None]
+    next_try_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class StoredFile(TenantOwned, Base):
+    """Bytes kept in the database while no other storage is configured."""
+
+    __tablename__ = "stored_file"
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+
+    key: Mapped[str]
+    data: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)

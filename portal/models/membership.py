@@ -1,0 +1,30 @@
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.models.base import Base, TenantOwned, created, one_of
+from portal.models.tenant import Tenant
+from portal.models.user import User
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    MANAGER = "manager"
+    CLERK = "clerk"
+    READER = "reader"
+
+
+class Membership(TenantOwned, Base):
+    """A user's role at one partner."""
+
+    __tablename__ = "membership"
+    __table_args__ = (UniqueConstraint("tenant_id", "user_id"), one_of("role", Role))
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    role: Mapped[str]
+    created_at: Mapped[datetime] = created()
+
+    user: Mapped[User] = relationship(viewonly=True)
+    tenant: Mapped[Tenant] = relationship(viewonly=True)

@@ -1,0 +1,19 @@
+from datetime import datetime
+
+from sqlalchemy import Identity, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.models.base import Base, created
+
+
+class Tenant(Base):
+    """A partner: a managed service provider that uses the portal."""
+
+    __tablename__ = "tenant"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(String(60), unique=True)
+    name: Mapped[str]
+    time_zone: Mapped[str] = mapped_column(server_default="UTC")
+    default_currency: Mapped[str] = mapped_column(String(3), server_default="USD")
+    created_at: Mapped[datetime] = created()

@@ -1,0 +1,40 @@
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.models.base import Base, created
+
+
+class User(Base):
+    """A person who logs in: with memberships of partners, or support staff."""
+
+    __tablename__ = "app_user"
+    __table_args__ = (Index("uq_app_user_email", text("lower(email)"), unique=True),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    email: Mapped[str]
+    name: Mapped[str] = mapped_column(server_default="")
+    password_hash: Mapped[str]
+    is_staff: Mapped[bool] = mapped_column(server_default="false")
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created()
+
+    @property
+    def label(self) -> str:
+        return self.name or self.email
+
+
+class LoginSession(Base):
+    """One signed-in browser. The cookie holds a random token, the row only its hash."""
+
+    __tablename__ = "login_session"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    created_at: Mapped[datetime] = created()
+    last_used_at: Mapped[datetime] = created()
+    ended_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="joined")
