@@ -91,26 +91,10 @@ def create(home: Path, binaries: Path, throwaway: bool) -> None:
     password_file.touch(mode=0o600)
     password_file.write_text(passwords[SUPERUSER])
     hand_over(data, password_file)
+    who = ["-U", SUPERUSER, "--pwfile", str(password_file), "--auth=scram-sha-256"]
+    what = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     made = subprocess.run(
-        [
-            binaries / "initdb",
-            "-D",
-            data,
-            "-U",
-            SUPERUSER,
-            "--pwfile",
-            password_file,
-            "--auth",
-            "scram-sha-256",
-        ]
-        + [
-            "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-            "--no-sync",
-        ]
-        + ["--no-instructions"],
+        [str(binaries / "initdb"), "-D", str(data), *who, *what, "--no-sync", "--no-instructions"],
         capture_output=True,
         text=True,
         cwd="/",

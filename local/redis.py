@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from local.servers import Guarded, ServerFailed, free_port
@@ -32,7 +33,7 @@ def start(folder: Path, *, port: int = 0, databases: int = 16) -> Redis:
         options += ["--daemonize", "no", "--databases", str(databases), "--dir", str(folder)]
         guarded = Guarded([str(get_binary_path()), *options], log=folder / "redis.log", grace=3)
         try:
-            guarded.wait_until(lambda port=chosen: answers(port), "The Redis-protocol server")
+            guarded.wait_until(partial(answers, chosen), "The Redis-protocol server")
             return Redis(guarded, chosen)
         except ServerFailed:
             if attempt == 2 or "Address already in use" not in guarded.tail():
