@@ -563,17 +563,20 @@ def upgrade():
         sa.Column("paid_amount", sa.Numeric(precision=18, scale=4), server_default="0", nullable=False),
         sa.Column("credited_amount", sa.Numeric(precision=18, scale=4), server_default="0", nullable=False),
         sa.Column("settled_amount", sa.Numeric(precision=18, scale=4), server_default="0", nullable=False),
+        sa.Column("applied_amount", sa.Numeric(precision=18, scale=4), server_default="0", nullable=False),
         sa.Column(
             "outstanding",
             sa.Numeric(precision=18, scale=4),
-            sa.Computed("amount_due - paid_amount - credited_amount - settled_amount", persisted=True),
+            sa.Computed(
+                "amount_due - paid_amount - credited_amount - settled_amount + applied_amount", persisted=True
+            ),
             nullable=False,
         ),
         sa.Column(
             "status",
             sa.Text(),
             sa.Computed(
-                "CASE\n    WHEN is_voided THEN 'voided'\n    WHEN amount_due < 0 THEN 'credit'\n    WHEN amount_due - paid_amount - credited_amount - settled_amount <= 0 THEN 'paid'\n    WHEN paid_amount + credited_amount + settled_amount > 0 THEN 'part_paid'\n    ELSE 'open' END",
+                "CASE\n    WHEN is_voided THEN 'voided'\n    WHEN amount_due < 0 THEN 'credit'\n    WHEN amount_due - paid_amount - credited_amount - settled_amount + applied_amount <= 0 THEN 'paid'\n    WHEN paid_amount + credited_amount + settled_amount > 0 THEN 'part_paid'\n    ELSE 'open' END",
                 persisted=True,
             ),
             nullable=False,
@@ -605,6 +608,9 @@ def upgrade():
         ),
         sa.CheckConstraint(
             "amount_due BETWEEN -99999999999 AND 99999999999", name=op.f("ck_invoice_amount_due_bounded")
+        ),
+        sa.CheckConstraint(
+            "applied_amount BETWEEN 0 AND 99999999999", name=op.f("ck_invoice_applied_amount_bounded")
         ),
         sa.CheckConstraint(
             "credited_amount BETWEEN 0 AND 99999999999", name=op.f("ck_invoice_credited_amount_bounded")

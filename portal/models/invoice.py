@@ -39,7 +39,7 @@ class Agreement(StrEnum):
     PORTAL_ONLY = "portal_only"
 
 
-OUTSTANDING = "amount_due - paid_amount - credited_amount - settled_amount"
+OUTSTANDING = "amount_due - paid_amount - credited_amount - settled_amount + applied_amount"
 
 STATUS = f"""CASE
     WHEN is_voided THEN 'voided'
@@ -53,6 +53,7 @@ class Invoice(TenantOwned, Base):
     """What a customer owes. Rows are matched by `autotask_id` only; `number` is untrusted text.
 
     `total_raw` and `tax_raw` are Autotask's values to the digit, `amount_due` includes tax and is rounded.
+    A negative `amount_due` is a credit, of which `applied_amount` went to other invoices.
     """
 
     __tablename__ = "invoice"
@@ -62,7 +63,7 @@ class Invoice(TenantOwned, Base):
         belongs_to("customer_id", "customer"),
         one_of("agreement", Agreement),
         *bounded("amount_due", "total_raw", "tax_raw", "lines_raw"),
-        *bounded("paid_amount", "credited_amount", "settled_amount", least="0"),
+        *bounded("paid_amount", "credited_amount", "settled_amount", "applied_amount", least="0"),
         Index(None, "tenant_id", "issued_on", "id"),
         Index(None, "tenant_id", "customer_id"),
         Index(None, "tenant_id", "status", "issued_on", "id"),
@@ -84,6 +85,7 @@ class Invoice(TenantOwned, Base):
     paid_amount: Mapped[Amount] = mapped_column(server_default="0")
     credited_amount: Mapped[Amount] = mapped_column(server_default="0")
     settled_amount: Mapped[Amount] = mapped_column(server_default="0")
+    applied_amount: Mapped[Amount] = mapped_column(server_default="0")
     outstanding: Mapped[Decimal] = mapped_column(Amount.__metadata__[0].column.type, Computed(OUTSTANDING, persisted=True))
     status: Mapped[str] = mapped_column(Computed(STATUS, persisted=True))
     is_voided: Mapped[bool] = mapped_column(server_default="false")

@@ -1,0 +1,73 @@
+"""Opening and closing what a person must look at: one open item per record and cause (rule 3.4)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
+
+from portal import clock
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import Cause, ExceptionItem, ExceptionState
+
+CLOSED_BY_ITSELF = "Closed by itself: both sides are in order again."
+
+
+def open_item(
+    cause: Cause,
+    subject_type: str,
+    subject_key: str,
+    *,
+    label: str,
+    detail: str,
+    ours: dict[str, Any] | None = None,
+    theirs: dict[str, Any] | None = None,
+    invoice_id: int | None = None,
+    run_id: int | None = None,
+) -> None:
+    """Opens the item, or counts another sighting of the one that is open and refreshes its texts."""
+    row = {
+        "tenant_id": current_tenant_id(),
+        "cause": cause,
+        "subject_type": subject_type,
+        "subject_key": subject_key,
+        "label": label,
+        "detail": detail,
+        "ours": ours or {},
+        "theirs": theirs or {},
+        "invoice_id": invoice_id,
+        "run_id": run_id,
+    }
+    statement = insert(ExceptionItem).values(row)
+    db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "cause", "subject_type", "subject_key"],
+            index_where=ExceptionItem.state == ExceptionState.OPEN.value,
+            set_={
+                **{name: statement.excluded[name] for name in ("label", "detail", "ours", "theirs", "run_id")},
+                "times_seen": ExceptionItem.times_seen + 1,
+                "last_seen_at": func.now(),
+            },
+        )
+    )
+
+
+def close_items(
+    cause: Cause, subject_type: str, subject_keys: Sequence[str], resolution: str = CLOSED_BY_ITSELF
+) -> int:
+    """Closes the open items of these records; how many there were."""
+    if not subject_keys:
+        return 0
+    closed = db.session.execute(
+        update(ExceptionItem)
+        .where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.cause == cause,
+            ExceptionItem.subject_type == subject_type,
+            ExceptionItem.subject_key.in_(subject_keys),
+            ExceptionItem.state == ExceptionState.OPEN,
+        )
+        .values(state=ExceptionState.RESOLVED, resolved_at=clock.now(), resolution=resolution)
+    )
+    return int(closed.rowcount)

@@ -1,0 +1,141 @@
+"""Exceptions that follow from what both sides say about an invoice (rules 3.9, 5.5 and 5.9)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from portal import exceptions
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import Cause
+from portal.money import plain
+
+BOTH_SIDES = text("""
+    SELECT i.id, i.autotask_id, i.number, i.currency, i.amount_due, i.is_voided, i.autotask_paid_on,
+        i.paid_amount + i.credited_amount AS covered,
+        d.state, d.wish_paid_on, d.our_mark_on,
+        EXISTS (SELECT FROM allocation a
+            JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
+            WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND p.currency <> i.currency)
+            AS other_currency
+    FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
+    WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
+        AND (d.id IS NOT NULL OR i.paid_amount + i.credited_amount > 0
+            OR EXISTS (SELECT FROM exception_item e
+                WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open'))
+    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+def judge(invoice_ids: Sequence[int]) -> None:
+    """Opens what is in conflict now, and closes what no longer is."""
+    rows = db.session.execute(BOTH_SIDES, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)}).all()
+    settled: dict[Cause, list[str]] = {}
+    for row in rows:
+        for cause, check in CHECKS.items():
+            detail = check(row)
+            if detail:
+                _open(cause, row, detail)
+            else:
+                settled.setdefault(cause, []).append(_key(row))
+    for cause, keys in settled.items():
+        exceptions.close_items(cause, "invoice", keys)
+
+
+def _overpaid(row: Row[Any]) -> str | None:
+    over = row.covered - row.amount_due
+    if row.is_voided or row.amount_due < 0 or over <= 0:
+        return None
+    return (
+        f"Payments and credits here are {plain(over, row.currency)} {row.currency} more than the invoice now asks for. "
+        "The invoice stays paid. Delete or change a payment, or give the customer the difference back."
+    )
+
+
+def _voided_with_payments(row: Row[Any]) -> str | None:
+    if not row.is_voided or row.covered <= 0:
+        return None
+    return (
+        f"The invoice was voided in Autotask, but {plain(row.covered, row.currency)} {row.currency} is recorded "
+        "against it here. The payment is kept. Delete it and record it against the invoice that replaces this one."
+    )
+
+
+def _unpaid_in_autotask(row: Row[Any]) -> str | None:
+    confirmed = row.state == "confirmed" and row.wish_paid_on is not None
+    if row.is_voided or not confirmed or row.autotask_paid_on is not None:
+        return None
+    return (
+        f"Autotask had confirmed this invoice as paid on {row.wish_paid_on:%-d %b %Y}, and somebody there has set "
+        "it back to unpaid. Nothing was changed here. Send the paid date again, or delete the payment."
+    )
+
+
+def _paid_mark_changed(row: Row[Any]) -> str | None:
+    changed = row.our_mark_on is not None and row.autotask_paid_on not in (None, row.our_mark_on)
+    if row.is_voided or not changed or row.wish_paid_on is not None:
+        return None
+    return (
+        f"There is no full payment here any more, but Autotask shows the invoice as paid on "
+        f"{row.autotask_paid_on:%-d %b %Y}, a date that was set there. Keep it as settled in Autotask, or clear it."
+    )
+
+
+def _paid_twice(row: Row[Any]) -> str | None:
+    theirs_later = (
+        row.wish_paid_on is not None
+        and row.our_mark_on is None
+        and row.autotask_paid_on is not None
+        and row.autotask_paid_on > row.wish_paid_on
+    )
+    if row.is_voided or not theirs_later:
+        return None
+    return (
+        f"Autotask's people marked this invoice as paid on {row.autotask_paid_on:%-d %b %Y}, after the payment of "
+        f"{row.wish_paid_on:%-d %b %Y} recorded here. Check that the customer did not pay twice."
+    )
+
+
+def _currency_changed(row: Row[Any]) -> str | None:
+    if not row.other_currency:
+        return None
+    return (
+        f"The customer's currency in Autotask is now {row.currency}, but a payment here is in another one. "
+        "Nothing is converted. Delete the payment and record it again in the right currency."
+    )
+
+
+CHECKS = {
+    Cause.OVERPAID: _overpaid,
+    Cause.VOIDED_WITH_PAYMENTS: _voided_with_payments,
+    Cause.UNPAID_IN_AUTOTASK: _unpaid_in_autotask,
+    Cause.PAID_MARK_CHANGED: _paid_mark_changed,
+    Cause.PAID_TWICE: _paid_twice,
+    Cause.CURRENCY_CHANGED: _currency_changed,
+}
+
+
+def _open(cause: Cause, row: Row[Any], detail: str) -> None:
+    exceptions.open_item(
+        cause,
+        "invoice",
+        _key(row),
+        label=f"Invoice {row.number}",
+        detail=detail,
+        ours={"paid_on": _day(row.wish_paid_on), "paid": plain(row.covered, row.currency)},
+        theirs={
+            "paid_on": _day(row.autotask_paid_on),
+            "amount_due": plain(row.amount_due, row.currency),
+            "voided": row.is_voided,
+        },
+        invoice_id=row.id,
+    )
+
+
+def _key(row: Row[Any]) -> str:
+    return str(row.autotask_id) if row.autotask_id is not None else f"portal-{row.id}"
+
+
+def _day(value: Any) -> str | None:
+    return value.isoformat() if value else None
