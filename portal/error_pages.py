@@ -1,0 +1,100 @@
+"""Every refusal and fault in words: what happened, a reference, where to go. As page, as fragment, as JSON."""
+
+from typing import Any, NamedTuple
+
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from portal import htmx
+
+
+class Words(NamedTuple):
+    title: str
+    what: str
+    next: str
+
+
+WORDS: dict[int, Words] = {
+    400: Words("This request could not be read", "Something in the address or the form was not as expected.",
+               "Go back and try once more."),
+    401: Words("Log in to go on", "This page is for people who are logged in.", "Log in, then open it again."),
+    403: Words("You may not do this", "Your role does not include this page or action.",
+               "Ask an owner of your company for the right to do it."),
+    404: Words("There is no such page", "The address is wrong, the item was removed, or it is not yours to see.",
+               "Check the address, or start from the home page."),
+    405: Words("That does not work here", "This address exists, but not for what was just tried.",
+               "Go back and use the buttons on the page."),
+    409: Words("Someone was faster", "What you were looking at has changed in the meantime.",
+               "Open the page again to see how it stands now."),
+    413: Words("That is too large", "The form or file is larger than this page accepts.", "Send less at once."),
+    422: Words("Something in the form needs a second look", "One of the values could not be accepted.",
+               "Go back and check what you typed."),
+    429: Words("Too many tries", "There were too many requests from here in a short time.",
+               "Wait a minute, then try again."),
+    500: Words("This page failed", "The fault is ours. It was recorded with the reference below.",
+               "Try again. If it fails again, give the reference to support."),
+    503: Words("Not available at the moment", "A part of this service does not answer right now. Nothing was lost.",
+               "Try again in a minute."),
+}  # fmt: skip
+FORM_EXPIRED = Words(
+    "This form was open too long",
+    "For your safety a form is valid only while you are logged in here. Nothing was saved.",
+    "Go back: what you typed is still there. Reload the page if sending it fails again.",
+)
+
+
+def register(app: Flask) -> None:
+    """Answer every HTTP error and every unforeseen fault in words."""
+    app.register_error_handler(CSRFError, form_expired)
+    app.register_error_handler(HTTPException, http_error)
+
+
+def form_expired(error: CSRFError) -> Response:
+    """A form whose token is missing, wrong or old: 400."""
+    return _answer(400, FORM_EXPIRED)
+
+
+def http_error(error: HTTPException) -> Response:
+    """Any refusal or fault; a description given to `abort` replaces the standing sentence. Flask logs faults itself."""
+    if error.response is not None or (error.code or 500) < 400:
+        return make_response(error.get_response())
+    status = error.code or 500
+    words = WORDS.get(status) or WORDS[500 if status >= 500 else 400]
+    own = error.description if error.description and error.description != type(error).description else None
+    answer = _answer(status, words._replace(what=own) if own else words)
+    for name, value in error.get_headers():
+        if name.lower() in ("retry-after", "allow", "www-authenticate"):
+            answer.headers[name] = value
+    return answer
+
+
+def reference() -> str | None:
+    """The request's id, which the log carries too."""
+    return g.get("request_id")
+
+
+def _answer(status: int, words: Words) -> Response:
+    if request.path.startswith("/api/"):
+        return _problem(status, words)
+    context: dict[str, Any] = {"status": status, "words": words, "reference": reference()}
+    if htmx.is_fragment():
+        return htmx.into_messages(make_response(render_template("errors/_message.html", **context), status))
+    return htmx.vary(make_response(_page(context), status))
+
+
+def _page(context: dict[str, Any]) -> str:
+    """The page in its frame; where even the frame fails (no database), a page that needs nothing."""
+    if context["status"] >= 500:
+        return render_template("errors/bare.html", **context)
+    return render_template("errors/page.html", **context)
+
+
+def _problem(status: int, words: Words) -> Response:
+    body = {"type": "about:blank", "title": words.title, "status": status, "detail": words.what}
+    if reference():
+        body["reference"] = reference()
+    answer = jsonify(body)
+    answer.status_code = status
+    answer.mimetype = "application/problem+json"
+    return answer

@@ -1,0 +1,165 @@
+"""How values look on pages and in exports: money, counts, dates, instants, durations, CSV cells."""
+
+from collections.abc import Sized
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Flask, g, has_app_context
+
+from portal import assets, clock, navigation
+from portal.badges import badge_for
+from portal.money import plain
+
+NOTHING = "–"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def register(app: Flask) -> None:
+    """Give templates every filter of this file under its own name, and the addresses of files and pages."""
+    env = app.jinja_env
+    env.trim_blocks = env.lstrip_blocks = True
+    for function in (amount, money, count, plural, day, month, clock_time, instant, iso, ago, ahead, duration, size):
+        env.filters[function.__name__] = function
+    env.filters["badge"] = badge_for
+    env.globals.update(zone_name=zone_name)
+    assets.register(app)
+    navigation.register(app)
+
+
+def amount(value: Decimal | None, currency: str = "USD") -> str:
+    """`1,204.50`: thousands separated, the currency's own decimals, a minus for less than zero, `0.00` for zero."""
+    if value is None:
+        return NOTHING
+    digits = plain(value, currency)
+    whole, dot, cents = digits.lstrip("-").partition(".")
+    return f"{'-' if digits.startswith('-') else ''}{int(whole):,}{dot}{cents}"
+
+
+def money(value: Decimal | None, currency: str) -> str:
+    """`1,204.50 USD`, for places where the currency does not already stand in a heading. The space never breaks."""
+    return NOTHING if value is None else f"{amount(value, currency)}\N{NO-BREAK SPACE}{currency}"
+
+
+def count(value: int | Sized | None) -> str:
+    """`31,004`, of a number or of anything with a length."""
+    if value is None:
+        return NOTHING
+    return f"{value if isinstance(value, int) else len(value):,}"
+
+
+def plural(value: int | Sized, one: str, many: str | None = None) -> str:
+    """`1 invoice`, `1,204 invoices`."""
+    number = value if isinstance(value, int) else len(value)
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def day(value: date | None) -> str:
+    """`19 Nov 2026`. A date without time is never shifted; an instant is shown as its day in the partner's zone."""
+    if value is None:
+        return NOTHING
+    local = value.astimezone(zone()) if isinstance(value, datetime) else value
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def month(value: date | None) -> str:
+    """`Nov 2026`."""
+    return NOTHING if value is None else f"{MONTHS[value.month - 1]} {value.year}"
+
+
+def clock_time(value: datetime | None, seconds: bool = False) -> str:
+    """`10:42` or `10:42:07` in the partner's zone."""
+    if value is None:
+        return NOTHING
+    return value.astimezone(zone()).strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def instant(value: datetime | None, seconds: bool = False, with_zone: bool = False) -> str:
+    """`19 Nov 2026, 10:42`, and the zone after it where no heading names it."""
+    if value is None:
+        return NOTHING
+    text = f"{day(value)}, {clock_time(value, seconds)}"
+    return f"{text} {zone_name(value)}" if with_zone else text
+
+
+def iso(value: date | datetime | None) -> str:
+    """Machine-readable form for `<time datetime>` and exports; instants in UTC."""
+    if value is None:
+        return ""
+    return value.astimezone(UTC).isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
+
+
+def ago(value: datetime | None, now: datetime | None = None) -> str:
+    """`3 minutes ago`; what is less than a minute away is `just now`."""
+    if value is None:
+        return "never"
+    text = _span((now or clock.now()) - value)
+    return f"{text} ago" if text else "just now"
+
+
+def ahead(value: datetime | None, now: datetime | None = None) -> str:
+    """`in 3 minutes`, and `now` once it is there."""
+    if value is None:
+        return NOTHING
+    text = _span(value - (now or clock.now()))
+    return f"in {text}" if text else "now"
+
+
+def duration(seconds: float | timedelta | None) -> str:
+    """`under 1 s`, `41 s`, `2 min 5 s`, `1 h 4 min`."""
+    if seconds is None:
+        return NOTHING
+    total = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    if total < 60:
+        return f"{total} s" if total >= 1 else "under 1 s"
+    minutes, rest = divmod(total, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
+def size(octets: int | None) -> str:
+    """`118 kB`, `1.2 MB`."""
+    if octets is None:
+        return NOTHING
+    return f"{octets / 1e6:.1f} MB" if octets >= 1e6 else f"{max(1, round(octets / 1e3))} kB"
+
+
+def csv_text(value: object) -> str:
+    """Text for a CSV cell. Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers do not."""
+    if value is None:
+        return ""
+    if isinstance(value, (int, Decimal, date)):
+        return iso(value) if isinstance(value, date) else str(value)
+    text = str(value.value) if isinstance(value, Enum) else str(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def zone() -> tzinfo:
+    """The zone that pages show times in: `g.time_zone` (a name or a tzinfo) of this request, else UTC."""
+    chosen: Any = g.get("time_zone") if has_app_context() else None
+    if isinstance(chosen, tzinfo):
+        return chosen
+    try:
+        return ZoneInfo(chosen) if chosen else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def zone_name(at: datetime | None = None) -> str:
+    """`CET`, or `UTC+03` where the zone has no letters of its own."""
+    name = (at or clock.now()).astimezone(zone()).tzname() or "UTC"
+    return name if name[0].isalpha() else f"UTC{name}"
+
+
+def _span(distance: timedelta) -> str:
+    seconds = int(distance.total_seconds())
+    for length, word in STEPS:
+        if seconds >= length:
+            return plural(seconds // length, word)
+    return ""

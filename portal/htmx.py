@@ -1,0 +1,63 @@
+"""The only place that knows htmx's headers: which answer a request wants, and what an answer asks of the page."""
+
+import json
+from typing import Any
+
+from flask import Request, Response, make_response, render_template, request
+from flask import redirect as plain_redirect
+
+STOP_POLLING = 286  # htmx swaps the answer and ends the poll
+
+
+def is_fragment(asked: Request | None = None) -> bool:
+    """True when htmx asks for a part of the page; going back in the history and boosted links want the whole page."""
+    headers = (asked or request).headers
+    whole = headers.get("HX-History-Restore-Request") == "true" or headers.get("HX-Boosted") == "true"
+    return headers.get("HX-Request") == "true" and not whole
+
+
+def render(page: str, fragment: str, *, status: int = 200, **context: Any) -> Response:
+    """The fragment's template for htmx, else the page's, from the same context and at the same address."""
+    return vary(make_response(render_template(fragment if is_fragment() else page, **context), status))
+
+
+def redirect(url: str) -> Response:
+    """Send the person on to another page after a form: 303, or htmx's own header, which loads the page anew."""
+    if not is_fragment():
+        return vary(plain_redirect(url, 303))
+    answer = Response(status=204)
+    answer.headers["HX-Redirect"] = url
+    return vary(answer)
+
+
+def stop_polling(answer: Response) -> Response:
+    """Mark this fragment as the last one of a poll; the finished fragment should not ask again either."""
+    if is_fragment():
+        answer.status_code = STOP_POLLING
+    return answer
+
+
+def announce(answer: Response, words: str) -> Response:
+    """Have a screen reader say these words once, without moving the focus."""
+    return trigger(answer, "announce", {"value": words})
+
+
+def trigger(answer: Response, event: str, detail: Any = None) -> Response:
+    """Raise an event on the page after the swap. Escaped to ASCII, because headers carry nothing else."""
+    events = json.loads(answer.headers.get("HX-Trigger", "{}"))
+    events[event] = detail
+    answer.headers["HX-Trigger"] = json.dumps(events, ensure_ascii=True)
+    return answer
+
+
+def into_messages(answer: Response) -> Response:
+    """Show this answer in the page's message region, whatever part of the page asked for it."""
+    answer.headers["HX-Retarget"] = "#messages"
+    answer.headers["HX-Reswap"] = "innerHTML"
+    return vary(answer)
+
+
+def vary(answer: Response) -> Response:
+    """One address answers with a page or a part of it: caches must not mix them up."""
+    answer.vary.add("HX-Request")
+    return answer

@@ -1,0 +1,78 @@
+"""The left navigation: only pages that exist, in their order, with the page at hand marked."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flask import Flask, current_app, request, url_for
+from werkzeug.routing import BuildError
+
+
+class Entry(NamedTuple):
+    label: str
+    endpoint: str
+    icon: str
+    also: tuple[str, ...] = ()  # other blueprints whose pages lie under this entry
+
+
+class Item(NamedTuple):
+    label: str
+    url: str
+    icon: str
+    current: bool
+    count: int
+
+
+PARTNER = (
+    Entry("Home", "home.show", "home"),
+    Entry("Invoices", "invoices.index", "file-invoice", ("missing", "pdfs")),
+    Entry("Customers", "customers.index", "users", ("contacts",)),
+    Entry("Payments", "payments.index", "cash", ("deliveries",)),
+    Entry("Reconciliation", "reconciliation.show", "scale"),
+    Entry("Exceptions", "exceptions.index", "alert-triangle"),
+    Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences", "connections")),
+    Entry("Activity", "activity.index", "history"),
+    Entry("Settings", "settings.show", "settings", ("users", "api_keys", "memberships", "consents")),
+)
+STAFF = (
+    Entry("Partners", "staff_partners.index", "building", ("staff_visits",)),
+    Entry("Health", "staff_health.show", "heartbeat"),
+    Entry("Audit", "staff_audit.index", "shield-check"),
+    Entry("Mail", "staff_mail.index", "mail"),
+)
+
+
+def register(app: Flask) -> None:
+    """Give templates `partner_navigation`, `staff_navigation` and `link_to`."""
+    app.jinja_env.globals.update(
+        partner_navigation=partner_navigation, staff_navigation=staff_navigation, link_to=link_to
+    )
+
+
+def partner_navigation(partner_slug: str, counts: Mapping[str, int] | None = None) -> list[Item]:
+    """A partner's entries; `counts` by blueprint name, such as {"exceptions": 3}."""
+    return _items(PARTNER, counts or {}, partner_slug=partner_slug)
+
+
+def staff_navigation(counts: Mapping[str, int] | None = None) -> list[Item]:
+    """The entries of staff."""
+    return _items(STAFF, counts or {})
+
+
+def link_to(endpoint: str, **values: Any) -> str | None:
+    """The address of a page, or None where no such page is registered, so that nothing links to nowhere."""
+    if endpoint not in current_app.view_functions:
+        return None
+    try:
+        return url_for(endpoint, **values)
+    except BuildError:
+        return None
+
+
+def _items(entries: tuple[Entry, ...], counts: Mapping[str, int], **values: Any) -> list[Item]:
+    found = []
+    for entry in entries:
+        if url := link_to(entry.endpoint, **values):
+            noun = entry.endpoint.partition(".")[0]
+            current = request.blueprint in (noun, *entry.also)
+            found.append(Item(entry.label, url, entry.icon, current, counts.get(noun, 0)))
+    return found

@@ -1,0 +1,165 @@
+"use strict";
+// Everything here makes a page that already works more pleasant; no page needs it.
+
+const messages = () => document.getElementById("messages");
+const dialog = () => document.getElementById("dialog");
+
+function say(words) {
+  document.getElementById("announce").textContent = words;
+}
+
+// Light and dark follow the system until a person chooses; the choice is a cookie, so the server draws it at once.
+function setUpTheme(button) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const root = document.documentElement;
+    const systemDark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = (root.dataset.scheme || (systemDark ? "dark" : "light")) === "dark";
+    root.dataset.scheme = dark ? "light" : "dark";
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `theme=${root.dataset.scheme}; path=/; max-age=31536000; samesite=lax${secure}`;
+    say(dark ? "Light colours" : "Dark colours");
+  });
+}
+
+// A form that is under way cannot be sent again; its button says what is happening.
+function hold(form, submitter) {
+  const button = submitter || form.querySelector("button:not([type=button])");
+  form.dataset.busy = "true";
+  if (!button) return;
+  const words = button.querySelector("[data-words]") || button;
+  button.style.minWidth = `${button.offsetWidth}px`;
+  if (button.dataset.busy && words.children.length === 0) {
+    words.dataset.usual = words.textContent;
+    words.textContent = button.dataset.busy;
+  }
+  button.setAttribute("aria-busy", "true");
+  setTimeout(() => { button.disabled = true; });
+}
+
+function release(form) {
+  delete form.dataset.busy;
+  for (const button of form.querySelectorAll("button[aria-busy]")) {
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+    const words = button.querySelector("[data-words]") || button;
+    if (words.dataset.usual) words.textContent = words.dataset.usual;
+    delete words.dataset.usual;
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-once]")) return;
+  if (form.dataset.busy) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
+  hold(form, event.submitter);
+}, true);
+
+addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form[data-busy]").forEach(release);
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = event.detail.elt.closest ? event.detail.elt.closest("form[data-busy]") : null;
+  if (form && !event.detail.xhr.getResponseHeader("HX-Redirect")) release(form);
+});
+
+// Refusals and faults arrive as words from the server and go to the message region, said once.
+function show(html) {
+  const box = document.createElement("div");
+  box.append(html);
+  if (box.textContent.trim() === messages().textContent.trim()) return;
+  messages().replaceChildren(...box.childNodes);
+  const covered = messages().getBoundingClientRect();
+  if (covered.bottom < 0 || covered.top > innerHeight) messages().scrollIntoView({ block: "nearest" });
+}
+
+const standing = (id) => document.getElementById(id).content.cloneNode(true);
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  if (xhr.status < 400 || xhr.status === 422) return;
+  event.detail.shouldSwap = false;
+  if (xhr.getResponseHeader("HX-Retarget") !== "#messages") return show(standing("no-words"));
+  const template = document.createElement("template");
+  template.innerHTML = xhr.responseText;
+  show(template.content);
+});
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, () => show(standing("no-answer")));
+}
+document.addEventListener("announce", (event) => say(event.detail.value));
+
+// A confirmation page opens as a dialog over the page it belongs to.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "dialog-body" && !dialog().open) dialog().showModal();
+  const focus = event.detail.target.querySelector("[data-focus]");
+  if (focus) focus.focus();
+});
+
+function copy(button) {
+  navigator.clipboard.writeText(button.dataset.copy).then(() => {
+    button.classList.add("is-copied");
+    say("Copied");
+    setTimeout(() => button.classList.remove("is-copied"), 1500);
+  });
+}
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+  const closes = event.target.closest("[data-closes-dialog]");
+  if ((closes && dialog().contains(closes)) || event.target === dialog()) {
+    event.preventDefault();
+    dialog().close();
+  }
+  const copies = event.target.closest("[data-copy]");
+  if (copies) copy(copies);
+  if (event.target.closest("[data-back]") && history.length > 1) {
+    event.preventDefault();
+    history.back();
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const search = document.querySelector("[data-search-key]");
+    if (search && search.offsetParent) {
+      event.preventDefault();
+      search.focus();
+      search.select();
+    }
+  }
+  const menu = event.key === "Escape" && event.target.closest("details[data-menu][open]");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// The minutes left of a support visit.
+function tick() {
+  for (const left of document.querySelectorAll("[data-until]")) {
+    const minutes = Math.max(0, Math.ceil((Date.parse(left.dataset.until) - Date.now()) / 60000));
+    const words = minutes === 1 ? "1 minute left" : `${minutes} minutes left`;
+    if (left.textContent !== words) left.textContent = words;
+  }
+}
+
+function reveal(root) {
+  root.querySelectorAll("[data-theme-toggle]").forEach(setUpTheme);
+  if (navigator.clipboard) root.querySelectorAll("[data-copy][hidden]").forEach((button) => { button.hidden = false; });
+}
+
+reveal(document);
+document.addEventListener("htmx:load", (event) => {
+  if (event.target !== document.body) reveal(event.target);
+});
+tick();
+setInterval(tick, 15000);
