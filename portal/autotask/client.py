@@ -1,0 +1,196 @@
+"""Calls to one partner's Autotask. It knows no database; what follows is the caller's business."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from portal.autotask import addresses, filters, wire
+from portal.autotask.budget import Threshold
+from portal.autotask.calls import CallInfo, Calls, Credentials, Gate
+from portal.autotask.deadlines import Timeouts
+from portal.autotask.documents import Pdf, pdf
+from portal.autotask.errors import NotFound, Unavailable
+from portal.autotask.paging import LARGEST_PAGE, Progress, id_of, page_of
+
+__all__ = ["CallInfo", "Client", "Credentials", "Pdf", "Timeouts"]
+
+_ENTITY = re.compile(r"[A-Za-z]+")
+
+
+class Client:
+    """A session with one zone. Not to be shared between threads.
+
+    `gate(endpoint)` is entered around each HTTP call, `on_call(CallInfo)` told after it. Reads are tried
+    at most three times within one time limit, writes once, a refused login never again.
+    """
+
+    def __init__(
+        self,
+        zone_url: str,
+        credentials: Credentials,
+        *,
+        trusted_hosts: Iterable[str],
+        gate: Gate | None = None,
+        on_call: Callable[[CallInfo], None] | None = None,
+        timeouts: Timeouts | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base = addresses.base_address(zone_url, trusted_hosts)
+        self._calls = Calls(credentials, gate=gate, on_call=on_call, timeouts=timeouts, sleep=sleep)
+
+    @property
+    def calls(self) -> int:
+        """HTTP calls made so far, repeated ones included."""
+        return self._calls.made
+
+    def __repr__(self) -> str:
+        return f"<Client {self._base.host}>"
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._calls.close()
+
+    def pages(
+        self,
+        entity: str,
+        filter: filters.Filter,  # noqa: A002 - Autotask's own word
+        *,
+        include_fields: Sequence[str] | None = None,
+        page_size: int = LARGEST_PAGE,
+        after_id: int = 0,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Pages of raw rows, ids ascending and above `after_id`, each id once; only ever whole pages.
+
+        A loop or a page that goes back raises Unavailable, a next page elsewhere Untrusted.
+        """
+        progress, body = Progress(after_id), _query(filter, include_fields, page_size, after_id)
+        url = self._url(entity, "query")
+        while True:
+            items, following, has_details = page_of(self._calls.read("POST", url, entity, wire.dumps(body)))
+            rows = progress.take(items)
+            if rows:
+                yield rows
+            if following:
+                if not items:
+                    raise Unavailable("Autotask sent an empty page in between, so reading was stopped.")
+                url = progress.follow(addresses.following(following, self._base))
+            elif has_details or len(items) < page_size or progress.last_id < 0:
+                return
+            else:  # a full page without paging details: go on by id
+                body = _query(filter, include_fields, page_size, progress.last_id)
+
+    def count(self, entity: str, filter: filters.Filter) -> int:  # noqa: A002
+        """How many rows match."""
+        body = wire.dumps({"filter": filters.listed(filter)})
+        content = self._calls.read("POST", self._url(entity, "query/count"), entity, body)
+        return _whole(content.get("queryCount"))
+
+    def get(self, entity: str, id: int) -> dict[str, Any]:  # noqa: A002
+        """One raw row; NotFound when Autotask answers 404 or no item."""
+        content = self._calls.read("GET", self._url(entity, str(int(id))), entity)
+        item = content.get("item", content)
+        if item is None:
+            raise NotFound(f"Autotask has no such record in {entity}.")
+        if not isinstance(item, dict) or id_of(item) != int(id):
+            raise Unavailable("Autotask answered with something else than the record that was asked for.")
+        return item
+
+    def patch(self, entity: str, body: Mapping[str, Any]) -> None:
+        """Change the named fields of the record `body["id"]`.
+
+        Unavailable(maybe_applied=True) means that the outcome is unknown.
+        """
+        self._calls.write("PATCH", self._url(entity), entity, wire.dumps(dict(body)))
+
+    def put(self, entity: str, body: Mapping[str, Any]) -> None:
+        """Replace the writable fields of the record `body["id"]`; those left out are cleared by Autotask."""
+        self._calls.write("PUT", self._url(entity), entity, wire.dumps(dict(body)))
+
+    def invoice_pdf(self, id: int) -> Pdf:  # noqa: A002
+        """The printed invoice; BadRecord when what comes is no PDF or beyond 15 MB."""
+        content = self._calls.read("GET", self._url("Invoices", f"{int(id)}/InvoicePdf"), "Invoices")
+        return pdf(content, int(id))
+
+    def entity_information(self, entity: str) -> dict[str, Any]:
+        """What this API user may do with an entity (canQuery, userAccessForQuery and so on)."""
+        info = self._calls.read("GET", self._url(entity, "entityInformation"), entity).get("info")
+        return info if isinstance(info, dict) else {}
+
+    def fields(self, entity: str) -> list[dict[str, Any]]:
+        """Autotask's description of an entity's own fields."""
+        return self._described(entity, "fields")
+
+    def user_defined_fields(self, entity: str) -> list[dict[str, Any]]:
+        """Autotask's description of the fields that the partner added."""
+        return self._described(entity, "userDefinedFields")
+
+    def picklist(self, entity: str, field: str) -> list[tuple[int, str]]:
+        """(value, label) of a field's choices in the partner's order; labels of retired ones say so."""
+        for described in self.fields(entity):
+            if str(described.get("name")).lower() == field.lower():
+                return _choices(described.get("picklistValues"))
+        return []
+
+    def threshold(self) -> Threshold:
+        """How much of the shared hourly budget is used; the call itself counts."""
+        content = self._calls.read("GET", self._url("ThresholdInformation"), "ThresholdInformation")
+        return Threshold(
+            limit=_whole(content.get("externalRequestThreshold")),
+            minutes=_whole(content.get("requestThresholdTimeframe")),
+            used=_whole(content.get("currentTimeframeRequestCount")),
+        )
+
+    def currencies(self) -> list[dict[str, Any]]:
+        """All raw currency rows."""
+        return [row for page in self.pages("Currencies", filters.everything()) for row in page]
+
+    def _described(self, entity: str, which: str) -> list[dict[str, Any]]:
+        content = self._calls.read("GET", self._url(entity, f"entityInformation/{which}"), entity)
+        listed = content.get("fields")
+        if not isinstance(listed, list):
+            raise Unavailable("Autotask's answer holds no list of fields.")
+        return [item for item in listed if isinstance(item, dict)]
+
+    def _url(self, entity: str, rest: str = "") -> str:
+        if not _ENTITY.fullmatch(entity):
+            raise ValueError(f"{entity!r} is not the name of an Autotask entity")
+        return f"{self._base.url}V1.0/{entity}" + (f"/{quote(rest)}" if rest else "")
+
+
+def _query(wanted: filters.Filter, fields: Sequence[str] | None, size: int, after_id: int) -> dict[str, Any]:
+    conditions = filters.listed(wanted)
+    if after_id > 0:
+        conditions = [*conditions, filters.id_above(after_id)]
+    body: dict[str, Any] = {"maxRecords": size, "filter": conditions}
+    if fields is not None:
+        body["includeFields"] = list(fields) if "id" in fields else ["id", *fields]
+    return body
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise Unavailable("Autotask's answer holds no number where one belongs.")
+    return value
+
+
+def _choices(values: object) -> list[tuple[int, str]]:
+    found = [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+    found.sort(key=_sort_order)
+    return [_choice(value) for value in found if re.fullmatch(r"-?[0-9]{1,18}", str(value.get("value")))]
+
+
+def _sort_order(value: dict[str, Any]) -> int:
+    order = value.get("sortOrder")
+    return order if type(order) is int else 0
+
+
+def _choice(value: dict[str, Any]) -> tuple[int, str]:
+    label = " ".join(str(value.get("label") or value["value"]).split())[:200]
+    return int(value["value"]), label + (" (inactive)" if value.get("isActive") is False else "")

@@ -1,0 +1,107 @@
+"""Money is Decimal; this is the only place that rounds and the only one that reads typed amounts."""
+
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
+
+from babel.numbers import get_currency_precision
+
+LIMIT = Decimal(10) ** 11
+ZERO = Decimal(0)
+
+_STORED_STEP = Decimal("0.000001")
+_AUTOTASK_STEP = Decimal("0.0001")
+# A double carries 15 to 17 digits: what differs less than this from four decimals is its noise, not money.
+_NOISE = Decimal("1e-15")
+_WIDE = Context(prec=60, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+_STORABLE = Context(prec=17, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Inexact])
+
+_LONGEST = 40
+_TYPED = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?", re.ASCII)
+
+
+class AmountError(ValueError):
+    """An amount that cannot be taken; str() is a sentence for the person who typed it."""
+
+
+@lru_cache(maxsize=512)
+def minor_units(currency: str) -> int:
+    """How many decimals a currency has: 2 for USD, 0 for JPY, 3 for KWD (CLDR); 2 for an unknown code."""
+    return get_currency_precision(currency)
+
+
+@lru_cache(maxsize=512)
+def _step(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-minor_units(currency))
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """`amount` half up to the currency's minor unit, never minus zero."""
+    result = amount.quantize(_step(currency), context=_WIDE)
+    return result if result else abs(result)
+
+
+def plain(amount: Decimal, currency: str) -> str:
+    """`amount` as digits with exactly the currency's decimals and no grouping, like "1234.50"."""
+    return format(rounded(amount, currency), "f")
+
+
+def storable(amount: Decimal) -> Decimal:
+    """`amount` as it is, when a numeric(20,6) column below 10^11 holds it exactly; else AmountError."""
+    try:
+        step = amount.quantize(_STORED_STEP, context=_STORABLE)
+    except (InvalidOperation, Inexact):
+        raise AmountError("is not an amount below 10^11 with at most six decimals") from None
+    if step != step:
+        raise AmountError("is not a number")
+    return amount if step else ZERO
+
+
+def without_noise(amount: Decimal) -> Decimal | None:
+    """The four decimals that a double like 1234.5600000000001 was meant to carry, or None."""
+    if not amount.is_finite() or abs(amount) >= LIMIT:
+        return None
+    meant = amount.quantize(_AUTOTASK_STEP, context=_WIDE)
+    return meant if meant and abs(meant - amount) <= abs(amount) * _NOISE else None
+
+
+def shortened(amount: Decimal) -> Decimal | None:
+    """`amount` half up to the six decimals that are stored, or None if it is not below 10^11."""
+    if not amount.is_finite() or abs(amount) >= LIMIT:
+        return None
+    result = amount.quantize(_STORED_STEP, context=_WIDE)
+    return result if abs(result) < LIMIT else None
+
+
+def parse_amount(text: str, currency: str) -> Decimal:
+    """What a person typed, as an exact Decimal: "1234.50" or "1,234.50".
+
+    Zero and negative amounts pass, the form decides about them. Raises AmountError with a plain sentence.
+    """
+    typed = text.strip() if len(text) <= _LONGEST else ""
+    if len(text) > _LONGEST:
+        raise AmountError(f"Use at most {_LONGEST} characters for the amount.")
+    if not typed:
+        raise AmountError("Enter an amount.")
+    if not _TYPED.fullmatch(typed):
+        raise AmountError(f"Write the amount in digits, like {_example(currency)}.")
+    _refuse_ambiguous(typed, currency)
+    amount = Decimal(typed.replace(",", ""))
+    if abs(amount) >= LIMIT:
+        raise AmountError("The amount must be below 100,000,000,000.")
+    return rounded(amount, currency)
+
+
+def _refuse_ambiguous(typed: str, currency: str) -> None:
+    decimals = minor_units(currency)
+    whole, _, fraction = typed.partition(".")
+    if len(fraction) > decimals:
+        most = f"at most {decimals} decimals" if decimals else "no decimals"
+        raise AmountError(f"{currency} amounts have {most}. Write the amount like {_example(currency)}.")
+    if decimals == 3 and whole.count(",") == 1 and not fraction:
+        # In a currency with three decimals "1,234" is read as 1.234 by half of the world.
+        raise AmountError(f"Write the amount without the comma, like {_example(currency)}.")
+
+
+def _example(currency: str) -> str:
+    return plain(Decimal("1234.5"), currency) if minor_units(currency) else "1234"
