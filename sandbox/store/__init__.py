@@ -1,0 +1,1 @@
+"""The records in memory: rows, tables with their indexes, and the database of all tables."""

@@ -1,0 +1,107 @@
+"""What nobody outside knows about Autotask is a switch here, so that a client can be tried against each answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+@dataclass
+class Switches:
+    """Each field is one uncertainty; its first listed choice is the default, the README says why."""
+
+    patch_null: Literal["clears", "ignored", "error"] = "clears"
+    put_omitted: Literal["clears", "ignored"] = "clears"
+    totals: Literal["without_tax", "with_tax"] = "without_tax"
+    missing: Literal["null", "404"] = "null"
+    readonly_write: Literal["ignored", "error"] = "ignored"
+    voided_write: Literal["accepted", "refused"] = "accepted"
+    over_limit_status: int = 429
+    thread_limit_status: int = 429
+    retry_after: Literal["seconds", "date", "absent"] = "seconds"
+    retry_after_seconds: int = 60
+    dates_z: bool = True
+    fractions: bool = False
+    next_by_get: Literal["405", "empty"] = "405"
+    wrong_zone: Literal["401", "empty"] = "401"
+    forbidden: Literal["403", "500"] = "403"
+    wrong_integration_code: Literal["401", "500"] = "401"
+    pdf_wrapped: bool = False
+    void_lines: Literal["release", "keep"] = "release"
+    void_total: Literal["keep", "zero"] = "keep"
+    operator_case: Literal["insensitive", "sensitive"] = "insensitive"
+    picklist_values: Literal["null", "absent"] = "null"
+    in_limit: int = 500
+    page_positions: int = 0
+    threads: int = 3
+    lock_after: int = 5
+    threshold: int = 10_000
+    timeframe_minutes: int = 60
+    latency: float = 1.0
+    pace: float = 0.0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, _checked(name, value))
+        after = self.__dict__.get("_listeners", {}).get(name)
+        if after is not None:
+            after()
+
+    def when_changed(self, name: str, listener: Any) -> None:
+        """Calls `listener()` after each change of the switch."""
+        self.__dict__.setdefault("_listeners", {})[name] = listener
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Sets several; an unknown name or a value that is no choice raises ValueError and changes nothing."""
+        checked = {name: _checked(name, value) for name, value in values.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def reset(self) -> None:
+        """Every switch back to its default."""
+        for one in fields(self):
+            setattr(self, one.name, one.default)
+
+
+def choices() -> dict[str, list[str]]:
+    """Switch name to its choices, or its type's name where any value goes."""
+    hints = get_type_hints(Switches)
+    return {name: _choices(hint) for name, hint in hints.items()}
+
+
+def _choices(hint: Any) -> list[str]:
+    if get_origin(hint) is Literal:
+        return [str(one) for one in get_args(hint)]
+    return ["true", "false"] if hint is bool else [hint.__name__]
+
+
+_HINTS: dict[str, Any] = {}
+
+
+def _checked(name: str, value: Any) -> Any:
+    if not _HINTS:
+        _HINTS.update(get_type_hints(Switches))
+    hint = _HINTS.get(name)
+    if hint is None:
+        raise ValueError(f"there is no switch {name!r}; there are: {', '.join(_HINTS)}")
+    if get_origin(hint) is Literal:
+        if str(value) in get_args(hint):
+            return str(value)
+        raise ValueError(f"{name} can be {', '.join(get_args(hint))}, not {value!r}")
+    return _typed(name, hint, value)
+
+
+def _typed(name: str, hint: Any, value: Any) -> Any:
+    if hint is bool:
+        if str(value).lower() in ("true", "false"):
+            return str(value).lower() == "true"
+        raise ValueError(f"{name} can be true or false, not {value!r}")
+    try:
+        number = hint(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is a number, not {value!r}") from error
+    if number < 0:
+        raise ValueError(f"{name} cannot be negative")
+    return number
