@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -31,20 +29,31 @@ def free_port(preferred: int = 0) -> int:
 
 
 class Guarded:
-    """A command under local/guard.py: it ends with `stop()` and with this process, however that ends."""
+    """A command under local/guard.py: it ends with `stop()` and with this process, however that ends.
+
+    Its output goes to the file `log`, or where none is given to the pipe `process.stdout`.
+    """
 
     def __init__(
-        self, command: list[str], *, log: Path, stop: str = "TERM", grace: float = 8, user: str = ""
+        self,
+        command: list[str],
+        *,
+        log: Path | None = None,
+        stop: str = "TERM",
+        grace: float = 8,
+        user: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         options = ["--stop", stop, "--grace", str(grace), "--user", user]
         self.log = log
-        with log.open("ab") as output:
+        with log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-S", "-E", str(GUARD), *options, "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
-                stderr=output,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=environment,
             )
 
     def alive(self) -> bool:
@@ -60,28 +69,14 @@ class Guarded:
             time.sleep(0.01)
 
     def tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
+        text = self.log.read_text(errors="replace") if self.log else ""
+        return "\n".join(text.splitlines()[-12:])
 
-    def stop(self) -> None:
+    def let_go(self) -> None:
+        """Tells the guard to stop the command, without waiting."""
         if self.process.stdin:
             self.process.stdin.close()
+
+    def stop(self) -> None:
+        self.let_go()
         self.process.wait()
-
-
-@contextlib.contextmanager
-def ending_signals_exit() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP end the process like Ctrl-C does: through `finally`."""
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def is_root() -> bool:
-    return os.geteuid() == 0

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -13,6 +12,7 @@ import pytest
 from local import postgres, redis
 from local.postgres import command_of
 from local.servers import ServerFailed, free_port
+from tests.local.processes import gone, linux_only
 
 HOLDER = """
 import sys
@@ -25,16 +25,6 @@ children = [Path("/proc", guard, "task", guard, "children").read_text().strip() 
 print(*guards, *children, flush=True)
 sys.stdin.read()
 """
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-
-
-def gone(pids: list[int], seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not any(command_of(pid) for pid in pids):
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What RQ imports: ids in, one call out. What is due stands in PostgreSQL."""

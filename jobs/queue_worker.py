@@ -1,0 +1,94 @@
+"""One RQ worker for one queue: `python -m jobs.queue_worker deliveries [--grace 20]`.
+
+One queue a process: a worker that listens to two loses the job when it dies between two Redis commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from rq.exceptions import ShutDownImminentException
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+from rq.worker.base import BaseWorker
+from rq.worker.worker_classes import HerokuWorker
+
+from portal.extensions import db
+from portal.queue import QUEUES, JsonJob, worker_redis
+
+PRELOADED = ("jobs.deliver", "jobs.sync", "jobs.tick_jobs")
+
+
+class PatientWorker(HerokuWorker):
+    """Finishes the job in hand when told to stop, for `imminent_shutdown_delay` seconds.
+
+    Heroku sends SIGTERM to every process of a dyno, several times; RQ takes the second for "drop everything".
+    """
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        self.log.info("Already stopping; the job in hand has its time.")
+
+
+class PatientSimpleWorker(SimpleWorker):
+    """For macOS, where a process that has used the network must not fork: runs the job in its own process."""
+
+    imminent_shutdown_delay = 6
+
+    def handle_warm_shutdown_request(self) -> None:
+        signal.signal(signal.SIGALRM, self.end_job)
+        signal.alarm(self.imminent_shutdown_delay)
+
+    def end_job(self, signum: int, frame: FrameType | None) -> None:
+        raise ShutDownImminentException("The worker is stopping.", {})
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        self.log.info("Already stopping; the job in hand has its time.")
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("queue", choices=QUEUES)
+    parser.add_argument("--grace", type=int, default=20, help="seconds for the job in hand when told to stop")
+    options = parser.parse_args(arguments)
+    from wsgi import app
+
+    preload(app)
+    with app.app_context():
+        worker = make_worker(options.queue, options.grace)
+    worker.work(logging_level="WARNING")
+
+
+def preload(app: Any) -> None:
+    """Imports once what every job needs (32 ms a job instead of 2 s); children open their own connections."""
+    for module in PRELOADED:
+        importlib.import_module(module)
+
+    def forget_connections() -> None:
+        with app.app_context():
+            db.engine.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget_connections)
+
+
+def make_worker(queue: str, grace: int) -> BaseWorker:
+    kind: type[BaseWorker] = PatientWorker if sys.platform == "linux" else PatientSimpleWorker
+    worker = kind(
+        [queue],
+        connection=worker_redis(),
+        job_class=JsonJob,
+        serializer=JSONSerializer,
+        maintenance_interval=60,
+        job_monitoring_interval=5,
+    )
+    worker.imminent_shutdown_delay = grace  # type: ignore[attr-defined]
+    return worker
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,133 @@
+"""Keeps named processes running: output prefixed by name, the dead started again, all stopped together.
+
+Every process has a guard (local/guard.py), so that none outlives the supervisor, whatever ends it.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Literal
+
+from local.servers import Guarded
+
+FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.5, 30.0, 60.0
+EXTRA_SECONDS = 1.5  # above a process's own grace, for the guard to end it by force
+
+Event = Literal["stop", "ended"]
+
+
+@dataclass
+class Process:
+    """One named command and how its restarts went."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str] | None
+    running: Guarded | None = None
+    started: float = 0
+    pause: float = FIRST_PAUSE
+    due: float | None = 0
+    starts: int = field(default=0)
+
+
+class Supervisor:
+    """`add()` processes, then `run()` until SIGINT, SIGTERM, SIGHUP or `request_stop()`."""
+
+    def __init__(self, grace: float = 8) -> None:
+        self.grace = grace
+        self.processes: list[Process] = []
+        self.events: SimpleQueue[Event] = SimpleQueue()
+        self.width = 8
+        self.stopping = False
+
+    def add(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+        """`environment` replaces the supervisor's own; None passes that on."""
+        self.processes.append(Process(name, command, environment))
+        self.width = max(self.width, len(name))
+
+    def request_stop(self, *_: object) -> None:
+        """Safe in signal handlers and threads."""
+        self.events.put("stop")
+
+    def run(self) -> int:
+        """Blocks until told to stop; returns 0 once nothing is left running."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.request_stop)
+        try:
+            while not self.stopping:
+                self.start_due()
+                self.wait_for_event()
+        finally:
+            self.stop_all()
+        return 0
+
+    def start_due(self) -> None:
+        now = time.monotonic()
+        for process in self.processes:
+            if process.due is not None and process.due <= now:
+                self.start(process)
+
+    def start(self, process: Process) -> None:
+        process.due, process.started = None, time.monotonic()
+        process.starts += 1
+        guarded = Guarded(process.command, grace=self.grace, environment=process.environment)
+        process.running = guarded
+        threading.Thread(target=self.follow, args=(process, guarded), daemon=True).start()
+
+    def follow(self, process: Process, guarded: Guarded) -> None:
+        """In a thread: passes the output on; the guard closes it when the command has ended."""
+        assert guarded.process.stdout
+        for line in guarded.process.stdout:
+            self.show(process.name, line.decode(errors="replace").rstrip("\n"))
+        guarded.process.wait()
+        self.events.put("ended")
+
+    def show(self, name: str, line: str) -> None:
+        try:
+            sys.stdout.write(f"{name:<{self.width}} | {line}\n")
+            sys.stdout.flush()
+        except (BrokenPipeError, ValueError):  # whoever read our output has gone
+            self.request_stop()
+
+    def wait_for_event(self) -> None:
+        dues = [process.due for process in self.processes if process.due is not None]
+        timeout = max(0, min(dues) - time.monotonic()) if dues else None
+        try:
+            event = self.events.get(timeout=timeout)
+        except Empty:
+            return
+        if event == "stop":
+            self.stopping = True
+        else:
+            self.plan_restarts()
+
+    def plan_restarts(self) -> None:
+        now = time.monotonic()
+        for process in self.processes:
+            if process.running and not process.running.alive():
+                code = process.running.process.returncode
+                process.running.let_go()
+                process.running = None
+                process.pause = FIRST_PAUSE if now - process.started > STEADY_SECONDS else process.pause
+                process.due = now + process.pause
+                self.show(process.name, f"ended with {code}; starting again in {process.pause:g} s")
+                process.pause = min(process.pause * 2, LONGEST_PAUSE)
+
+    def stop_all(self) -> None:
+        """All at once, so that the slowest decides how long it takes: at most `grace` and 1.5 s."""
+        running = [process.running for process in self.processes if process.running]
+        for guarded in running:
+            guarded.let_go()
+        deadline = time.monotonic() + self.grace + EXTRA_SECONDS
+        for guarded in running:
+            try:
+                guarded.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                guarded.process.kill()
