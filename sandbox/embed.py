@@ -13,6 +13,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
+from sandbox.api.settings import set_settings
 from sandbox.requestlog import Change, Request
 from sandbox.seed import sow
 from sandbox.serving import Serving
@@ -65,6 +66,7 @@ class Sandbox:
         **switches: Any,
     ) -> None:
         self.world = World()
+        self.world.sandbox = self
         self.world.switches.update(switches)
         self.username, self.secret, self.integration_code = username, secret, integration_code
         code = integration_code if strict_integration_code else ""
@@ -185,6 +187,15 @@ class Sandbox:
     def add_other_usage(self, calls: int) -> None:
         """Counts calls of other integrations at this moment."""
         self.world.usage.add(calls)
+
+    def clear_usage(self) -> None:
+        """No calls in the rolling window, ours or others'."""
+        self.world.usage.clear()
+
+    def set_invoice_settings(self, company: int, **fields: Any) -> Change:
+        """Changes who gets a company's invoices: contactRecipients, otherEmails, …"""
+        with self.world.db.lock:
+            return set_settings(self.world, company, fields)
 
     def add_user(self, username: str, secret: str, integration_code: str = "") -> User:
         """A further API user of the same Autotask."""

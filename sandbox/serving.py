@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox import control
 from sandbox.api import dispatch
-from sandbox.api.messages import Answer, Call, json_bytes
+from sandbox.api.messages import Answer, Call
 from sandbox.web import pages
 from sandbox.wire.server import Connection, Server, keeps_alive
 from sandbox.wire.writer import whole
@@ -60,6 +60,3 @@ def _local(call: Call) -> bool:
     same = not origin or call.method == "GET" or origin.split("://")[-1] == host
     return name in LOOPBACK and same
 
-
-def problem(status: int, text: str) -> Answer:
-    return Answer(status, json_bytes({"error": text}))

@@ -39,6 +39,7 @@ class World:
         self.stopped = threading.Event()
         self.hidden_companies: set[int] = set()
         self.serving: Any = None
+        self.sandbox: Any = None
         self.switches.when_changed("totals", self._retotal)
         self._totals = self.switches.totals
 
