@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Select, event, select, text
 from sqlalchemy.orm import Session, SessionTransaction
 from werkzeug.exceptions import NotFound
@@ -83,8 +84,18 @@ def _scope(scope: Scope) -> Iterator[None]:
 
 
 def _apply_to_open_transaction() -> None:
-    if db.session.registry.has() and db.session().in_transaction():
-        _apply(db.session.connection())
+    if not (db.session.registry.has() and db.session().in_transaction()):
+        return
+    connection = db.session.connection()
+    if _is_aborted(connection):
+        db.session.rollback()
+    else:
+        _apply(connection)
+
+
+def _is_aborted(connection: Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.info.transaction_status == TransactionStatus.INERROR)
 
 
 def _apply(connection: Connection) -> None:

@@ -1,0 +1,54 @@
+import re
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+from portal.access import audit
+from portal.access.tenancy import tenant_scope
+from portal.cli import lookup
+from portal.extensions import db
+from portal.models import Tenant
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+
+commands = AppGroup("partners", help="Partners: the managed service providers that use the portal.")
+
+
+@commands.command("create")
+@click.argument("name")
+@click.option("--slug", required=True, help="Its word in addresses: lower-case letters, digits and hyphens.")
+@click.option("--time-zone", default="UTC", show_default=True)
+@click.option("--currency", default="USD", show_default=True, help="Used where Autotask names none.")
+def create(name: str, slug: str, time_zone: str, currency: str) -> None:
+    """Makes a partner."""
+    if not SLUG.fullmatch(slug):
+        lookup.refuse("A slug has 1 to 60 lower-case letters, digits and hyphens.")
+    if db.session.scalar(select(Tenant.id).where(Tenant.slug == slug)):
+        lookup.refuse(f"There is already a partner with the slug {slug!r}.")
+    tenant = Tenant(name=name, slug=slug, time_zone=time_zone, default_currency=currency)
+    db.session.add(tenant)
+    db.session.flush()
+    with tenant_scope(tenant.id):
+        audit.record(lookup.OPERATOR, "partner.created", "partner", tenant.id, name=name, slug=slug)
+        db.session.commit()
+    lookup.answer({"id": tenant.id, "slug": slug, "name": name})
+
+
+@commands.command("list")
+def list_all() -> None:
+    """All partners, one JSON object a line."""
+    rows = db.session.scalars(select(Tenant).order_by(Tenant.slug))
+    lookup.answer_all({"id": row.id, "slug": row.slug, "name": row.name} for row in rows)
+
+
+@commands.command("verify-audit")
+@click.argument("slug")
+def verify_audit(slug: str) -> None:
+    """Checks the hash chain of a partner's audit log; exits non-zero where it is broken."""
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        broken, length = audit.first_break(), audit.length()
+    lookup.answer({"partner": slug, "events": length, "broken_at": broken})
+    if broken is not None:
+        lookup.refuse(f"The audit log of {slug} does not fit its chain from event {broken} on.")

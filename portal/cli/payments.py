@@ -1,0 +1,84 @@
+from datetime import date, datetime
+
+import click
+from flask.cli import AppGroup
+from werkzeug.exceptions import NotFound
+
+from portal import queue, serializers
+from portal.access.tenancy import scoped, tenant_scope
+from portal.cli import lookup
+from portal.extensions import db
+from portal.models import Payment, PaymentMethod, Tenant
+from portal.money import AmountError, parse_amount
+from portal.reconcile import idempotency, payments
+
+commands = AppGroup("payments", help="Money that customers paid.")
+
+
+@commands.command("list")
+@click.argument("slug")
+@click.option("--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is.")
+def list_all(slug: str) -> None:
+    """A partner's payments in the order of their ids, deleted ones included."""
+    with tenant_scope(lookup.partner(slug).id):
+        lookup.answer_all(serializers.payment(row) for row in db.session.scalars(scoped(Payment).order_by(Payment.id)))
+
+
+@commands.command("record", context_settings={"ignore_unknown_options": True})
+@click.argument("slug")
+@click.option("--invoice", "autotask_id", type=int, required=True, help="The invoice's Autotask ID.")
+@click.option("--amount", required=True)
+@click.option("--on", "paid_on", required=True, help="The day it was paid, as 2026-11-19.")
+@click.option("--method", default=PaymentMethod.OTHER.value, show_default=True)
+@click.option("--reference", default="")
+@click.option("--key", required=True, help="The same key again gives the first payment.")
+def record(
+    slug: str, autotask_id: int, amount: str, paid_on: str, method: str, reference: str, key: str
+) -> None:
+    """Records a payment of one invoice and tells Autotask when that pays it in full."""
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        invoice = payments.invoice_by_autotask_id(autotask_id)
+        if invoice is None:
+            lookup.refuse(f"{slug} has no invoice with the Autotask ID {autotask_id}.")
+        try:
+            new = payments.NewPayment(
+                allocations=[(invoice.id, parse_amount(amount, invoice.currency))],
+                method=method,
+                paid_on=_day(paid_on),
+                reference=reference,
+            )
+            payment, _ = payments.record(lookup.OPERATOR, new, scope="payment", key=key)
+        except (AmountError, payments.PaymentRefused, idempotency.KeyReused) as error:
+            lookup.refuse(str(error))
+        _answer_after_commit(tenant, payment)
+
+
+@commands.command("delete")
+@click.argument("slug")
+@click.argument("payment_id", type=int)
+@click.option("--reason", required=True)
+def delete(slug: str, payment_id: int, reason: str) -> None:
+    """Deletes a payment; Autotask is told where that opens an invoice again."""
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        try:
+            payment = payments.delete(lookup.OPERATOR, payment_id, reason)
+        except NotFound:
+            lookup.refuse(f"{slug} has no payment {payment_id}.")
+        except payments.PaymentRefused as error:
+            lookup.refuse(str(error))
+        _answer_after_commit(tenant, payment)
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise payments.PaymentRefused(f"{text!r} is not a date. Write it like 2026-11-19.", "paid_on") from None
+
+
+def _answer_after_commit(tenant: Tenant, payment: Payment) -> None:
+    db.session.commit()
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", tenant.id)
+    lookup.answer(serializers.payment(payment))

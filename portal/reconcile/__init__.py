@@ -1,0 +1,1 @@
+"""3 RECONCILE: payments, and making Autotask show what they mean."""
