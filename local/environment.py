@@ -43,7 +43,9 @@ def main(program: str, arguments: list[str]) -> None:
     except (SetupFailed, PermissionError) as error:
         sys.exit(f"{error}")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
-    os.execv(PYTHON, [str(PYTHON), "-m", PROGRAMS[program], *arguments])
+    # Without compiled files every single command would compile 3 s of packages anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.execv(PYTHON, [str(PYTHON), "-P", "-m", PROGRAMS[program], *arguments])
 
 
 def prepare(lock: str) -> None:

@@ -66,7 +66,7 @@ def test_the_table_stands_once_after_two_starts(scheduler, connection) -> None:
 
 
 def test_an_unknown_entry_is_removed(scheduler) -> None:
-    scheduler.schedule(datetime.min.replace(year=2020), "os.getcwd", interval=60, id="left-over")
+    scheduler.schedule(datetime.now(UTC), "os.getcwd", interval=60, id="left-over")
     assert "left-over" in hold_exactly(scheduler)
     assert held(scheduler) == IDS
 

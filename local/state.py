@@ -1,0 +1,54 @@
+"""What the local programs keep in the project's `.local/` folder (git-ignored)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from local.environment import PROJECT
+
+LOCAL = PROJECT / ".local"
+DEMO, CHECK = LOCAL / "demo", LOCAL / "check"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`; empty if there is none."""
+    try:
+        held: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return held
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Readable for the owner only, and whole at every moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.touch(mode=0o600)
+    new.write_text(json.dumps(values, indent=1))
+    new.replace(path)
+
+
+def own_secrets() -> dict[str, str]:
+    """SECRET_KEY and ENCRYPTION_KEYS of this machine, made once. They survive `bin/demo --fresh`.
+
+    Only bin/* fills them in; the portal itself refuses to start without its own.
+    """
+    path = LOCAL / "secrets.json"
+    if not (held := read(path)):
+        key = base64.b64encode(os.urandom(32)).decode()
+        held = {"SECRET_KEY": secrets.token_urlsafe(48), "ENCRYPTION_KEYS": f"local:{key}"}
+        write(path, held)
+    return held
+
+
+def app_environment(servers: dict[str, str], autotask: dict[str, str]) -> dict[str, str]:
+    """The app's environment: what the caller set wins, the rest comes from this machine."""
+    plain_http = {"INSECURE_COOKIES": "1", "LOG_FORMAT": "text", "TZ": "UTC"}
+    defaults = own_secrets() | plain_http | servers | autotask
+    given = {name: value for name, value in os.environ.items() if value or name not in defaults}
+    return defaults | given
