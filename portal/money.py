@@ -13,6 +13,7 @@ _STORED_STEP = Decimal("0.000001")
 _AUTOTASK_STEP = Decimal("0.0001")
 # A double carries 15 to 17 digits: what differs less than this from four decimals is its noise, not money.
 _NOISE = Decimal("1e-15")
+_NOISY_DIGITS = 20
 _WIDE = Context(prec=60, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _STORABLE = Context(prec=17, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Inexact])
 
@@ -59,7 +60,7 @@ def storable(amount: Decimal) -> Decimal:
 
 def without_noise(amount: Decimal) -> Decimal | None:
     """The four decimals that a double like 1234.5600000000001 was meant to carry, or None."""
-    if not amount.is_finite() or abs(amount) >= LIMIT:
+    if not amount.is_finite() or abs(amount) >= LIMIT or len(amount.as_tuple().digits) > _NOISY_DIGITS:
         return None
     meant = amount.quantize(_AUTOTASK_STEP, context=_WIDE)
     return meant if meant and abs(meant - amount) <= abs(amount) * _NOISE else None

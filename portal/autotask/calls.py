@@ -98,7 +98,7 @@ class Calls:
             except Unavailable:
                 pause = random.uniform(0, _FIRST_PAUSE * 2**tries)  # noqa: S311 - jitter, no secret
                 left -= clock.monotonic() - started + pause
-                if tries >= TRIES or left <= 0 or self._spare < 1:
+                if tries >= TRIES or self._spare < 1 or left < self._transport.timeouts.connect:
                     raise
                 self._spare -= 1
                 self._sleep(pause)

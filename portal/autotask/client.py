@@ -60,7 +60,7 @@ class Client:
     def pages(
         self,
         entity: str,
-        filter: filters.Filter,  # noqa: A002 - Autotask's own word
+        filter: filters.Filter,
         *,
         include_fields: Sequence[str] | None = None,
         page_size: int = LARGEST_PAGE,
@@ -86,13 +86,13 @@ class Client:
             else:  # a full page without paging details: go on by id
                 body = _query(filter, include_fields, page_size, progress.last_id)
 
-    def count(self, entity: str, filter: filters.Filter) -> int:  # noqa: A002
+    def count(self, entity: str, filter: filters.Filter) -> int:
         """How many rows match."""
         body = wire.dumps({"filter": filters.listed(filter)})
         content = self._calls.read("POST", self._url(entity, "query/count"), entity, body)
         return _whole(content.get("queryCount"))
 
-    def get(self, entity: str, id: int) -> dict[str, Any]:  # noqa: A002
+    def get(self, entity: str, id: int) -> dict[str, Any]:
         """One raw row; NotFound when Autotask answers 404 or no item."""
         content = self._calls.read("GET", self._url(entity, str(int(id))), entity)
         item = content.get("item", content)
@@ -113,7 +113,7 @@ class Client:
         """Replace the writable fields of the record `body["id"]`; those left out are cleared by Autotask."""
         self._calls.write("PUT", self._url(entity), entity, wire.dumps(dict(body)))
 
-    def invoice_pdf(self, id: int) -> Pdf:  # noqa: A002
+    def invoice_pdf(self, id: int) -> Pdf:
         """The printed invoice; BadRecord when what comes is no PDF or beyond 15 MB."""
         content = self._calls.read("GET", self._url("Invoices", f"{int(id)}/InvoicePdf"), "Invoices")
         return pdf(content, int(id))

@@ -131,9 +131,7 @@ def needed_day(row: Row, key: str, flags: Flags) -> date:
 
 
 def _day(value: object) -> date | None:
-    if not isinstance(value, str) or value[10:11] not in ("", "T", " "):
-        return None
-    if value[4:5] != "-" or value[7:8] != "-":
+    if not isinstance(value, str) or value[4:8:3] != "--" or value[10:11] not in ("", "T", " "):
         return None
     try:
         return date.fromisoformat(value[:10])
@@ -148,7 +146,7 @@ def instant(row: Row, key: str, flags: Flags) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value)
-        if _FIRST_YEAR <= found.year <= _LAST_YEAR and value[4] == "-" and value[11:13] != "24":
+        if _FIRST_YEAR <= found.year <= _LAST_YEAR and value[4:8:3] == "--" and value[11:13] != "24":
             return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         pass

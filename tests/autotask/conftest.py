@@ -36,7 +36,7 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture
 def facing() -> Iterator[Callable[..., tuple[Client, FaultServer]]]:
-    """facing(script) -> (client, server): a client with short deadlines before a server that does as scripted."""
+    """facing(script) -> (client, server): short deadlines on one side, a scripted server on the other."""
     opened: list[Any] = []
 
     def start(script: Script, timeouts: Timeouts = SHORT) -> tuple[Client, FaultServer]:

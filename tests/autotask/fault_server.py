@@ -1,4 +1,4 @@
-"""A raw TCP server on loopback: each connection is handed to a script that may send, wait, cut or stay silent."""
+"""A raw TCP server on loopback whose script, for each request, may send, wait, cut or stay silent."""
 
 import contextlib
 import socket
