@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     add("--today", type=date.fromisoformat, help="day the data leads up to, YYYY-MM-DD (default today)")
     add("--username", default=USERNAME, help=f"API user (default {USERNAME})")
     add("--secret", help="its secret (default: SANDBOX_SECRET from the environment, else the demo secret)")
-    add("--integration-code", default=INTEGRATION_CODE, help="tracking identifier; any non-empty one is taken")
+    add(
+        "--integration-code", default=INTEGRATION_CODE, help="tracking identifier; any non-empty one is taken"
+    )
     add("--strict-integration-code", action="store_true", help="take only that integration code")
     add("--pace", type=float, default=0.0, help="seconds that every call takes at least (default 0)")
     add("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch; may be repeated")
@@ -103,8 +105,13 @@ def _prepared(options: argparse.Namespace) -> tuple[Sandbox, state.Saver | None]
 
 
 def _made(options: argparse.Namespace, held: dict[str, Any] | None) -> dict[str, Any]:
-    today = (options.today or date.today()).isoformat()
-    made = {"seed": options.seed, "customers": options.customers, "invoices": options.invoices, "today": today}
+    today = (options.today or datetime.now(UTC).date()).isoformat()
+    made = {
+        "seed": options.seed,
+        "customers": options.customers,
+        "invoices": options.invoices,
+        "today": today,
+    }
     if held is None:
         return made
     if options.today is None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api.messages import Answer, Call
-from sandbox.faults.kinds import all_kinds
+from sandbox.faults.kinds import all_kinds, find
 from sandbox.requestlog import Change
 from sandbox.schema import ENTITIES
 from sandbox.switches import choices
@@ -107,7 +107,13 @@ def _switches(sb: Sandbox, given: dict[str, Any]) -> Any:
 
 def _kinds(sb: Sandbox, given: dict[str, Any]) -> Any:
     kinds = [
-        {"number": one.number, "name": one.name, "says": one.says, "params": one.defaults, "choices": one.choices}
+        {
+            "number": one.number,
+            "name": one.name,
+            "says": one.says,
+            "params": one.defaults,
+            "choices": one.choices,
+        }
         for one in all_kinds()
     ]
     return {"kinds": kinds}
@@ -154,6 +160,13 @@ def _set_switches(sb: Sandbox, given: dict[str, Any]) -> Any:
     return _switches(sb, {})
 
 
+def _add_fault(sb: Sandbox, given: dict[str, Any]) -> Any:
+    """{"kind": …, "entity", "verb", "nth", "times", and the kind's own parameters}."""
+    if find(given["kind"]).name in ("connection_refused", "connect_hangs") and not given.get("seconds"):
+        raise ValueError("give seconds: nobody could lift this fault by HTTP")
+    return {"fault": sb.faults.add(**given).as_dict()}
+
+
 def _set_clock(sb: Sandbox, given: dict[str, Any]) -> Any:
     """{"set": ISO time, "frozen": bool}, {"advance": seconds} or {"reset": true}."""
     if given.get("reset"):
@@ -184,7 +197,7 @@ ACTIONS: dict[str, Action] = {
     "clear_stats": lambda sb, given: sb.stats.clear(),
     "switches": _set_switches,
     "reset_switches": lambda sb, given: sb.switches.reset(),
-    "add_fault": lambda sb, given: {"fault": sb.faults.add(**given).as_dict()},
+    "add_fault": _add_fault,
     "remove_fault": lambda sb, given: sb.faults.remove(int(given["id"])),
     "clear_faults": lambda sb, given: sb.faults.clear(),
     "clock": _set_clock,
@@ -203,4 +216,3 @@ ACTIONS: dict[str, Action] = {
 
 def _added_user(sb: Sandbox, given: dict[str, Any]) -> Any:
     return {"username": sb.add_user(**given).username}
-

@@ -1,7 +1,7 @@
 """A sandbox inside the caller's process, for tests.
 
-    with Sandbox(seed=7, customers=20, invoices=60) as sb:
-        client_for(sb.discovery_url, sb.username, sb.secret)
+with Sandbox(seed=7, customers=20, invoices=60) as sb:
+    client_for(sb.discovery_url, sb.username, sb.secret)
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from types import TracebackType
 from typing import Any
 
 from sandbox.api.settings import set_settings
+from sandbox.clock import Clock
+from sandbox.faults import Faults
 from sandbox.requestlog import Change, Request
 from sandbox.seed import sow
 from sandbox.serving import Serving
 from sandbox.store.rows import Row
+from sandbox.switches import Switches
 from sandbox.users import User
 from sandbox.world import World
 
 USERNAME = "api@demo-msp.example"
-SECRET = "demo-secret-1234"
+SECRET = "demo-secret-1234"  # noqa: S105 - the demo's, printed in the README
 INTEGRATION_CODE = "DEMO-INTEGRATION"
 
 
@@ -45,7 +48,7 @@ class Stats:
 
 
 class Sandbox:
-    """Autotask on a free loopback port, from `start` (or `with`) to `stop`. `customers=0, invoices=0` is empty.
+    """Autotask on a free loopback port, from `start` (or `with`) to `stop`; 0 customers make it empty.
 
     `today` is the day the seeded data leads up to; the clock itself runs in real time until it is set.
     """
@@ -73,10 +76,10 @@ class Sandbox:
         self.world.users.add(User(username, secret, code))
         sow(self.world, seed, customers, invoices, today or datetime.now(UTC).date())
         self.serving = Serving(self.world, host, port)
-        self.switches = self.world.switches
-        self.clock = self.world.clock
-        self.faults = self.world.faults
-        self.stats = Stats(self.world)
+        self.switches: Switches = self.world.switches
+        self.clock: Clock = self.world.clock
+        self.faults: Faults = self.world.faults
+        self.stats: Stats = Stats(self.world)
         people = self.world.people
         self.add_company = people.add_company
         self.add_contact = people.add_contact
@@ -88,7 +91,6 @@ class Sandbox:
         self.void_invoice = people.void_invoice
         self.remove_invoice = people.remove_invoice
         self.remove_line = people.remove_line
-        self.merge_companies = people.merge_companies
 
     def start(self) -> Sandbox:
         self.serving.start()
@@ -143,7 +145,7 @@ class Sandbox:
         return self.world.log.calls(entity, verb)
 
     def row(self, entity: str, key: int) -> dict[str, Any] | None:
-        """A record as Autotask holds it: the API's names and texts, numbers as Decimal; None when it is gone."""
+        """A record as Autotask holds it: names and texts of the API, numbers as Decimal; None if gone."""
         with self.world.db.lock:
             held = self.world.db[entity].rows.get(key)
         return None if held is None else self._shown(held)
@@ -176,6 +178,10 @@ class Sandbox:
         with self.world.db.lock:
             held = self.world.people.lines(invoice)
         return [self._shown(one) for one in held]
+
+    def merge_companies(self, gone: int, into: int) -> list[Change]:
+        """Deletes a company as people do: by merging it into another, which gets all that belonged to it."""
+        return self.world.people.merge_companies(gone, into)
 
     def remove_company(self, key: int) -> Change:
         """The company alone is gone; `merge_companies` is how people do it."""

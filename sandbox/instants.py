@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 _FRACTION = re.compile(r"\.(\d{1,9})")
@@ -25,7 +25,7 @@ def stored(value: Any) -> str | None:
 
 def _parsed(value: Any) -> datetime:
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)
+        return datetime.combine(value, time())
     if not isinstance(value, str):
         raise ValueError(f"not a date: {value!r}")
     text = _FRACTION.sub(lambda found: "." + found[1][:6].ljust(6, "0"), value.strip(), count=1)

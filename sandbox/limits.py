@@ -17,7 +17,9 @@ THREAD_TEXT = (
     "The thread threshold of 3 threads has been exceeded for this API tracking identifier and endpoint. "
     "Please wait for running requests to complete. (Itgenatr005)"
 )
-OVER_TEXT = "The external request threshold has been exceeded. API access is disabled until usage falls below it."
+OVER_TEXT = (
+    "The external request threshold has been exceeded. API access is disabled until usage falls below it."
+)
 
 
 class Usage:
@@ -31,7 +33,7 @@ class Usage:
         self._sum = 0
 
     def add(self, calls: int = 1) -> None:
-        """Counts calls at this moment; other integrations' use comes in here too. Negative numbers take back."""
+        """Counts calls at this moment; other integrations' use comes in here too."""
         with self._lock:
             self._calls.append((self._clock.seconds(), calls))
             self._sum += calls

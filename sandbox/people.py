@@ -48,7 +48,9 @@ class People:
             key = values.get("id")
             key = table.next_id() if key is None else key
             stamps = {name: self._now() for name in (STAMPS.get(entity), CREATED.get(entity)) if name}
-            table.put(whole_row(ENTITIES[entity], {**_DEFAULTS.get(entity, {}), **stamps, **values, "id": key}))
+            table.put(
+                whole_row(ENTITIES[entity], {**_DEFAULTS.get(entity, {}), **stamps, **values, "id": key})
+            )
         shown = {name: (None, value) for name, value in values.items() if value is not None and name != "id"}
         return self._made(Change(entity, key, "created", shown))
 
@@ -160,7 +162,11 @@ class People:
     def void_invoice(self, key: int) -> list[Change]:
         """Voids an invoice; its lines and total follow the switches void_lines and void_total."""
         with self.world.db.lock:
-            fields: dict[str, Any] = {"isVoided": True, "voidedDate": self._now(), "voidedByResourceID": 29682885}
+            fields: dict[str, Any] = {
+                "isVoided": True,
+                "voidedDate": self._now(),
+                "voidedByResourceID": 29682885,
+            }
             if self.world.switches.void_total == "zero":
                 fields |= {"invoiceTotal": ZERO, "totalTaxValue": ZERO}
             made = self.change("Invoices", key, fields)

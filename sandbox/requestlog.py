@@ -14,7 +14,7 @@ BODY_KEPT = 20_000
 
 @dataclass(frozen=True)
 class Change:
-    """What one action did to one record: field name to its value before and after. `by` is api, people or test."""
+    """What one action did to one record: field name to its value before and after."""
 
     entity: str
     id: int
@@ -24,7 +24,7 @@ class Change:
 
 @dataclass
 class Request:
-    """One call of the API. `status` 0 means that no whole answer was sent; `fault` names the fault that hit it."""
+    """One call of the API. `status` 0: no whole answer was sent. `fault` names what hit it."""
 
     at: datetime
     method: str

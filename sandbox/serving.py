@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sandbox import control
 from sandbox.api import dispatch
 from sandbox.api.messages import Answer, Call
+from sandbox.faults.certificates import context
 from sandbox.web import pages
 from sandbox.wire.server import Connection, Server, keeps_alive
 from sandbox.wire.writer import whole
@@ -22,6 +25,7 @@ class Serving:
         self.world = world
         self.server = Server(self.serve, host, port)
         self.extra: list[Server] = []
+        self.ca = ""
         world.serving = self
 
     def start(self) -> None:
@@ -31,6 +35,14 @@ class Serving:
         self.world.stopped.set()
         for server in [self.server, *self.extra]:
             server.stop()
+
+    def open_tls(self, certificate: str) -> tuple[str, Callable[[], None]]:
+        """A further port with TLS: its address and what closes it. `ca` holds the CA that signed it."""
+        made = Server(self.serve, self.server.host)
+        made.tls, self.ca = context(certificate)
+        made.start()
+        self.extra.append(made)
+        return made.base, made.stop
 
     def serve(self, connection: Connection, call: Call) -> bool:
         """Answers one call; gives whether the connection goes on."""
@@ -59,4 +71,3 @@ def _local(call: Call) -> bool:
     origin = call.headers.get("origin", "")
     same = not origin or call.method == "GET" or origin.split("://")[-1] == host
     return name in LOOPBACK and same
-

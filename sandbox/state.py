@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -120,5 +119,5 @@ class Saver:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)
         self._written = text

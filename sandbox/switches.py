@@ -1,4 +1,4 @@
-"""What nobody outside knows about Autotask is a switch here, so that a client can be tried against each answer."""
+"""What nobody outside knows about Autotask is a switch, so that clients can be tried against each answer."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Switches:
         self.__dict__.setdefault("_listeners", {})[name] = listener
 
     def update(self, values: dict[str, Any]) -> None:
-        """Sets several; an unknown name or a value that is no choice raises ValueError and changes nothing."""
+        """Sets several; an unknown name or wrong value raises ValueError and changes nothing."""
         checked = {name: _checked(name, value) for name, value in values.items()}
         for name, value in checked.items():
             setattr(self, name, value)

@@ -47,7 +47,13 @@ class World:
         """A test for rows this user may see, or None when all can be seen."""
         hidden = self.hidden_companies
         field = "id" if entity == "Companies" else "companyID"
-        if not hidden or entity not in ("Companies", "Contacts", "Invoices", "BillingItems", "CompanyLocations"):
+        if not hidden or entity not in (
+            "Companies",
+            "Contacts",
+            "Invoices",
+            "BillingItems",
+            "CompanyLocations",
+        ):
             return None
         return lambda row: row.get(field) not in hidden
 
@@ -61,7 +67,7 @@ class World:
         return call.base + self.zone_path()
 
     def move_zone(self) -> int:
-        """Moves the partner to the next zone: the old URL refuses from now on. Gives the new zone's number."""
+        """Moves the partner to the next zone, whose number it gives: the old URL refuses from now on."""
         self.zone += 1
         return self.zone
 

@@ -82,14 +82,12 @@ OPEN = {"ZoneInformation", "VersionInformation"}
 
 def _with_faults(world: World, call: Call, found: Found, zone: int, faults: list[Fault]) -> Answer:
     instead = next((one for one in faults if one.replaces), None)
-    answer = None
-    if instead is None or instead.applied:
-        answer = _answer(world, call, found, zone)
+    lost = any(not one.applied for one in faults)
+    answer = Answer(200, b"{}") if lost else _answer(world, call, found, zone)
     if instead is not None:
-        changed = answer.changed if answer else []
+        changed = answer.changed
         answer = instead.replacement(world, call)
         answer.changed = changed
-    assert answer is not None
     for one in faults:
         answer = one.reshaped(world, call, answer)
     return answer

@@ -15,9 +15,10 @@ from sandbox.switches import Switches
 
 Test = Callable[[Row], bool]
 
+COMPARISONS = ("eq", "noteq", "gt", "gte", "lt", "lte")
 OPERATORS = {
     one.lower(): one
-    for one in "eq noteq gt gte lt lte beginsWith endsWith contains exist notExist in notIn".split()
+    for one in (*COMPARISONS, "beginsWith", "endsWith", "contains", "exist", "notExist", "in", "notIn")
 }
 TEXT_ONLY = {"beginsWith", "endsWith", "contains"}
 MAX_OR_CONDITIONS = 500

@@ -78,8 +78,8 @@ def wrong_verb(method: str) -> Refusal:
 
 NOT_FOUND_PAGE = (
     b"<!DOCTYPE html><html><head><title>404 - File or directory not found.</title></head><body>"
-    b"<h2>404 - File or directory not found.</h2><h3>The resource you are looking for might have been removed, "
-    b"had its name changed, or is temporarily unavailable.</h3></body></html>"
+    b"<h2>404 - File or directory not found.</h2><h3>The resource you are looking for might have been "
+    b"removed, had its name changed, or is temporarily unavailable.</h3></body></html>"
 )
 
 

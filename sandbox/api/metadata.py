@@ -1,4 +1,4 @@
-"""entityInformation: what an entity can do, its fields with the partner's own picklists, its user-defined fields."""
+"""entityInformation: what an entity can do, its fields, picklists and user-defined fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from sandbox.world import World
 
 def information(entity: Entity) -> dict[str, Any]:
     """EntityInformationModel; access levels are 0 None, 1 All."""
-    can = {"Create": "c" in entity.can, "Delete": "d" in entity.can, "Query": True, "Update": "u" in entity.can}
+    can = {
+        "Create": "c" in entity.can,
+        "Delete": "d" in entity.can,
+        "Query": True,
+        "Update": "u" in entity.can,
+    }
     return {
         "name": entity.single,
         **{f"can{verb}": allowed for verb, allowed in can.items()},

@@ -85,7 +85,9 @@ def rows_of(world: World, asked: Asked) -> list[Row]:
     return _matching(world, asked, keys, rows, wanted)
 
 
-def _matching(world: World, asked: Asked, keys: Iterator[int], rows: dict[int, Row], wanted: int) -> list[Row]:
+def _matching(
+    world: World, asked: Asked, keys: Iterator[int], rows: dict[int, Row], wanted: int
+) -> list[Row]:
     test, visible = asked.plan.test, world.visible(asked.entity.name)
     found: list[Row] = []
     for key in keys:
@@ -116,8 +118,8 @@ def query_page(world: World, asked: Asked, link: Callable[[dict[str, Any]], str]
         "prevPageUrl": previous,
         "nextPageUrl": following,
     }
-    text = '{"items":[%s],"pageDetails":%s}' % (",".join(map(encode, rows)), json.dumps(details))
-    return Answer(200, text.encode())
+    items = ",".join(map(encode, rows))
+    return Answer(200, f'{{"items":[{items}],"pageDetails":{json.dumps(details)}}}'.encode())
 
 
 def _row_encoder(world: World, asked: Asked) -> Callable[[Row], str]:

@@ -168,7 +168,9 @@ def _refers(world: World, field: Field, value: Any) -> None:
     table = world.db.tables.get(field.ref)
     if table is not None and value not in table.rows:
         single = table.entity.single
-        raise invalid(f"Reference value on field: {field.name} of type: {single} does not exist or is invalid.")
+        raise invalid(
+            f"Reference value on field: {field.name} of type: {single} does not exist or is invalid."
+        )
 
 
 def _whole(raw: Any) -> int:

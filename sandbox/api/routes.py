@@ -76,7 +76,12 @@ COMPANIES = [
     _route("GET", "companies/{id}/invoicesettings", "settings", settings.get_settings),
     _route("PUT", "companies/{id}/invoicesettings", "settings", settings.put_settings),
     *[
-        _route("POST", f"companies/{{id}}/invoicesettings/{path}", "settings", partial(settings.add_recipients, field=f))
+        _route(
+            "POST",
+            f"companies/{{id}}/invoicesettings/{path}",
+            "settings",
+            partial(settings.add_recipients, field=f),
+        )
         for path, f in _RECIPIENTS
     ],
     *[
@@ -124,7 +129,7 @@ NOT_MODELLED_CHILDREN = {
 
 
 def find(method: str, segments: list[str]) -> Found:
-    """The route of a path below V1.0. Raises Refusal: 404 page, 405 with Message, or 501 for what is not modelled."""
+    """The route of a path below V1.0. Raises Refusal: 404, 405, or 501 for what is not modelled."""
     lower = [one.lower() for one in segments]
     others = False
     for route in ROUTES:

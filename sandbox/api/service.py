@@ -29,7 +29,9 @@ def version_information(context: Context) -> Answer:
 
 
 def version(context: Context) -> Answer:
-    return answer_json({"majorVersion": "2026", "minorVersion": "3", "build": "1.0.57", "customerType": "Sandbox"})
+    return answer_json(
+        {"majorVersion": "2026", "minorVersion": "3", "build": "1.0.57", "customerType": "Sandbox"}
+    )
 
 
 def threshold(context: Context) -> Answer:

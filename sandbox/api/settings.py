@@ -81,7 +81,9 @@ def add_recipients(context: Context, field: str) -> Answer:
     body = parse_json(context.call.body)
     items = {str(name).lower(): value for name, value in body.items()} if isinstance(body, dict) else {}
     ids = items.get("items")
-    if not isinstance(ids, list) or not all(isinstance(one, int) and not isinstance(one, bool) for one in ids):
+    if not isinstance(ids, list) or not all(
+        isinstance(one, int) and not isinstance(one, bool) for one in ids
+    ):
         raise invalid("Value cannot be null. Parameter name: items")
     with context.world.db.lock:
         key = _company(context)
@@ -96,7 +98,9 @@ def _must_be_contacts(world: World, company: int, ids: list[int]) -> None:
     contacts = world.db["Contacts"]
     for one in ids:
         if one not in contacts.rows or contacts.rows[one].get("companyID") != company:
-            raise invalid("Reference value on field: contactID of type: Contact does not exist or is invalid.")
+            raise invalid(
+                "Reference value on field: contactID of type: Contact does not exist or is invalid."
+            )
 
 
 def remove_recipient(context: Context, field: str) -> Answer:

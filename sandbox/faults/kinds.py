@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-MODULES = ("statuses", "bodies", "transport", "paging", "values", "rows", "documents", "listener")
+MODULES = ("listener", "transport", "statuses", "bodies", "rows", "ids", "paging", "documents")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class Kind:
         """Raises ValueError for a parameter this kind does not have, or a choice it does not know."""
         for name, value in params.items():
             if name not in self.defaults:
-                raise ValueError(f"{self.number} has no parameter {name!r}; it has: {', '.join(self.defaults)}")
+                raise ValueError(
+                    f"{self.number} has no parameter {name!r}; it has: {', '.join(self.defaults)}"
+                )
             if name in self.choices and value not in self.choices[name]:
                 raise ValueError(f"{self.number} {name} can be {self.choices[name]}, not {value!r}")
 
@@ -50,7 +52,7 @@ def all_kinds() -> list[Kind]:
     if not KINDS:
         for module in MODULES:
             importlib.import_module(f"sandbox.faults.{module}")
-    return sorted(KINDS, key=lambda one: (int(one.number[1:]), one.name))
+    return sorted(KINDS, key=lambda one: int(one.number[1:]))
 
 
 def find(name: str) -> Kind:

@@ -33,6 +33,7 @@ class Fault:
     params: dict[str, Any] = field(default_factory=dict)
     seen: int = 0
     hits: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -48,8 +49,8 @@ class Fault:
 
     @property
     def applied(self) -> bool:
-        """Whether the call takes effect although its answer is replaced."""
-        return bool(self.params.get("applied", False))
+        """Whether the call takes effect although its answer is lost or replaced."""
+        return bool(self.params.get("applied", not self.replaces))
 
     def matches(self, entity: str, verb: str) -> bool:
         if self.entity is not None and self.entity.lower() != entity.lower():
@@ -107,7 +108,7 @@ class Faults:
         times: int | None = None,
         **params: Any,
     ) -> Fault:
-        """Puts a fault in force. `kind` is a number ("F11") or a name; unknown kinds and parameters raise ValueError."""
+        """Puts a fault in force. `kind` is a number ("F11") or a name; unknown ones raise ValueError."""
         shape = find(kind)
         shape.check(params)
         if times is None:

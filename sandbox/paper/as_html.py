@@ -11,7 +11,7 @@ def html(bill: Bill) -> str:
     """A whole small HTML document; every text of the invoice is escaped."""
     rows = "".join(_row(bill, line) for line in bill.lines)
     return (
-        f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>Invoice {escape(bill.number)}</title></head><body>'
+        f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>{escape(bill.number)}</title></head><body>'
         f"<h1>{'VOID ' if bill.is_voided else ''}Invoice {escape(bill.number)}</h1>"
         f"<p>{escape(bill.company)}</p><p>Date {bill.issued}, due {bill.due}</p>"
         f"<table><thead><tr><th>Date</th><th>Item</th><th>Quantity</th><th>Rate</th><th>Amount</th></tr></thead>"

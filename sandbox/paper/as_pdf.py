@@ -10,7 +10,13 @@ from sandbox.paper.bill import Bill, BillLine
 if TYPE_CHECKING:
     from fpdf import FPDF
 
-COLUMNS = [("Date", 22, "L"), ("Item", 88, "L"), ("Quantity", 22, "R"), ("Rate", 28, "R"), ("Amount", 30, "R")]
+COLUMNS = [
+    ("Date", 22, "L"),
+    ("Item", 88, "L"),
+    ("Quantity", 22, "R"),
+    ("Rate", 28, "R"),
+    ("Amount", 30, "R"),
+]
 GREY = 110
 LINES_KEPT_TOGETHER = 12
 

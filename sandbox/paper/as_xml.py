@@ -31,7 +31,12 @@ def xml(bill: Bill) -> str:
     _fill(invoice, head)
     for line in bill.lines:
         fields = {"item_date": line.date, "item_name": line.name, "description": line.text}
-        amounts = {"quantity": line.quantity, "rate": line.rate, "extended_price": line.price, "tax": line.tax}
+        amounts = {
+            "quantity": line.quantity,
+            "rate": line.rate,
+            "extended_price": line.price,
+            "tax": line.tax,
+        }
         _fill(tree.SubElement(invoice, "invoice_item"), {**fields, **amounts})
     return tree.tostring(root, encoding="unicode", xml_declaration=True)
 

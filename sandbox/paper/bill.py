@@ -82,7 +82,9 @@ def bill_of(world: World, row: Row) -> Bill:
 
 def currency_of(world: World, row: Row) -> str:
     """The three letters of the currency of a company's or an invoice's company."""
-    company = row if row.shape.entity.name == "Companies" else world.db["Companies"].rows.get(row.get("companyID"))
+    company = (
+        row if row.shape.entity.name == "Companies" else world.db["Companies"].rows.get(row.get("companyID"))
+    )
     held = world.db["Currencies"].rows.get(company.get("currencyID")) if company else None
     return str(held.get("name")) if held else "USD"
 

@@ -46,9 +46,19 @@ SEATS = ("3", "5", "8", "12", "17", "25", "40", "86")
 ONE = ("1",)
 HOURS = ("0.25", "0.5", "0.75", "1", "1.5", "2.25", "3", "4.75", "7.5")
 RECURRING = [
-    Item("Managed workstation", "Monitoring, patching and helpdesk per device", SERVICE, ("48", "52.5"), SEATS),
-    Item("Managed server", "Monitoring, patching and backup checks per server", SERVICE, ("165", "189.95"), ("1", "2", "4")),
-    Item("Microsoft 365 Business Premium", "Licence per user and month", SUBSCRIPTION, ("22", "21.4375"), SEATS),
+    Item(
+        "Managed workstation", "Monitoring, patching and helpdesk per device", SERVICE, ("48", "52.5"), SEATS
+    ),
+    Item(
+        "Managed server",
+        "Monitoring, patching and backup checks per server",
+        SERVICE,
+        ("165", "189.95"),
+        ("1", "2", "4"),
+    ),
+    Item(
+        "Microsoft 365 Business Premium", "Licence per user and month", SUBSCRIPTION, ("22", "21.4375"), SEATS
+    ),
     Item("Microsoft 365 Business Basic", "Licence per user and month", SUBSCRIPTION, ("6", "5.85"), SEATS),
     Item("Endpoint protection", "Detection and response per device", SERVICE, ("7.25", "6.9166"), SEATS),
     Item("Cloud backup", "Per terabyte stored", SERVICE, ("39.3333", "42"), ("1", "2", "3.5", "6")),
@@ -62,13 +72,25 @@ VARIABLE = [
     Item("On-site engineer", "Work at the customer's office", LABOR, ("165", "172.3333"), HOURS),
     Item("After-hours labor", "Work outside office hours", LABOR, ("247.5",), HOURS),
     Item("Project management", "Planning and coordination", LABOR, ("155",), HOURS),
-    Item("Laptop 14 inch", "Business notebook, three years on-site", CHARGE, ("1189", "1249.99"), ("1", "2", "5")),
+    Item(
+        "Laptop 14 inch",
+        "Business notebook, three years on-site",
+        CHARGE,
+        ("1189", "1249.99"),
+        ("1", "2", "5"),
+    ),
     Item("Docking station", "USB-C", CHARGE, ("219",), ("1", "2", "5")),
     Item("Access point", "Wi-Fi 7, ceiling mount", CHARGE, ("312.4", "298"), ("1", "3")),
     Item("48-port switch", "Managed, PoE+", CHARGE, ("1480",), ONE),
     Item("Solid state drive 2 TB", "Replacement", CHARGE, ("168.8750",), ("1", "2")),
     Item("Travel", "Mileage", EXPENSE, ("0.6700",), ("18", "42", "63.4")),
-    Item("Partial month of new seats", "Prorated from the day of order", SUBSCRIPTION, ("7.0967", "15.4839"), ("1", "3", "7")),
+    Item(
+        "Partial month of new seats",
+        "Prorated from the day of order",
+        SUBSCRIPTION,
+        ("7.0967", "15.4839"),
+        ("1", "3", "7"),
+    ),
 ]
 DISCOUNT = Item("Service credit", "Agreed with account manager", CHARGE, ("-48", "-120", "-262.5"), ONE)
 COVERED = Item("Remote support, covered by agreement", "No charge", LABOR, ("0",), HOURS)

@@ -20,7 +20,14 @@ FIRST_ID = 174
 CUSTOMER, PROSPECT, VENDOR = 1, 3, 7
 SEGMENTS = {label: key for key, label in PICKLISTS[("Companies", "marketSegmentID")]}
 # City to currency and tax region.
-MONEY = {"Leeds": (3, 4), "Bristol": (3, 4), "Utrecht": (2, 5), "Toronto": (4, 6), "Osaka": (5, 7), "Portland": (1, 1)}
+MONEY = {
+    "Leeds": (3, 4),
+    "Bristol": (3, 4),
+    "Utrecht": (2, 5),
+    "Toronto": (4, 6),
+    "Osaka": (5, 7),
+    "Portland": (1, 1),
+}
 STATES = {"NY": 2, "CA": 3}
 
 
@@ -36,7 +43,7 @@ class Customer:
 
 
 def sow(world: World, draw: random.Random, customers: int, today: date) -> list[Customer]:
-    """Makes the partner's own company (id 0), its customers and some vendors and prospects. Gives the customers."""
+    """Makes the partner's own company (id 0), customers, vendors, prospects; gives the customers."""
     rows = [_own(today)]
     made: list[Customer] = []
     others = max(3, customers // 12)
@@ -72,7 +79,7 @@ def _base(key: int, name: str, draw: random.Random, today: date) -> dict[str, An
         "isActive": True,
         "isTaxExempt": False,
         "createDate": f"{created}T{draw.randrange(8, 18):02d}:{draw.randrange(60):02d}:12",
-        "lastTrackedModifiedDateTime": f"{modified}T{draw.randrange(8, 18):02d}:{draw.randrange(60):02d}:31.227",
+        "lastTrackedModifiedDateTime": f"{modified}T{draw.randrange(8, 18):02d}:{draw.randrange(60):02d}:31.2",
         "lastActivityDate": f"{modified}T09:15:00",
         "invoiceMethod": 1,
         "invoiceTemplateID": 101,
@@ -83,13 +90,22 @@ def _base(key: int, name: str, draw: random.Random, today: date) -> dict[str, An
         "isEnabledForComanaged": False,
         "invoiceNonContractItemsToParentCompany": False,
         "createdByResourceID": OWNER,
-        "userDefinedFields": [("Accounting Reference", f"ACC-{key}"), ("SLA", draw.choice(["Gold", "Silver", "None"]))],
+        "userDefinedFields": [
+            ("Accounting Reference", f"ACC-{key}"),
+            ("SLA", draw.choice(["Gold", "Silver", "None"])),
+        ],
     }
 
 
 def _own(today: date) -> dict[str, Any]:
     own = _base(0, OWN_NAME, random.Random(0), today)
-    return {**own, "currencyID": 1, "taxRegionID": 2, "companyNumber": "", "webAddress": "https://tidewater.example"}
+    return {
+        **own,
+        "currencyID": 1,
+        "taxRegionID": 2,
+        "companyNumber": "",
+        "webAddress": "https://tidewater.example",
+    }
 
 
 def _customer(draw: random.Random, at: int, key: int, today: date) -> dict[str, Any]:
@@ -180,7 +196,15 @@ def _contact(draw: random.Random, key: int, at: int, company: dict[str, Any], to
 
 def _locations(companies: list[dict[str, Any]]) -> Any:
     for at, company in enumerate(companies):
-        values = {name: company[name] for name in ("address1", "city", "state", "postalCode", "phone", "taxRegionID")}
+        values = {
+            name: company[name]
+            for name in ("address1", "city", "state", "postalCode", "phone", "taxRegionID")
+        }
         own = {"id": 500 + at, "companyID": company["id"], "name": "Main office"}
-        flags = {"isActive": True, "isPrimary": True, "isTaxExempt": False, "overrideCompanyTaxSettings": False}
+        flags = {
+            "isActive": True,
+            "isPrimary": True,
+            "isTaxExempt": False,
+            "overrideCompanyTaxSettings": False,
+        }
         yield whole_row(ENTITIES["CompanyLocations"], {**values, **own, **flags})

@@ -130,7 +130,9 @@ class _Maker:
             extra.append(line(DISCOUNT))
         return self.baskets[customer.id] + extra
 
-    def _add_lines(self, lines: list[Row], chosen: list[Line], company: int, invoice: int | None, day: date) -> None:
+    def _add_lines(
+        self, lines: list[Row], chosen: list[Line], company: int, invoice: int | None, day: date
+    ) -> None:
         stamp = self._stamp(day)
         for order, line in enumerate(chosen, 1):
             keys = (self.line_id, company, invoice, stamp, stamp, stamp, order)

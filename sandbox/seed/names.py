@@ -2,16 +2,85 @@
 
 from __future__ import annotations
 
-FOUNDERS = (
-    "Abbott Alvarez Ashford Bergström Blackwood Brennan Calloway Castellano Chaudhry Cole Dimitrov Drummond Ellery "
-    "Falk Fitzgerald Fontaine Gallagher Grimaldi Haddad Hartmann Holloway Ibarra Jansen Kavanagh Kowalski Lindqvist "
-    "Lockhart Marchetti McAllister Mercer Nakamura Norwood Okafor Osborne Pemberton Petrov Quigley Ramires Redmond "
-    "Sandoval Schneider Sinclair Thackeray Ulrich Vance Vanderberg Whitaker Winslow Yamada Zielinski"
-).split()
-PLACES = (
-    "Lakeside Riverbend Harbor Summit Cedar Maple Northgate Westfield Bayview Ironbridge Granite Silverton Oakridge "
-    "Redwood Clearwater Eastport Fairmont Greenfield Highland Kingsway Millbrook Pinecrest Stonehill Sunridge Thornbury"
-).split()
+FOUNDERS = [
+    "Abbott",
+    "Alvarez",
+    "Ashford",
+    "Bergström",
+    "Blackwood",
+    "Brennan",
+    "Calloway",
+    "Castellano",
+    "Chaudhry",
+    "Cole",
+    "Dimitrov",
+    "Drummond",
+    "Ellery",
+    "Falk",
+    "Fitzgerald",
+    "Fontaine",
+    "Gallagher",
+    "Grimaldi",
+    "Haddad",
+    "Hartmann",
+    "Holloway",
+    "Ibarra",
+    "Jansen",
+    "Kavanagh",
+    "Kowalski",
+    "Lindqvist",
+    "Lockhart",
+    "Marchetti",
+    "McAllister",
+    "Mercer",
+    "Nakamura",
+    "Norwood",
+    "Okafor",
+    "Osborne",
+    "Pemberton",
+    "Petrov",
+    "Quigley",
+    "Ramires",
+    "Redmond",
+    "Sandoval",
+    "Schneider",
+    "Sinclair",
+    "Thackeray",
+    "Ulrich",
+    "Vance",
+    "Vanderberg",
+    "Whitaker",
+    "Winslow",
+    "Yamada",
+    "Zielinski",
+]
+PLACES = [
+    "Lakeside",
+    "Riverbend",
+    "Harbor",
+    "Summit",
+    "Cedar",
+    "Maple",
+    "Northgate",
+    "Westfield",
+    "Bayview",
+    "Ironbridge",
+    "Granite",
+    "Silverton",
+    "Oakridge",
+    "Redwood",
+    "Clearwater",
+    "Eastport",
+    "Fairmont",
+    "Greenfield",
+    "Highland",
+    "Kingsway",
+    "Millbrook",
+    "Pinecrest",
+    "Stonehill",
+    "Sunridge",
+    "Thornbury",
+]
 TRADES = [
     ("Dental", "Healthcare"),
     ("Family Medicine", "Healthcare"),
@@ -46,11 +115,49 @@ ODD = [
     "-1 Basement Studios",
 ]
 VENDORS = ["Northline Distribution", "Cloudspan Licensing", "Parcelwave Couriers", "Voltic Power Systems"]
-FIRST = (
-    "Alice Amir Anna Ben Carla Chen Daniel Elena Femi Grace Hannah Ivan Jade Kenji Laura Mateo Nadia Oscar Priya "
-    "Quentin Rosa Samir Tara Umar Vera Wendy Xavier Yusuf Zoe Ingrid Tomasz Leila"
-).split()
-STREETS = ["Mill Lane", "High Street", "Station Road", "5th Avenue", "Harbour Way", "Oak Drive", "Commerce Park"]
+FIRST = [
+    "Alice",
+    "Amir",
+    "Anna",
+    "Ben",
+    "Carla",
+    "Chen",
+    "Daniel",
+    "Elena",
+    "Femi",
+    "Grace",
+    "Hannah",
+    "Ivan",
+    "Jade",
+    "Kenji",
+    "Laura",
+    "Mateo",
+    "Nadia",
+    "Oscar",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Samir",
+    "Tara",
+    "Umar",
+    "Vera",
+    "Wendy",
+    "Xavier",
+    "Yusuf",
+    "Zoe",
+    "Ingrid",
+    "Tomasz",
+    "Leila",
+]
+STREETS = [
+    "Mill Lane",
+    "High Street",
+    "Station Road",
+    "5th Avenue",
+    "Harbour Way",
+    "Oak Drive",
+    "Commerce Park",
+]
 CITIES = [
     ("New York", "NY", "10016"),
     ("Albany", "NY", "12207"),
@@ -63,4 +170,11 @@ CITIES = [
     ("Osaka", "", "530-0001"),
     ("Portland", "OR", "97204"),
 ]
-TITLES = ["Office Manager", "Finance Director", "Accounts Payable", "Owner", "Operations Lead", "IT Coordinator"]
+TITLES = [
+    "Office Manager",
+    "Finance Director",
+    "Accounts Payable",
+    "Owner",
+    "Operations Lead",
+    "IT Coordinator",
+]

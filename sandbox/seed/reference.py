@@ -1,4 +1,4 @@
-"""Currencies, tax regions, payment terms, templates, picklists and user-defined fields of the demo partner."""
+"""Currencies, tax regions, terms, templates, picklists and user-defined fields of the partner."""
 
 from __future__ import annotations
 
@@ -76,7 +76,13 @@ PICKLISTS: dict[tuple[str, str], list[tuple[int, str]]] = {
         (7, "Recurring Service Bundle"),
         (8, "Milestone"),
     ],
-    ("BillingItems", "subType"): [(1, "Labor"), (2, "Cost"), (3, "Charge"), (4, "Service"), (5, "Adjustment")],
+    ("BillingItems", "subType"): [
+        (1, "Labor"),
+        (2, "Cost"),
+        (3, "Charge"),
+        (4, "Service"),
+        (5, "Adjustment"),
+    ],
     ("InvoiceTemplates", "dateFormat"): [(1, "MM/dd/yyyy"), (2, "dd/MM/yyyy"), (3, "yyyy-MM-dd")],
     ("InvoiceTemplates", "groupBy"): [(1, "No grouping"), (2, "Contract"), (3, "Item type")],
     ("InvoiceTemplates", "itemizeItemsInEachGroup"): [(1, "Itemize"), (2, "Summarize")],
@@ -168,7 +174,9 @@ def _udf(name: str, kind: str, choices: list[str] | None) -> dict[str, Any]:
         "isReference": False,
         "referenceEntityType": "",
         "isPickList": kind == "List",
-        "picklistValues": None if choices is None else [_udf_choice(at, text) for at, text in enumerate(choices)],
+        "picklistValues": None
+        if choices is None
+        else [_udf_choice(at, text) for at, text in enumerate(choices)],
         "picklistParentValueField": "",
         "defaultValue": "",
         "isSupportedWebhookField": False,

@@ -48,9 +48,9 @@ def encoder(kind: str, dates_z: bool) -> Encoder:
 
 
 class Shape:
-    """The fields of a group of rows: which each row holds itself, and the values that all share."""
+    """The fields of a group of rows: which each holds itself (id first), and what all share."""
 
-    __slots__ = ("entity", "names", "index", "common", "_templates")
+    __slots__ = ("_templates", "common", "entity", "index", "names")
 
     def __init__(self, entity: Entity, names: Iterable[str], common: dict[str, Any] | None = None) -> None:
         self.entity = entity
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def id(self) -> int:
-        return int(self.get("id"))
+        return int(self.values[0])
 
     def get(self, name: str) -> Any:
         at = self.shape.index.get(name)

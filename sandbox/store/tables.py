@@ -31,14 +31,29 @@ class Table:
 
     def load(self, rows: Iterable[Row]) -> None:
         """Adds many rows whose ids ascend and lie above all there are."""
-        for row in rows:
-            key = row.id
-            self.rows[key] = row
-            self.ids.append(key)
-            for name, index in self.indexes.items():
-                index.setdefault(row.get(name), []).append(key)
-        if self.ids:
-            self.highest_id = max(self.highest_id, self.ids[-1])
+        fresh = list(rows)
+        keys = [row.values[0] for row in fresh]
+        self.ids += keys
+        self.rows.update(zip(keys, fresh, strict=True))
+        for name, index in self.indexes.items():
+            for key, row in zip(keys, fresh, strict=True):
+                value = row.values[row.shape.index[name]]
+                held = index.get(value)
+                if held is None:
+                    index[value] = [key]
+                else:
+                    held.append(key)
+        if keys:
+            self.highest_id = max(self.highest_id, keys[-1])
+
+    def unload(self, keys: range) -> None:
+        """Takes out many rows at once, as `load` added them."""
+        self.ids = [key for key in self.ids if key not in keys]
+        self.rows = {key: row for key, row in self.rows.items() if key not in keys}
+        self.touched -= set(keys)
+        for index in self.indexes.values():
+            for value, held in index.items():
+                index[value] = [key for key in held if key not in keys]
 
     def next_id(self) -> int:
         """An id that was never used."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from typing import BinaryIO
 
 from sandbox.api.messages import Answer, Call
 from sandbox.wire.reader import BadRequest, read_call
@@ -13,6 +14,7 @@ from sandbox.wire.writer import whole
 
 Send = Callable[["Connection", Call], bool]
 BACKLOG = 256
+_current = threading.local()
 
 
 class Connection:
@@ -21,7 +23,7 @@ class Connection:
     def __init__(self, sock: socket.socket, stopped: threading.Event) -> None:
         self.sock = sock
         self.stopped = stopped
-        self.stream = sock.makefile("rb", buffering=64 * 1024)
+        self.stream: BinaryIO = sock.makefile("rb", buffering=64 * 1024)
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -79,8 +81,10 @@ class Server:
         listener.close()
 
     def close_connections(self) -> None:
+        """Cuts off every client but the one whose call is just being answered."""
+        mine = getattr(_current, "sock", None)
         with self._lock:
-            held, self._open = self._open, set()
+            held = [one for one in self._open if one is not mine]
         for sock in held:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -107,6 +111,7 @@ class Server:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._open.add(sock)
+        _current.sock = sock
         try:
             if self.tls is not None:
                 sock = self.tls.wrap_socket(sock, server_side=True)
