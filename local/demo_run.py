@@ -1,0 +1,128 @@
+"""Runs the demo's processes under the supervisor, and tells where to look once the pages answer."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local import demo_data
+from local.environment import PROJECT, say
+from local.supervisor import Supervisor
+from sandbox.embed import INTEGRATION_CODE, SECRET, USERNAME
+
+READY_SECONDS = 60
+# The pages first: workers and scheduler load the same code and would only slow the start.
+AFTER_PAGES = 2.0
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the portal and the sandbox listen; no sandbox when the caller named another Autotask."""
+
+    web: str
+    sandbox: str
+
+    def for_portal(self) -> dict[str, str]:
+        if not self.sandbox:
+            return {}
+        return {
+            "AUTOTASK_DISCOVERY_URL": f"{self.sandbox}/ATServicesRest/V1.0/zoneInformation",
+            "AUTOTASK_TRUSTED_HOSTS": urlsplit(self.sandbox).netloc,
+            "AUTOTASK_INTEGRATION_CODE": INTEGRATION_CODE,
+        }
+
+
+def processes(
+    supervisor: Supervisor, folder: Path, addresses: Addresses, environment: dict[str, str]
+) -> None:
+    python = [sys.executable, "-P", "-m"]
+    bind = urlsplit(addresses.web).netloc
+    quiet = ["--log-level", "warning", "--workers", "1", "--threads", "8", "--graceful-timeout", "4"]
+    supervisor.add("web", [*python, "gunicorn", *quiet, "--bind", bind, "wsgi:app"], environment)
+    if addresses.sandbox:
+        port = str(urlsplit(addresses.sandbox).port)
+        state_file = str(folder / "sandbox-state.json")
+        supervisor.add("sandbox", [*python, "sandbox", "--port", port, "--state", state_file], environment)
+    supervisor.add("worker", [*python, "jobs.work", "--grace", "3"], environment, after=AFTER_PAGES)
+    supervisor.add("scheduler", [*python, "jobs.tick"], environment, after=AFTER_PAGES)
+
+
+def run_until_stopped(folder: Path, addresses: Addresses, environment: dict[str, str], started: float) -> int:
+    supervisor = Supervisor()
+    say("Starting web, sandbox Autotask, worker and scheduler")
+    processes(supervisor, folder, addresses, environment)
+
+    def tell() -> None:
+        if wait_for_pages(addresses):
+            print(greeting(addresses, time.monotonic() - started), flush=True)
+
+    threading.Thread(target=tell, daemon=True).start()
+    return supervisor.run()
+
+
+def run_check(folder: Path, addresses: Addresses, environment: dict[str, str], started: float) -> int:
+    """Runs local/demo_check.py against the pages; the processes' own output goes to a file."""
+    log = folder / "processes.log"
+    codes: list[int] = []
+    with log.open("w") as output:
+        supervisor = Supervisor(output=output)
+        processes(supervisor, folder, addresses, environment)
+
+        def check() -> None:
+            wait_for_pages(addresses)
+            command = [sys.executable, "-P", "-m", "local.demo_check", addresses.web, addresses.sandbox]
+            codes.append(subprocess.run(command, env=environment, cwd=PROJECT).returncode)
+            supervisor.request_stop()
+
+        threading.Thread(target=check, daemon=True).start()
+        supervisor.run()
+    if codes != [0]:
+        print(f"The check failed. What the processes said: {log}", file=sys.stderr)
+    return codes[0] if codes else 1
+
+
+def wait_for_pages(addresses: Addresses) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    waiting = [url for url in (addresses.web, addresses.sandbox) if url]
+    while waiting and time.monotonic() < deadline:
+        waiting = [url for url in waiting if not answers(url)]
+        time.sleep(0.05)
+    if waiting:
+        say(f"No answer from {' and '.join(waiting)} within {READY_SECONDS} s")
+    return not waiting
+
+
+def answers(url: str) -> bool:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return bool(connection.getresponse().status)
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def greeting(addresses: Addresses, seconds: float) -> str:
+    lines = [
+        "",
+        f"The portal is ready ({seconds:.1f} s)",
+        "",
+        f"  Portal             {addresses.web}",
+        f"  Sandbox Autotask   {addresses.sandbox or 'not started: AUTOTASK_DISCOVERY_URL is set'}",
+        "",
+        f"  Log in with the password  {demo_data.PASSWORD}  as",
+    ]
+    lines += [f"    {demo_data.address(role):<28} {may}" for role, may in demo_data.PEOPLE.items()]
+    lines += [f"    {demo_data.STAFF:<28} support staff", ""]
+    if addresses.sandbox:
+        lines += ["  Connect Autotask (Integrations, Connect) with"]
+        lines += [f"    Username (Key)     {USERNAME}", f"    Password (Secret)  {SECRET}", ""]
+    lines += ["  Ctrl-C stops everything; the data stays. bin/demo --fresh begins anew.", ""]
+    return "\n".join(lines)
