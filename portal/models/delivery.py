@@ -19,6 +19,7 @@ class Delivery(TenantOwned, Base):
     """What Autotask should show for one invoice: paid on `wish_paid_on`, or not paid (null).
 
     `our_mark_on` is the paid date the portal wrote, or may have written; any other date is Autotask's own.
+    `shown_on` is the paid date of ours that was last read back there, until we cleared it.
     """
 
     __tablename__ = "delivery"
@@ -26,7 +27,7 @@ class Delivery(TenantOwned, Base):
         UniqueConstraint("tenant_id", "invoice_id"),
         belongs_to("invoice_id", "invoice"),
         one_of("state", DeliveryState),
-        Index("ix_delivery_due", "next_try_at", postgresql_where="state IN ('waiting', 'sending')"),
+        Index("ix_delivery_due", "next_try_at", postgresql_where="state <> 'confirmed'"),
         Index(None, "tenant_id", "state"),
     )
 
@@ -35,6 +36,7 @@ class Delivery(TenantOwned, Base):
     wish_version: Mapped[int] = mapped_column(Integer, server_default="1")
     done_version: Mapped[int] = mapped_column(Integer, server_default="0")
     our_mark_on: Mapped[date | None]
+    shown_on: Mapped[date | None]
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     next_try_at: Mapped[datetime | None]
@@ -61,13 +63,18 @@ class AttemptOutcome(StrEnum):
 
 
 class DeliveryAttempt(TenantOwned, Base):
-    """One try to make Autotask match, written before anything is sent."""
+    """One try to make Autotask match, written before anything is sent.
+
+    `wrote` is the ISO date sent, or `null` for a clearing. Until `may_land_until` the write may still arrive
+    in Autotask without us having seen it there.
+    """
 
     __tablename__ = "delivery_attempt"
     __table_args__ = (
         belongs_to("delivery_id", "delivery"),
         one_of("outcome", AttemptOutcome),
         Index(None, "tenant_id", "delivery_id"),
+        Index("ix_delivery_attempt_open", "tenant_id", postgresql_where="may_land_until IS NOT NULL"),
     )
 
     delivery_id: Mapped[int]
@@ -80,4 +87,5 @@ class DeliveryAttempt(TenantOwned, Base):
     error: Mapped[str | None]
     calls: Mapped[int] = mapped_column(Integer, server_default="0")
     started_at: Mapped[datetime] = created()
+    may_land_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -1,0 +1,106 @@
+"""Delivers what is due of one partner. Safe to run twice and at the same time: rows are claimed by lease."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from portal import clock, connect
+from portal.access.tenancy import scoped
+from portal.autotask.client import Client
+from portal.autotask.errors import AutotaskError
+from portal.connect import slots
+from portal.extensions import db
+from portal.models import Integration
+from portal.reconcile import herd, steps
+from portal.reconcile.protocol import Trouble
+from portal.reconcile.steps import Phase, Work
+from portal.reconcile.store import SqlStore
+from portal.reconcile.troubles import SHARED
+
+log = structlog.get_logger(__name__)
+LONGEST_DRAIN = 15.0
+INTERNAL = Trouble("internal", "Something went wrong in the portal itself. It tries again by itself.")
+
+
+@dataclass
+class Drain:
+    """One going-through of a partner's due deliveries. `tell` hears of each that came to an end."""
+
+    tell: Callable[[Work], None] | None = None
+    only_id: int | None = None
+    until: float = field(default_factory=lambda: clock.monotonic() + LONGEST_DRAIN)
+    done: int = 0
+    stopped: bool = False
+
+    def run(self, client: Client) -> None:
+        """Delivers until nothing is due, time is up, or Autotask as a whole does not answer."""
+        store = SqlStore()
+        while not self.stopped and clock.monotonic() < self.until:
+            claim = store.claim(self.only_id)
+            if claim is None:
+                return
+            self._note(_delivered(Work(claim), store, client))
+
+    def _note(self, work: Work) -> None:
+        self.done += 1
+        if work.trouble is not None and work.trouble.kind in SHARED:
+            self.stopped = True
+            herd.wait_like(work.claim.delivery_id)
+        elif work.trouble is None:
+            herd.hurry()
+        if self.tell is not None:
+            self.tell(work)
+
+
+def deliver(work: Work, store: steps.Store, autotask: steps.Autotask) -> Work:
+    """All steps of one delivery."""
+    while work.phase != Phase.DONE:
+        work = steps.advance(work, store, autotask)
+    return work
+
+
+def deliver_due(tell: Callable[[Work], None] | None = None) -> int:
+    """Delivers what is due of the partner in scope; how many deliveries were worked on."""
+    return run(Drain(tell=tell)) if herd.has_due() else 0
+
+
+def run(drain: Drain) -> int:
+    """The drain, in the name of the integration. A refused login leaves all waiting, with a sentence."""
+    integration = the_integration()
+    if integration is None:
+        db.session.commit()
+        return 0
+
+    def drained(client: Client) -> None:
+        # One place for all calls of the drain: it makes one call at a time.
+        with slots.held(client, steps.INVOICES):
+            drain.run(client)
+
+    try:
+        connect.calling(integration.id, drained, purpose="payment")
+    except AutotaskError as error:
+        db.session.rollback()
+        herd.explain(error)
+        log.info("deliveries.wait", reason=str(error))
+    return drain.done
+
+
+def the_integration() -> Integration | None:
+    """The partner's Autotask integration, connected or not."""
+    return db.session.scalar(scoped(Integration).where(Integration.kind == "autotask"))
+
+
+def _delivered(work: Work, store: SqlStore, client: Client) -> Work:
+    """One delivery; a fault of our own parks it in time, so that it never blocks the others."""
+    try:
+        return deliver(work, store, client)
+    except (AutotaskError, DBAPIError):
+        raise
+    except Exception:
+        db.session.rollback()
+        log.exception("delivery.failed", delivery_id=work.claim.delivery_id)
+        failed = replace(work, trouble=replace(INTERNAL, maybe_applied=True))
+        store.fail(failed)
+        return failed
