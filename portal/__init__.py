@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, config, error_pages, formatters, logs, security_headers, views
+from portal import cli, config, error_pages, formatters, limits, logs, page_context, security_headers, views
 from portal.access import permissions, requests, sessions, tenancy
 from portal.extensions import csrf, db, login_manager, migrate
 
@@ -21,6 +21,8 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     security_headers.register(app)
     app.after_request(requests.no_store)
     formatters.register(app)
+    page_context.register(app)
+    limits.register(app)
     error_pages.register(app)
     views.register(app)
     cli.register(app)
@@ -35,11 +37,10 @@ def _extensions(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
     login_manager.init_app(app)
-    login_manager.login_view = "sessions.new"
+    login_manager.user_loader(sessions.load)
+    login_manager.unauthorized_handler(sessions.ask_to_log_in)
     csrf.init_app(app)
     with app.app_context():
         event.listen(db.engine, "connect", tenancy.lower_privileges)
     app.view_functions["static"] = permissions.public(app.view_functions["static"])
 
-
-__all__ = ["create_app", "sessions"]

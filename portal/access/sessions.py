@@ -4,13 +4,13 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from flask import g, session
+from flask import Response, g, request, session, url_for
 from flask_login import UserMixin, login_user, logout_user
 from sqlalchemy import select, update
 
-from portal import clock
+from portal import clock, htmx
 from portal.access import passwords
-from portal.extensions import db, login_manager
+from portal.extensions import db
 from portal.models import LoginSession, User
 
 IDLE = {False: timedelta(hours=2), True: timedelta(minutes=30)}  # by is_staff
@@ -69,7 +69,6 @@ def end_all(user_id: int) -> None:
     )
 
 
-@login_manager.user_loader
 def load(token: str) -> SignedIn | None:
     """The signed-in person of a cookie's token, or None when it ended or went stale."""
     login = db.session.scalar(select(LoginSession).where(LoginSession.token_hash == _hash(token)))
@@ -85,6 +84,12 @@ def touch(login: LoginSession) -> None:
     """Keeps a session alive; called for a person's requests, not for polls. The caller commits."""
     if clock.now() - login.last_used_at > TOUCH_EVERY:
         login.last_used_at = clock.now()
+
+
+def ask_to_log_in() -> Response:
+    """To the login page and back again; the whole page moves, also when a fragment asked."""
+    target = request.full_path.rstrip("?") if request.method == "GET" and not htmx.is_fragment() else None
+    return htmx.redirect(url_for("sessions.new", next=target))
 
 
 def _hash(token: str) -> bytes:

@@ -56,7 +56,7 @@ def system_scope() -> Iterator[None]:
         yield
 
 
-def scoped(model: type[Row]) -> Select[tuple[Row]]:
+def scoped(model: type[Row]) -> Select[Row]:
     """A select of one partner's rows: the start of every query for them."""
     return select(model).where(model.tenant_id == current_tenant_id())
 
@@ -86,15 +86,16 @@ def _scope(scope: Scope) -> Iterator[None]:
 def _apply_to_open_transaction() -> None:
     if not (db.session.registry.has() and db.session().in_transaction()):
         return
-    connection = db.session.connection()
-    if _is_aborted(connection):
+    if _is_aborted():
         db.session.rollback()
     else:
-        _apply(connection)
+        _apply(db.session.connection())
 
 
-def _is_aborted(connection: Connection) -> bool:
-    driver: Any = connection.connection.driver_connection
+def _is_aborted() -> bool:
+    if not db.session().is_active:
+        return True
+    driver: Any = db.session.connection().connection.driver_connection
     return bool(driver.info.transaction_status == TransactionStatus.INERROR)
 
 

@@ -1,0 +1,1 @@
+"""What browsers send us: one file per noun."""

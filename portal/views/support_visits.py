@@ -1,0 +1,62 @@
+"""Support steps into a partner, and out again; either side can end it."""
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, redirect, render_template, url_for
+from sqlalchemy import select
+
+from portal import htmx
+from portal.access import support
+from portal.access.permissions import Permission, requires, staff_only
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.forms.support_visit import SupportVisitForm
+from portal.models import SupportVisit, Tenant
+
+pages = Blueprint("support_visits", __name__)
+
+
+@pages.get("/staff/partners/<slug>/visit")
+@staff_only
+def new(slug: str) -> Any:
+    return render_template("support_visits/new.html", form=SupportVisitForm(formdata=None), partner=_partner(slug))
+
+
+@pages.post("/staff/partners/<slug>/visit")
+@staff_only
+def create(slug: str) -> Any:
+    partner, form = _partner(slug), SupportVisitForm()
+    if not form.validate():
+        return render_template("support_visits/new.html", form=form, partner=partner), 422
+    try:
+        support.begin(
+            g.login_session, partner, form.reason.data, form.ticket.data or "", form.minutes.data, g.request_id
+        )
+    except support.CannotVisit as refusal:
+        form.form_errors.append(str(refusal))
+        return render_template("support_visits/new.html", form=form, partner=partner), 422
+    db.session.commit()
+    return redirect(url_for("home.show", partner_slug=partner.slug), 303)
+
+
+@pages.post("/staff/visit/stop")
+@staff_only
+def destroy() -> Any:
+    if g.support_visit is not None:
+        support.stop(g.support_visit, g.true_user.id, g.request_id)
+        db.session.commit()
+        flash("The visit has ended.", "success")
+    return htmx.redirect(url_for("staff_partners.index"))
+
+
+@pages.post("/p/<partner_slug>/support-visits/<int:visit_id>/stop")
+@requires(Permission.USERS)
+def end(visit_id: int) -> Any:
+    support.stop(find_or_404(SupportVisit, visit_id), g.true_user.id, g.request_id)
+    db.session.commit()
+    flash("Support no longer has access.", "success")
+    return htmx.redirect(url_for("home.show"))
+
+
+def _partner(slug: str) -> Tenant:
+    return db.session.scalar(select(Tenant).where(Tenant.slug == slug)) or abort(404)

@@ -1,0 +1,167 @@
+"""Support inside a partner: rule 7.2 (view only, reason, time limit, log) and 7.3 (both people)."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import delete, update
+from sqlalchemy.exc import DBAPIError
+
+from portal import clock
+from portal.access import audit
+from portal.access.tenancy import scoped, tenant_scope
+from portal.extensions import db
+from portal.models import AuditEvent, SupportRequest, SupportVisit
+from tests import factories
+
+REASON = "Invoice 1042 still shows as unpaid"
+
+
+@pytest.fixture
+def partner(app):
+    with app.app_context():
+        partner = factories.tenant("northwind")
+        factories.member(partner, email="dana@northwind.example")
+        factories.user("kim@portal.example", staff=True)
+        return partner
+
+
+@pytest.fixture
+def staff(client, partner):
+    client.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    return client
+
+
+def step_in(staff, reason=REASON, slug="northwind"):
+    return staff.post(f"/staff/partners/{slug}/visit", data={"reason": reason, "ticket": "T-1", "minutes": "30"})
+
+
+@pytest.fixture
+def rows(app, partner):
+    """All rows of a model that the partner has, with both people loaded."""
+
+    def read(model):
+        with app.app_context(), tenant_scope(partner.id):
+            found = db.session.scalars(scoped(model).order_by(model.id)).all()
+            for row in found:
+                _ = [getattr(row, name, None) for name in ("user", "true_user")]
+            return found
+
+    return read
+
+
+def test_staff_cannot_see_a_partner_without_a_visit(staff):
+    assert staff.get("/p/northwind/integrations").status_code == 404
+
+
+def test_a_reason_of_ten_characters_is_asked_for(staff, rows):
+    assert step_in(staff, "too short").status_code == 422
+    assert rows(SupportVisit) == []
+
+
+def test_stepping_in_leads_to_the_partners_home_and_is_in_their_log_with_both_people(staff, rows):
+    """Rule 7.3."""
+    assert step_in(staff).status_code == 303
+    [event] = [row for row in rows(AuditEvent) if row.event == "support_visit.started"]
+    assert (event.true_user.email, event.user.email) == ("kim@portal.example", "dana@northwind.example")
+    assert event.details["reason"] == REASON
+
+
+def test_every_request_of_a_visit_is_written_before_it_runs(staff, rows):
+    """Rule 7.3: also one that fails."""
+    step_in(staff)
+    staff.get("/p/northwind/no-such-page")
+    staff.get("/p/northwind/integrations?x=1")
+    assert [(row.method, row.path) for row in rows(SupportRequest)][-1] == ("GET", "/p/northwind/integrations?x=1")
+
+
+def test_every_page_of_a_visit_carries_the_bar(staff):
+    """Rule 7.3."""
+    step_in(staff)
+    page = staff.get("/p/northwind/integrations").text
+    for words in ("kim@portal.example", "dana@northwind.example", REASON, "Stop"):
+        assert words in page
+
+
+def test_support_cannot_change_anything(staff, app):
+    """Rule 7.2: view is read-only on the server, for every route that is not safe."""
+    step_in(staff)
+    unsafe = [
+        (rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"GET", "HEAD", "OPTIONS"}
+        if "partner_slug" in rule.arguments
+    ]
+    assert unsafe
+    for rule, method in unsafe:
+        values = {name: "northwind" if name == "partner_slug" else 1 for name in rule.arguments}
+        with app.test_request_context():
+            path = app.url_map.bind("").build(rule.endpoint, values, method=method)
+        assert staff.open(path, method=method).status_code == 403, path
+
+
+def test_a_visit_is_over_after_its_time(staff):
+    with time_machine.travel(clock.now(), tick=False) as travel:
+        step_in(staff)
+        assert staff.get("/p/northwind/integrations").status_code == 200
+        travel.shift(timedelta(minutes=29))
+        staff.get("/p/northwind/integrations")
+        travel.shift(timedelta(minutes=2))
+        assert staff.get("/p/northwind/integrations").status_code in (303, 404)
+
+
+def test_stop_ends_the_visit_at_once(staff, rows):
+    step_in(staff)
+    staff.post("/staff/visit/stop")
+    assert staff.get("/p/northwind/integrations").status_code == 404
+    assert [row.event for row in rows(AuditEvent)][-1] == "support_visit.stopped"
+
+
+def test_an_owner_can_end_a_visit(staff, rows, app):
+    step_in(staff)
+    owner = app.test_client()
+    owner.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
+    [visit] = rows(SupportVisit)
+    owner.post(f"/p/northwind/support-visits/{visit.id}/stop")
+    assert staff.get("/p/northwind/integrations").status_code == 404
+
+
+def test_visits_do_not_nest(staff, app):
+    """Rule 7.2: never nested."""
+    with app.app_context():
+        factories.member(factories.tenant("contoso"))
+    step_in(staff)
+    assert step_in(staff, slug="contoso").status_code == 422
+    assert staff.get("/p/contoso/integrations").status_code == 404
+
+
+def test_a_partners_user_gets_404_for_staff_pages(client, partner):
+    client.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
+    assert [client.get(path).status_code for path in ("/staff/partners", "/staff/partners/northwind/visit")] == [404, 404]
+
+
+def test_the_audit_log_refuses_changes_even_by_its_owner_role(app, partner, superuser):
+    """Rule 7.4: append-only."""
+    with app.app_context(), tenant_scope(partner.id):
+        audit.record(factories.ACTOR, "partner.created", "partner", partner.id)
+        db.session.commit()
+        for change in (update(AuditEvent).values(event="nothing"), delete(AuditEvent)):
+            with pytest.raises(DBAPIError, match="append-only"):
+                db.session.execute(change)
+            db.session.rollback()
+
+
+def test_a_changed_moved_or_missing_event_breaks_the_chain(app, partner, superuser):
+    """Rule 7.4: hash-chained, and a command verifies it."""
+    with app.app_context(), tenant_scope(partner.id):
+        for amount in range(5):
+            audit.record(factories.ACTOR, "payment.recorded", "payment", amount, amount=str(amount))
+        db.session.commit()
+        assert audit.first_break() is None
+        superuser.execute("SET session_replication_role = replica")
+        superuser.execute("UPDATE audit_event SET details = '{}' WHERE position = 3")
+        db.session.rollback()
+        assert audit.first_break() == 3
+        superuser.execute("DELETE FROM audit_event WHERE position = 2")
+        db.session.rollback()
+        assert audit.first_break() == 3

@@ -1,0 +1,127 @@
+"""Who may import whom: the table of the design, held over every file."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SKIPPED = {".venv", ".local", "node_modules"}
+
+# package: what of our own it may import, besides itself
+MAY_IMPORT = {
+    "portal.autotask": {"portal.money", "portal.clock"},
+    "portal.models": {"portal.money", "portal.clock"},
+    "portal.sync": {"portal.autotask", "portal.connect", "portal.ledger", "portal.models", "portal.access"},
+    "portal.reconcile": {"portal.autotask", "portal.connect", "portal.ledger", "portal.models", "portal.access"},
+    "portal.connect": {"portal.autotask", "portal.ledger", "portal.models", "portal.access"},
+    "portal.ledger": {"portal.models", "portal.access"},
+    "sandbox": set(),
+}
+# Small modules of portal/ that every flow may stand on.
+GROUND = {
+    "portal.clock", "portal.config", "portal.crypto", "portal.exceptions", "portal.extensions", "portal.money",
+    "portal.queue", "portal.serializers", "portal.storage",
+}  # fmt: skip
+STANDS_ON_NOTHING = {"portal.autotask", "portal.models", "sandbox"}
+ONLY_IN = {"requests": "portal/autotask/", "urllib3": "portal/autotask/"}
+
+
+def files(folder: str) -> Iterator[Path]:
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        if not SKIPPED & set(path.relative_to(ROOT).parts):
+            yield path
+
+
+def imports(source: str, module: str) -> set[str]:
+    """Every module a file imports, wherever in the file, by its full name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*package, node.module] if node.module else package)
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def forbidden(package: str, names: set[str]) -> set[str]:
+    """The imports of ours that a file of this package may not have."""
+    allowed = MAY_IMPORT[package] | {package} | (set() if package in STANDS_ON_NOTHING else GROUND)
+    ours = {name for name in names if name.split(".")[0] in ("portal", "jobs", "local", "tests", "sandbox")}
+    parents = {"portal"}
+    return {name for name in ours - parents if not any(within(name, package) for package in allowed)}
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_the_design_allows(package):
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files(package.replace(".", "/"))
+        for name in forbidden(package, imports(path.read_text(), module_of(path)))
+    }
+    assert found == set()
+
+
+def test_nobody_but_the_app_imports_the_pages():
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("portal", "jobs")
+        for path in files(folder)
+        if any(within(name, "portal.views") for name in imports(path.read_text(), module_of(path)))
+    }
+    inside = {name for name in found if name.startswith("portal/views/")}
+    assert found - inside <= {"portal/__init__.py"}
+
+
+def test_the_app_names_jobs_by_string_only():
+    assert not [
+        path for path in files("portal") if any(within(n, "jobs") for n in imports(path.read_text(), module_of(path)))
+    ]
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_an_http_client_appears_in_the_autotask_package_only(library):
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("portal", "jobs")
+        for path in files(folder)
+        if any(within(name, library) for name in imports(path.read_text(), module_of(path)))
+    }
+    assert {path for path in found if not path.startswith(ONLY_IN[library])} == set()
+
+
+def test_the_environment_is_read_in_the_configuration_only():
+    readers = {
+        str(path.relative_to(ROOT))
+        for folder in ("portal", "jobs")
+        for path in files(folder)
+        if "os.environ" in path.read_text() or "getenv" in path.read_text()
+    }
+    assert readers == {"portal/config.py"}
+
+
+def test_htmx_headers_are_known_in_one_file_only():
+    knowing = {
+        str(path.relative_to(ROOT)) for path in files("portal") if '"HX-' in path.read_text() or "'HX-" in path.read_text()
+    }
+    assert knowing == {"portal/htmx.py"}
+
+
+def test_the_guard_sees_a_forbidden_import():
+    """The guard itself, shown once to fail."""
+    source = "def late():\n    from portal.reconcile import payments\n    import portal.views.home\n"
+    names = imports(source, "portal.sync.pull")
+    assert forbidden("portal.sync", names) == {
+        "portal.reconcile", "portal.reconcile.payments", "portal.views.home"
+    }  # fmt: skip
