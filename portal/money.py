@@ -50,7 +50,7 @@ def plain(amount: Decimal, currency: str) -> str:
 def storable(amount: Decimal) -> Decimal:
     """`amount` as it is, when a numeric(20,6) column below 10^11 holds it exactly; else AmountError."""
     try:
-        step = amount.quantize(_STORED_STEP, context=_STORABLE)
+        step = amount.quantize(_STORED_STEP, None, _STORABLE)
     except (InvalidOperation, Inexact):
         raise AmountError("is not an amount below 10^11 with at most six decimals") from None
     if step != step:

@@ -6,6 +6,7 @@ Each reader takes (row, key); what cannot be used raises Unusable, what can be l
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from portal import money
@@ -17,6 +18,7 @@ _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _ID = re.compile(r"[0-9]{1,19}")
 _DIGITS = re.compile(r"-?[0-9]{1,11}(?:\.[0-9]{1,6})?", re.ASCII)
 # C0 and C1 controls but tab and newline, marks and overrides of writing direction, BOM, lone surrogates.
+_YES_OR_NO = {"1": True, "true": True, "0": False, "false": False}
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -107,7 +109,7 @@ def day(row: Row, key: str, flags: Flags) -> date | None:
     value = row.get(key)
     if not value:
         return None
-    found = _day(value)
+    found = _day(value) if type(value) is str else None
     if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         flags.append(f"{key} is not a usable date")
         return None
@@ -118,7 +120,7 @@ def decisive_day(row: Row, key: str, flags: Flags) -> date | None:
     """Like day(), for days that decide about money: what is no date at all spoils the row."""
     value = row.get(key)
     found = day(row, key, flags)
-    if found is None and value and _day(value) is None:
+    if found is None and value and (type(value) is not str or _day(value) is None):
         raise Unusable(key, value, "is not a date")
     return found
 
@@ -130,8 +132,9 @@ def needed_day(row: Row, key: str, flags: Flags) -> date:
     return found
 
 
-def _day(value: object) -> date | None:
-    if not isinstance(value, str) or value[4:8:3] != "--" or value[10:11] not in ("", "T", " "):
+@lru_cache(maxsize=4096)
+def _day(value: str) -> date | None:
+    if value[4:8:3] != "--" or value[10:11] not in ("", "T", " "):
         return None
     try:
         return date.fromisoformat(value[:10])
@@ -147,7 +150,9 @@ def instant(row: Row, key: str, flags: Flags) -> datetime | None:
     try:
         found = datetime.fromisoformat(value)
         if _FIRST_YEAR <= found.year <= _LAST_YEAR and value[4:8:3] == "--" and value[11:13] != "24":
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            if found.tzinfo is None:
+                return found.replace(tzinfo=UTC)
+            return found if found.tzinfo is UTC else found.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         pass
     flags.append(f"{key} is not a usable time")
@@ -206,8 +211,8 @@ def needed_yes(row: Row, key: str) -> bool:
 
 
 def _yes_or_no(value: object, key: str) -> bool:
-    if isinstance(value, (str, int)) and str(value).lower() in ("1", "true"):
-        return True
-    if isinstance(value, (str, int)) and str(value).lower() in ("0", "false"):
-        return False
+    if type(value) is int and value in (0, 1):
+        return value == 1
+    if isinstance(value, str) and value.lower() in _YES_OR_NO:
+        return _YES_OR_NO[value.lower()]
     raise Unusable(key, value, "is neither yes nor no")
