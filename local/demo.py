@@ -111,7 +111,7 @@ def fill(folder: Path, environment: dict[str, str], *, always: bool) -> None:
     if done.exists() and not always:
         return
     say("Making the demo's partner and people")
-    command = [sys.executable, "-P", "-m", "local.demo_data"]
+    command = [sys.executable, "-m", "local.demo_data"]
     made = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True)
     if made.returncode:
         raise ServerFailed(f"The demo's data could not be made:\n{made.stdout}{made.stderr}")

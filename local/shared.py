@@ -30,17 +30,21 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "users.lock").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping
-        yield running(folder)
-        fcntl.flock(users, fcntl.LOCK_UN)
-        wait_if_last(folder, users)
+        own_keeper = ensure_keeper(folder)
+        try:
+            yield state.read(folder / "servers.json")
+        finally:
+            fcntl.flock(users, fcntl.LOCK_UN)
+            wait_if_last(folder, users)
+            if own_keeper and own_keeper.poll() is None:
+                own_keeper.returncode = 0  # it stays for others: nothing to wait for, nothing to warn about
 
 
-def running(folder: Path) -> dict[str, str]:
+def ensure_keeper(folder: Path) -> subprocess.Popen[bytes] | None:
+    """The keeper that had to be started, or None when one was there."""
     with (folder / "start.lock").open("a") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
-        if not keeper_lives(folder):
-            start_keeper(folder)
-        return state.read(folder / "servers.json")
+        return None if keeper_lives(folder) else start_keeper(folder)
 
 
 def keeper_lives(folder: Path) -> bool:
@@ -48,13 +52,13 @@ def keeper_lives(folder: Path) -> bool:
         return not try_lock(lock, fcntl.LOCK_SH)
 
 
-def start_keeper(folder: Path) -> None:
+def start_keeper(folder: Path) -> subprocess.Popen[bytes]:
     """The keeper is a session of its own: it must survive the Ctrl-C that ends whoever started it."""
     told, log = folder / "servers.json", folder / "keeper.log"
     told.unlink(missing_ok=True)
     with log.open("w") as output:
         keeper = subprocess.Popen(
-            [sys.executable, "-P", "-m", "local.keeper", str(folder)],
+            [sys.executable, "-m", "local.keeper", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -66,6 +70,7 @@ def start_keeper(folder: Path) -> None:
         if keeper.poll() is not None or time.monotonic() > deadline:
             raise ServerFailed(f"The embedded servers did not start:\n{log.read_text()}")
         time.sleep(0.01)
+    return keeper
 
 
 def wait_if_last(folder: Path, users: IO[str]) -> None:
@@ -92,7 +97,7 @@ def migrate(folder: Path, environment: dict[str, str]) -> None:
 
 
 def upgrade(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-P", "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
     done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True)
     if done.returncode:
         raise ServerFailed(f"The database could not be brought up to date:\n{done.stdout}{done.stderr}")

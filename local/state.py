@@ -11,7 +11,8 @@ from typing import Any
 
 from local.environment import PROJECT
 
-LOCAL = PROJECT / ".local"
+# Tests put it elsewhere.
+LOCAL = Path(os.environ.get("PORTAL_LOCAL") or PROJECT / ".local")
 DEMO, CHECK = LOCAL / "demo", LOCAL / "check"
 
 

