@@ -1,0 +1,143 @@
+"""One bad record never stops a page: it becomes one exception, which closes when the record comes in well."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from portal import clock, exceptions
+from portal.access.tenancy import current_tenant_id
+from portal.autotask.errors import BadRecord
+from portal.extensions import db
+from portal.models import Cause, ExceptionItem, ExceptionState
+from portal.sync import counts
+from portal.sync.running import Running
+
+WORDS = {
+    "Companies": ("customer", "Customer"),
+    "Contacts": ("contact", "Contact"),
+    "Invoices": ("invoice", "Invoice"),
+    "BillingItems": ("line", "Line"),
+}
+MOST_BAD, SHARE_BAD = 50, 0.05
+
+
+class TooManyBad(Exception):
+    """So many records cannot be read that something general must be wrong."""
+
+
+def parsed(
+    running: Running, item: str, read: Callable[[Any], dict[str, Any]], rows: Iterable[Any]
+) -> list[dict[str, Any]]:
+    """The good records of a page. The bad ones are kept as exceptions, in the caller's transaction."""
+    good, bad = [], []
+    for row in rows:
+        try:
+            good.append(read(row))
+        except BadRecord as error:
+            bad.append(error)
+    counts.add(running.items, item, found=len(good) + len(bad))
+    for spoilt in bad:
+        put_aside(running, item, spoilt)
+    return good
+
+
+def put_aside(running: Running, item: str, error: BadRecord) -> None:
+    """Opens the record's exception, or counts another sighting. Raises TooManyBad."""
+    subject, word = WORDS[error.entity]
+    counts.add(running.items, item, failed=1)
+    named = f"{word} {error.autotask_id}" if error.autotask_id is not None else f"{word} without ID"
+    key = key_of(error)
+    exceptions.open_item(
+        Cause.BAD_RECORD,
+        subject,
+        key,
+        label=named,
+        detail=(
+            f"{named} was not taken in, because its {error.field} {error.reason}. Everything else was. "
+            "Correct it in Autotask; the next sync that reads it closes this by itself."
+        ),
+        theirs={error.field: error.value},
+        run_id=running.run_id,
+    )
+    running.open_bad.setdefault(subject, set()).add(key)
+    held = running.items[item]
+    if held["failed"] > MOST_BAD and held["failed"] > held["found"] * SHARE_BAD:
+        raise TooManyBad(
+            f"{held['failed']:,} of {held['found']:,} records of Autotask could not be read, so reading was "
+            "stopped. Something general has changed there; the exceptions show what."
+        )
+
+
+def key_of(error: BadRecord) -> str:
+    """The record's ID, or a digest of what is wrong where it has none."""
+    if error.autotask_id is not None:
+        return str(error.autotask_id)
+    return "unnamed-" + hashlib.sha256(str(error).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def came_in_well(running: Running, subject: str, autotask_ids: Iterable[int]) -> None:
+    """Closes the exceptions of records that were read and written now."""
+    held = running.open_bad.get(subject)
+    if not held:
+        return
+    mended = held.intersection(map(str, autotask_ids))
+    exceptions.close_items(
+        Cause.BAD_RECORD, subject, sorted(mended), "Closed by itself: the record came in well."
+    )
+    held -= mended
+
+
+def not_seen_again(running: Running, subject: str) -> None:
+    """After a complete read, closes the exceptions of bad records that are no longer there."""
+    if not running.open_bad.get(subject):
+        return
+    db.session.execute(
+        update(ExceptionItem)
+        .where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.cause == Cause.BAD_RECORD,
+            ExceptionItem.subject_type == subject,
+            ExceptionItem.state == ExceptionState.OPEN,
+            ExceptionItem.run_id != running.run_id,
+        )
+        .values(
+            state=ExceptionState.RESOLVED,
+            resolved_at=clock.now(),
+            resolution="Closed by itself: a complete read no longer found the record.",
+        )
+    )
+
+
+def load_open(running: Running) -> None:
+    """Remembers which records have an open exception, so that a page of good ones costs no query."""
+    rows = db.session.execute(
+        select(ExceptionItem.subject_type, ExceptionItem.subject_key).where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.cause == Cause.BAD_RECORD,
+            ExceptionItem.state == ExceptionState.OPEN,
+        )
+    )
+    for row in rows:
+        running.open_bad.setdefault(row.subject_type, set()).add(row.subject_key)
+
+
+def one_by_one(
+    running: Running, item: str, entity: str, rows: list[Any], write: Callable[[list[Any]], None]
+) -> None:
+    """Writes a page; when the database refuses a value, row by row, so that only the refused ones stay out."""
+    try:
+        with db.session.begin_nested():
+            write(rows)
+        return
+    except (DataError, IntegrityError, UnicodeError):
+        pass
+    for row in rows:
+        try:
+            with db.session.begin_nested():
+                write([row])
+        except (DataError, IntegrityError, UnicodeError) as error:
+            reason = "holds a value that cannot be stored"
+            put_aside(running, item, BadRecord(entity, row["autotask_id"], "record", str(error), reason))

@@ -1,0 +1,42 @@
+"""Which currency a customer's invoices are in: Autotask names it on the company, by id."""
+
+from typing import Any
+
+from portal import exceptions
+from portal.autotask.client import Client
+from portal.connect import currencies
+from portal.extensions import db
+from portal.models import Cause
+from portal.sync.running import Running
+
+
+def learn(running: Running, client: Client) -> None:
+    """Reads the partner's currencies once and keeps them on the integration. Commits."""
+    integration = running.integration
+    if integration.currencies is None:
+        integration.currencies = currencies.read_currencies(client) or {}
+        db.session.commit()
+
+
+def code_of(running: Running, record: dict[str, Any]) -> str:
+    """The customer's currency, or the partner's own where Autotask names none that is known."""
+    wanted = record["currency_autotask_id"]
+    code = currencies.currency_of(running.integration, wanted)
+    if running.integration.currencies and not currencies.is_known(running.integration, wanted):
+        _unknown(running, record, code)
+    return code
+
+
+def _unknown(running: Running, record: dict[str, Any], code: str) -> None:
+    exceptions.open_item(
+        Cause.CURRENCY_UNKNOWN,
+        "customer",
+        str(record["autotask_id"]),
+        label=f"Customer {record['name']}",
+        detail=(
+            f"Autotask gives this customer a currency (number {record['currency_autotask_id']}) that it does not "
+            f"list. Its invoices are shown in {code}. Check the customer in Autotask."
+        ),
+        theirs={"currency": record["currency_autotask_id"]},
+        run_id=running.run_id,
+    )

@@ -1,0 +1,113 @@
+"""A page of companies."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+
+from portal.access.tenancy import current_tenant_id
+from portal.autotask import filters, records
+from portal.autotask.client import Client
+from portal.autotask.conditions import MOST_IDS
+from portal.extensions import db
+from portal.models import Customer
+from portal.sync import bad_records, counts, currencies, marks, tables, upsert
+from portal.sync.running import Running
+
+OUTSIDE = "outside the filters"
+
+
+class Known(NamedTuple):
+    """A customer that is here and inside the filters."""
+
+    id: int
+    currency: str
+
+
+def customers_in(running: Running, client: Client | None, page: list[Any]) -> None:
+    """Writes the companies inside the filters, and marks those that left them."""
+    found = bad_records.parsed(running, counts.CUSTOMERS, records.company, page)
+    inside = [record for record in found if filters.matches_customer(running.filters, record)]
+    left = [
+        record["autotask_id"] for record in found if not filters.matches_customer(running.filters, record)
+    ]
+    rows = [tables.customer_row(record, currencies.code_of(running, record)) for record in inside]
+    if has_customer_filters(running):
+        _note_entered(running, [row["autotask_id"] for row in rows])
+    bad_records.one_by_one(running, counts.CUSTOMERS, "Companies", rows, lambda some: _write(running, some))
+    counts.skip(running.items, counts.CUSTOMERS, OUTSIDE, len(left))
+    marks.outside(running, "customer", left)
+    bad_records.came_in_well(running, "customer", [row["autotask_id"] for row in rows])
+
+
+def _write(running: Running, rows: list[upsert.Row]) -> None:
+    written = upsert.write(
+        tables.CUSTOMER,
+        rows,
+        integration_id=running.integration.id,
+        run_id=running.run_id,
+        read_at=running.read_at,
+    )
+    counts.add(running.items, counts.CUSTOMERS, **written.numbers())
+
+
+def has_customer_filters(running: Running) -> bool:
+    return bool(filters.customer_conditions(running.filters))
+
+
+def few_inside(running: Running) -> list[int] | None:
+    """Autotask ids of the customers inside the filters where few enough can be named in a query, else None."""
+    if not has_customer_filters(running):
+        return None
+    ids = db.session.scalars(
+        select(Customer.autotask_id)
+        .where(
+            Customer.tenant_id == current_tenant_id(),
+            Customer.integration_id == running.integration.id,
+            Customer.outside_filters_at.is_(None),
+        )
+        .limit(MOST_IDS + 1)
+    ).all()
+    db.session.commit()
+    return [row for row in ids if row is not None] if len(ids) <= MOST_IDS else None
+
+
+def _note_entered(running: Running, autotask_ids: list[int]) -> None:
+    """Customers that come into the filters now bring invoices that were left out before."""
+    entered: list[int] = running.checkpoint.setdefault("entered", [])
+    inside = known(autotask_ids).keys()
+    entered += [autotask_id for autotask_id in autotask_ids if autotask_id not in inside]
+
+
+def known(autotask_ids: Iterable[int]) -> dict[int, Known]:
+    """Autotask id to customer, for those that are here and inside the filters."""
+    rows = db.session.execute(
+        select(Customer.autotask_id, Customer.id, Customer.currency).where(
+            Customer.tenant_id == current_tenant_id(),
+            Customer.autotask_id.in_(set(autotask_ids)),
+            Customer.integration_id.is_not(None),
+            Customer.outside_filters_at.is_(None),
+        )
+    )
+    return {row.autotask_id: Known(row.id, row.currency) for row in rows if row.autotask_id is not None}
+
+
+def known_or_read(running: Running, client: Client, autotask_ids: Iterable[int]) -> dict[int, Known]:
+    """Like known(), and reads those that are not here yet. No transaction is open afterwards."""
+    wanted = set(autotask_ids)
+    here = known(wanted)
+    lacking = wanted - here.keys() - running.unknown_companies
+    db.session.commit()
+    if not lacking or has_customer_filters(running):
+        return here
+    read_at = running.read_at
+    for condition in filters.ids_in("id", lacking):
+        running.mark()
+        for page in client.pages("Companies", [condition]):
+            customers_in(running, client, page)
+            running.save()
+    running.read_at = read_at
+    here = known(wanted)
+    running.unknown_companies |= wanted - here.keys()
+    db.session.commit()
+    return here

@@ -1,0 +1,109 @@
+"""A page of invoices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from portal import ledger
+from portal.access.tenancy import current_tenant_id
+from portal.autotask import filters, records
+from portal.autotask.client import Client
+from portal.autotask.errors import BadRecord
+from portal.extensions import db
+from portal.sync import bad_records, counts, customers, marks, pdfs, tables, upsert
+from portal.sync.contacts import NO_CUSTOMER
+from portal.sync.running import Running
+
+OUTSTANDING_BEFORE = text("""
+    SELECT id, outstanding, status FROM invoice
+    WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND autotask_id = ANY(:ids)
+    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+OUTSTANDING_CHANGED = text("""
+    INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
+        old_value, new_value)
+    SELECT i.tenant_id, :run_id, 'invoice', i.id, i.autotask_id, i.number, 'Outstanding', b.old, i.outstanding::text
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:old AS text[])) AS b (id, old)
+    JOIN invoice i ON i.tenant_id = :tenant_id AND i.id = b.id
+    WHERE i.outstanding <> CAST(b.old AS numeric)""")
+
+READ_LINES_AGAIN = text("""
+    UPDATE invoice SET lines_read_at = :lines_read_at
+    WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND NOT is_voided""")
+
+
+def invoices_in(running: Running, client: Client, page: list[Any]) -> None:
+    """Writes the invoices inside the filters, and marks those that left them."""
+    found = bad_records.parsed(running, counts.INVOICES, records.invoice, page)
+    owners = customers.known_or_read(running, client, (record["company_autotask_id"] for record in found))
+    rows, left = [], []
+    for record in found:
+        owner = owners.get(record["company_autotask_id"])
+        inside = filters.matches_invoice(running.filters, record, running.tenant.time_zone)
+        if owner and inside:
+            rows.append(tables.invoice_row(record, running.integration, owner.id, owner.currency))
+        elif owner or customers.has_customer_filters(running):
+            counts.skip(running.items, counts.INVOICES, customers.OUTSIDE if owner else NO_CUSTOMER)
+            left.append(record["autotask_id"])
+        else:
+            bad_records.put_aside(running, counts.INVOICES, _without_customer(record))
+    bad_records.one_by_one(running, counts.INVOICES, "Invoices", rows, lambda some: _write(running, some))
+    marks.outside(running, "invoice", left)
+    bad_records.came_in_well(running, "invoice", [row["autotask_id"] for row in rows])
+
+
+def _without_customer(record: dict[str, Any]) -> BadRecord:
+    reason = "is a customer that Autotask does not show to this API user"
+    return BadRecord("Invoices", record["autotask_id"], "companyID", record["company_autotask_id"], reason)
+
+
+def _write(running: Running, rows: list[upsert.Row]) -> None:
+    before = _outstanding(running, rows)
+    lines_read_at = running.steps["invoices"].started_at if reads_all_lines(running) else None
+    written = upsert.write(
+        tables.INVOICE,
+        rows,
+        integration_id=running.integration.id,
+        run_id=running.run_id,
+        read_at=running.read_at,
+        lines_read_at=lines_read_at,
+    )
+    counts.add(running.items, counts.INVOICES, **written.numbers())
+    if not reads_all_lines(running):
+        _run(READ_LINES_AGAIN, ids=written.content_changed, lines_read_at=None)
+    _restate(running, rows, written, before)
+    pdfs.want(written.created + written.content_changed)
+
+
+def reads_all_lines(running: Running) -> bool:
+    """True in a run that reads every line in one query, so that no invoice asks for its own."""
+    return bool(running.checkpoint.get("all_lines"))
+
+
+def _outstanding(running: Running, rows: list[upsert.Row]) -> dict[int, str]:
+    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    ids = [row["autotask_id"] for row in rows]
+    found = db.session.execute(OUTSTANDING_BEFORE, {**values, "ids": ids})
+    return {row.id: str(row.outstanding) for row in found}
+
+
+def _restate(
+    running: Running, rows: list[upsert.Row], written: upsert.Written, before: dict[int, str]
+) -> None:
+    """Derives what follows from the changes. A new invoice that nobody paid or voided has nothing to derive."""
+    plain = {row["autotask_id"] for row in rows if row["autotask_paid_on"] is None and not row["is_voided"]}
+    ids = written.changed + ([] if len(plain) == len(rows) else written.created)
+    if not ids:
+        return
+    ledger.restate(ids)
+    running.touched_invoices = True
+    changed = [row_id for row_id in written.changed if row_id in before]
+    _run(OUTSTANDING_CHANGED, ids=changed, old=[before[row_id] for row_id in changed], run_id=running.run_id)
+
+
+def _run(statement: Any, ids: Sequence[int], **values: Any) -> None:
+    if ids:
+        db.session.execute(statement, {"tenant_id": current_tenant_id(), "ids": list(ids), **values})

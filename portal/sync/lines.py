@@ -1,0 +1,237 @@
+"""Billing items: the lines of invoices, all of them in one query or by groups of invoices."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from portal.access.tenancy import current_tenant_id
+from portal.autotask import filters, records
+from portal.autotask.client import Client
+from portal.autotask.conditions import MOST_IDS
+from portal.autotask.paging import id_of
+from portal.connect.slots import held
+from portal.extensions import db
+from portal.models import Invoice, SyncKind
+from portal.sync import bad_records, counts, pdfs, tables, upsert
+from portal.sync.running import Running
+
+ENTITY = "BillingItems"
+NOT_SYNCED = "of an invoice that is not synced"
+ON_INVOICES = {"op": "gt", "field": "invoiceID", "value": 0}
+
+
+def _with_ids(sql: str) -> Any:
+    return text(sql).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
+# A voided invoice keeps its lines: one that moves on to the next invoice leaves a copy behind (rule 3.9).
+KEEP_ON_VOIDED = text("""
+    UPDATE invoice_line l SET autotask_id = NULL
+    FROM unnest(CAST(:keys AS bigint[]), CAST(:invoice_ids AS bigint[])) AS s (key, invoice_id), invoice i
+    WHERE l.tenant_id = :tenant_id AND l.integration_id = :integration_id AND l.autotask_id = s.key
+        AND l.invoice_id <> s.invoice_id AND i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.is_voided""")
+
+GONE = """
+    DELETE FROM invoice_line l USING invoice i
+    WHERE l.tenant_id = :tenant_id AND l.integration_id = :integration_id AND l.autotask_id IS NOT NULL
+        AND i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND NOT i.is_voided
+        AND i.missing_since IS NULL AND i.outside_filters_at IS NULL
+        AND l.autotask_id <> ALL(:ids) AND {where}
+    RETURNING l.id, l.autotask_id, l.invoice_id, l.name, l.price_raw, i.number"""
+GONE_IN_RANGE = _with_ids(
+    GONE.format(
+        where="l.autotask_id > :low AND l.autotask_id <= coalesce(CAST(:high AS bigint), 9223372036854775807)"
+    )
+)
+GONE_OF_INVOICES = _with_ids(GONE.format(where="l.invoice_id = ANY(CAST(:invoice_ids AS bigint[]))"))
+
+LOG_GONE = text("""
+    INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field, old_value)
+    VALUES (:tenant_id, :run_id, 'line', :id, :autotask_id, :label, 'Line removed', :old)""")
+
+READ_NOW = _with_ids("""
+    UPDATE invoice i SET lines_read_at = :read_at, lines_raw = coalesce(
+        (SELECT sum(l.price_raw) FROM invoice_line l WHERE l.tenant_id = i.tenant_id AND l.invoice_id = i.id), 0)
+    WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)""")
+
+# Once a week for all open ones; and once where the lines do not add up to the header.
+OLD = text("""
+    UPDATE invoice i SET lines_read_at = NULL
+    WHERE i.tenant_id = :tenant_id AND i.integration_id = :integration_id AND i.autotask_id IS NOT NULL
+        AND i.autotask_paid_on IS NULL AND NOT i.is_voided AND i.missing_since IS NULL
+        AND i.outside_filters_at IS NULL AND i.lines_read_at IS NOT NULL
+        AND (i.lines_read_at < clock_timestamp() - interval '7 days'
+            OR i.lines_raw IS NULL AND i.total_raw <> (
+                SELECT coalesce(sum(l.price_raw + CASE WHEN :with_tax THEN l.tax_raw ELSE 0 END), 0)
+                FROM invoice_line l WHERE l.tenant_id = i.tenant_id AND l.invoice_id = i.id))""")
+
+
+class Owner(NamedTuple):
+    id: int
+    is_voided: bool
+
+
+def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
+    """Writes a page of lines of all invoices; those that are gone between its first and last id go here too."""
+    last_id = running.steps["lines"].last_id
+    present = [row_id for row in page if (row_id := id_of(row)) is not None]
+    _write_page(running, page)
+    removed(running, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id))
+
+
+def _write_page(running: Running, page: list[Any]) -> upsert.Written:
+    found = bad_records.parsed(running, counts.LINES, records.line, page)
+    owners = _owners(running, [record["invoice_autotask_id"] for record in found])
+    rows = []
+    for record in found:
+        owner = owners.get(record["invoice_autotask_id"])
+        if owner is None:
+            counts.skip(running.items, counts.LINES, NOT_SYNCED)
+        else:
+            rows.append(tables.line_row(record, owner.id))
+    written = upsert.Written()
+
+    def write(some: list[upsert.Row]) -> None:
+        part = _write(running, some)
+        written.created += part.created
+        written.changed += part.changed
+
+    bad_records.one_by_one(running, counts.LINES, ENTITY, rows, write)
+    bad_records.came_in_well(running, "line", [row["autotask_id"] for row in rows])
+    return written
+
+
+def _write(running: Running, rows: list[upsert.Row]) -> upsert.Written:
+    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    if rows:
+        keys = [row["autotask_id"] for row in rows]
+        db.session.execute(
+            KEEP_ON_VOIDED, {**values, "keys": keys, "invoice_ids": [row["invoice_id"] for row in rows]}
+        )
+    written = upsert.write(
+        tables.LINE,
+        rows,
+        integration_id=running.integration.id,
+        run_id=running.run_id,
+        read_at=running.read_at,
+    )
+    counts.add(running.items, counts.LINES, **written.numbers())
+    return written
+
+
+def _owners(running: Running, invoice_autotask_ids: Sequence[int | None]) -> dict[int | None, Owner]:
+    wanted = {autotask_id for autotask_id in invoice_autotask_ids if autotask_id is not None}
+    rows = db.session.execute(
+        select(Invoice.autotask_id, Invoice.id, Invoice.is_voided).where(
+            Invoice.tenant_id == current_tenant_id(),
+            Invoice.integration_id == running.integration.id,
+            Invoice.autotask_id.in_(wanted),
+        )
+    )
+    return {row.autotask_id: Owner(row.id, row.is_voided) for row in rows}
+
+
+def removed(running: Running, statement: Any, present: Sequence[int], **values: Any) -> list[int]:
+    """Takes out lines that Autotask no longer has on their invoice; the invoices they were on."""
+    scope = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    rows = db.session.execute(statement, {**scope, "ids": list(present), **values}).all()
+    for row in rows:
+        values = {"tenant_id": scope["tenant_id"], "run_id": running.run_id, "id": row.id}
+        label = f"{row.number}, {row.name}"
+        db.session.execute(
+            LOG_GONE, {**values, "autotask_id": row.autotask_id, "label": label, "old": str(row.price_raw)}
+        )
+    counts.add(running.items, counts.LINES, removed=len(rows))
+    return sorted({row.invoice_id for row in rows})
+
+
+def after_the_last(running: Running) -> None:
+    """Takes out lines beyond the last one of a complete read."""
+    removed(running, GONE_IN_RANGE, [], low=running.steps["lines"].last_id, high=None)
+
+
+def ask_again_for_old(running: Running) -> None:
+    """Makes open invoices ask for their lines once a week, and where they do not add up. Commits."""
+    if running.kind != SyncKind.UNPAID or running.checkpoint.get("old_lines"):
+        return
+    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    db.session.execute(OLD, {**values, "with_tax": running.integration.totals_mode == "with_tax"})
+    running.checkpoint["old_lines"] = True
+    running.save()
+
+
+ALL = text("""
+    UPDATE invoice SET lines_read_at = NULL
+    WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND autotask_id IS NOT NULL
+        AND NOT is_voided AND missing_since IS NULL AND outside_filters_at IS NULL
+        AND lines_read_at IS NOT NULL""")
+
+
+def ask_all_again(running: Running) -> None:
+    """Makes every invoice inside the filters ask for its lines. Commits."""
+    if running.checkpoint.get("asked_all"):
+        return
+    db.session.execute(ALL, {"tenant_id": current_tenant_id(), "integration_id": running.integration.id})
+    running.checkpoint["asked_all"] = True
+    running.save()
+
+
+def of_invoices(running: Running, client: Client) -> None:
+    """Reads the lines of every invoice that asks for them, in groups; a group is done with its last page."""
+    running.mark()
+    running.current_item = "Line items"
+    with held(client, ENTITY):
+        while group := _asking(running):
+            _read_group(running, client, group)
+
+
+def _asking(running: Running) -> dict[int, int]:
+    """Autotask id to id of the next invoices whose lines are wanted."""
+    rows = db.session.execute(
+        select(Invoice.autotask_id, Invoice.id)
+        .where(
+            Invoice.tenant_id == current_tenant_id(),
+            Invoice.integration_id == running.integration.id,
+            Invoice.autotask_id.is_not(None),
+            Invoice.lines_read_at.is_(None),
+            Invoice.missing_since.is_(None),
+            Invoice.outside_filters_at.is_(None),
+        )
+        .order_by(Invoice.autotask_id)
+        .limit(MOST_IDS)
+    ).all()
+    db.session.commit()
+    return {row.autotask_id: row.id for row in rows if row.autotask_id is not None}
+
+
+def _read_group(running: Running, client: Client, group: dict[int, int]) -> None:
+    (condition,) = filters.ids_in("invoiceID", group)
+    read_at, present, touched = running.read_at, list[int](), set[int]()
+    for page in client.pages(ENTITY, [condition]):
+        written = _write_page(running, page)
+        touched.update(_invoices_of(written))
+        present += [row_id for row in page if (row_id := id_of(row)) is not None]
+        running.done += len(page)
+        running.save()
+    invoice_ids = list(group.values())
+    touched.update(removed(running, GONE_OF_INVOICES, present, invoice_ids=invoice_ids))
+    db.session.execute(READ_NOW, {"tenant_id": current_tenant_id(), "ids": invoice_ids, "read_at": read_at})
+    pdfs.want(sorted(touched))
+    running.save()
+
+
+def _invoices_of(written: upsert.Written) -> list[int]:
+    ids = written.created + written.changed
+    if not ids:
+        return []
+    return list(
+        db.session.scalars(
+            _with_ids(
+                "SELECT DISTINCT invoice_id FROM invoice_line WHERE tenant_id = :tenant_id AND id = ANY(:ids)"
+            ),
+            {"tenant_id": current_tenant_id(), "ids": ids},
+        )
+    )

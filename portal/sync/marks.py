@@ -1,0 +1,127 @@
+"""The marks "outside filters" and "no longer in Autotask": set on rows, never archiving anything."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from portal import ledger
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+
+
+class By(Protocol):
+    """Who sets a mark: a run, or a person who answers a run's question."""
+
+    run_id: int
+    touched_invoices: bool
+
+    @property
+    def integration_id(self) -> int: ...
+
+
+@dataclass
+class ByPerson:
+    integration_id: int
+    run_id: int
+    touched_invoices: bool = False
+
+
+TABLES = ("customer", "contact", "invoice")
+
+HERE = "tenant_id = :tenant_id AND integration_id = :integration_id AND missing_since IS NULL AND outside_filters_at IS NULL"
+# Open as far as is known here: only those can be missing from an answer of unpaid invoices.
+UNPAID = "autotask_paid_on IS NULL AND NOT is_voided"
+
+
+def known(by: By, table: str, only: str = "true") -> int:
+    """How many rows a complete read should bring back."""
+    return int(
+        _rows(by, f"SELECT count(*) FROM {table} WHERE {HERE} AND autotask_id IS NOT NULL AND {only}")[0]
+    )
+
+
+def absent(
+    by: By, table: str, low: int, high: int | None, present: Iterable[int], only: str = "true"
+) -> list[int]:
+    """Autotask ids above `low`, up to `high`, that are here but not in the answer."""
+    return _rows(
+        by,
+        f"""SELECT autotask_id FROM {table} WHERE {HERE} AND autotask_id > :low
+            AND autotask_id <= coalesce(CAST(:high AS bigint), 9223372036854775807)
+            AND autotask_id <> ALL(:ids) AND {only} ORDER BY autotask_id""",
+        present,
+        low=low,
+        high=high,
+    )
+
+
+def outside(by: By, table: str, autotask_ids: Sequence[int]) -> int:
+    """Marks records that left the filters, with all that belongs to a customer; how many there were."""
+    return _mark(by, table, "outside_filters_at", autotask_ids)
+
+
+def missing(by: By, table: str, autotask_ids: Sequence[int]) -> int:
+    """Marks records that are no longer in Autotask; how many there were."""
+    return _mark(by, table, "missing_since", autotask_ids)
+
+
+def _mark(by: By, table: str, mark: str, autotask_ids: Sequence[int]) -> int:
+    if not autotask_ids:
+        return 0
+    ids = _rows(
+        by,
+        f"""UPDATE {table} SET {mark} = clock_timestamp() WHERE {HERE} AND autotask_id = ANY(:ids) RETURNING id""",
+        autotask_ids,
+    )
+    _log(by, table, mark, ids)
+    if table == "invoice":
+        _restate(by, ids)
+    elif table == "customer" and mark == "outside_filters_at":
+        _follow(by, "contact", ids)
+        _restate(by, _follow(by, "invoice", ids))
+    return len(ids)
+
+
+def _follow(by: By, table: str, customer_ids: Sequence[int]) -> list[int]:
+    """A customer's invoices and contacts leave the filters with it."""
+    return _rows(
+        by,
+        f"""UPDATE {table} SET outside_filters_at = clock_timestamp()
+            WHERE {HERE} AND customer_id = ANY(:ids) RETURNING id""",
+        customer_ids,
+    )
+
+
+def _restate(by: By, ids: Sequence[int]) -> None:
+    ledger.restate(ids)
+    by.touched_invoices = by.touched_invoices or bool(ids)
+
+
+LABELS = {"customer": "name", "contact": "btrim(first_name || ' ' || last_name)", "invoice": "number"}
+WORDS = {"outside_filters_at": "Outside filters", "missing_since": "No longer in Autotask"}
+
+
+def _log(by: By, table: str, mark: str, ids: Sequence[int]) -> None:
+    _rows(
+        by,
+        f"""INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
+                old_value, new_value)
+            SELECT tenant_id, :run_id, '{table}', id, autotask_id, {LABELS[table]}, '{WORDS[mark]}', 'no', 'yes'
+            FROM {table} WHERE tenant_id = :tenant_id AND id = ANY(:ids) RETURNING id""",
+        ids,
+        run_id=by.run_id,
+    )
+
+
+def _rows(by: By, sql: str, ids: Iterable[int] = (), **values: object) -> list[int]:
+    statement = text(sql)
+    if ":ids" in sql:
+        statement = statement.bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+        values["ids"] = list(ids)
+    if ":integration_id" in sql:
+        values["integration_id"] = by.integration_id
+    return [row[0] for row in db.session.execute(statement, {"tenant_id": current_tenant_id(), **values})]

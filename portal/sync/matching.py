@@ -1,0 +1,267 @@
+"""The secondary role: Autotask brings nothing in; the portal's invoices are matched to Autotask's (rule 6).
+
+A unique match, exact in identifier, amount and currency, gets payment status as every other invoice.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from portal import exceptions, ledger
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.autotask import filters, records
+from portal.autotask.client import Client
+from portal.autotask.conditions import MOST_IDS
+from portal.autotask.filters import Condition
+from portal.extensions import db
+from portal.ledger import amount_due
+from portal.models import Cause, Identifier, Invoice
+from portal.money import plain
+from portal.sync import bad_records, counts, currencies, marks, missing, pull
+from portal.sync.resources import Resource
+from portal.sync.running import Running
+
+Record = dict[str, Any]
+
+
+def nothing(running: Running, client: Client) -> None:
+    """A secondary integration brings in no customers."""
+
+
+def match(running: Running, client: Client) -> None:
+    """Looks for Autotask's counterpart of every unmatched open invoice."""
+    running.current_item = "Matching invoices"
+    running.mark()
+    after = int(running.checkpoint.get("matched_to", 0))
+    while some := _unmatched(after):
+        running.mark()
+        found = _candidates(running, client, some)
+        currency_of = _currencies(running, client, found)
+        for invoice in some:
+            _decide(running, invoice, [one for one in found if _same(running, invoice, one)], currency_of)
+        after = running.checkpoint["matched_to"] = some[-1].id
+        running.done += len(some)
+        running.save()
+
+
+def _unmatched(after: int) -> list[Invoice]:
+    rows = db.session.scalars(
+        scoped(Invoice)
+        .where(
+            Invoice.id > after,
+            Invoice.autotask_id.is_(None),
+            Invoice.archived_at.is_(None),
+            Invoice.is_voided.is_(False),
+            Invoice.amount_due > 0,
+        )
+        .order_by(Invoice.id)
+        .limit(MOST_IDS)
+    ).all()
+    db.session.commit()
+    return list(rows)
+
+
+def _candidates(running: Running, client: Client, invoices: Sequence[Invoice]) -> list[Record]:
+    conditions = _conditions(running, [invoice.number for invoice in invoices])
+    rows = [row for condition in conditions for page in client.pages("Invoices", [condition]) for row in page]
+    found = bad_records.parsed(running, counts.INVOICES, records.invoice, rows)
+    return [record for record in found if not record["is_voided"]]
+
+
+def _conditions(running: Running, numbers: Sequence[str]) -> list[Condition]:
+    if running.integration.identifier == Identifier.NUMBER:
+        return [{"op": "in", "field": "invoiceNumber", "value": sorted(set(numbers))}]
+    return list(filters.ids_in("id", [int(number) for number in numbers if _is_id(number)]))
+
+
+def _is_id(number: str) -> bool:
+    return number.isascii() and number.isdigit() and len(number) < 19
+
+
+def _same(running: Running, invoice: Invoice, record: Record) -> bool:
+    """The identifiers are equal to the letter; Autotask itself compares without regard to case."""
+    if running.integration.identifier == Identifier.NUMBER:
+        return bool(record["number_raw"] == invoice.number)
+    return str(record["autotask_id"]) == invoice.number
+
+
+def _currencies(running: Running, client: Client, found: Sequence[Record]) -> dict[int, str]:
+    """Company id to currency: an Autotask invoice is in its company's."""
+    db.session.commit()
+    wanted = {record["company_autotask_id"] for record in found}
+    pages = [
+        page for condition in filters.ids_in("id", wanted) for page in client.pages("Companies", [condition])
+    ]
+    read = bad_records.parsed(
+        running, counts.CUSTOMERS, records.company, [row for page in pages for row in page]
+    )
+    return {record["autotask_id"]: currencies.code_of(running, record) for record in read}
+
+
+def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency_of: dict[int, str]) -> None:
+    fitting = [record for record in same if _misfit(running, invoice, record, currency_of) is None]
+    if len(fitting) == 1 and not _is_taken(running, fitting[0]):
+        _join(running, invoice, fitting[0])
+        return
+    counts.skip(running.items, counts.INVOICES, "not matched")
+    several = len(fitting) > 1
+    cause, other = (
+        (Cause.MATCH_SEVERAL, Cause.MATCH_NONE) if several else (Cause.MATCH_NONE, Cause.MATCH_SEVERAL)
+    )
+    exceptions.close_items(other, "invoice", [_key(invoice)])
+    exceptions.open_item(
+        cause,
+        "invoice",
+        _key(invoice),
+        label=f"Invoice {invoice.number}",
+        detail=_why(running, invoice, same, fitting, currency_of),
+        ours={"number": invoice.number, "amount_due": plain(invoice.amount_due, invoice.currency)},
+        theirs={"candidates": [_shown(running, record, currency_of) for record in (fitting or same)[:10]]},
+        invoice_id=invoice.id,
+        run_id=running.run_id,
+    )
+
+
+def _misfit(running: Running, invoice: Invoice, record: Record, currency_of: dict[int, str]) -> str | None:
+    currency = currency_of.get(record["company_autotask_id"], running.tenant.default_currency)
+    if currency != invoice.currency:
+        return f"it is in {currency} there and in {invoice.currency} here"
+    due = amount_due(record["total_raw"], record["tax_raw"], running.integration.totals_mode, currency)
+    if due != invoice.amount_due:
+        return f"its amount is {plain(due, currency)} there and {plain(invoice.amount_due, currency)} here"
+    return None
+
+
+def _why(
+    running: Running,
+    invoice: Invoice,
+    same: Sequence[Record],
+    fitting: Sequence[Record],
+    currency_of: dict[int, str],
+) -> str:
+    word = "number" if running.integration.identifier == Identifier.NUMBER else "Autotask ID"
+    if len(fitting) > 1:
+        return (
+            f"{len(fitting)} invoices of Autotask have the {word} {invoice.number} and this amount. Make the {word}s "
+            "differ, so that the payment status goes to the right one."
+        )
+    if fitting:
+        return (
+            f"The invoice with the {word} {invoice.number} in Autotask already belongs to another one here."
+        )
+    if same:
+        reason = _misfit(running, invoice, same[0], currency_of)
+        return (
+            f"Autotask has an invoice with the {word} {invoice.number}, but {reason}. Correct one of the two."
+        )
+    return (
+        f"Autotask has no invoice with the {word} {invoice.number}. Its payment status cannot be sent there."
+    )
+
+
+def _shown(running: Running, record: Record, currency_of: dict[int, str]) -> dict[str, Any]:
+    currency = currency_of.get(record["company_autotask_id"], running.tenant.default_currency)
+    due = amount_due(record["total_raw"], record["tax_raw"], running.integration.totals_mode, currency)
+    return {
+        "autotask_id": record["autotask_id"],
+        "number": record["number_raw"],
+        "amount_due": plain(due, currency),
+        "currency": currency,
+    }
+
+
+def _is_taken(running: Running, record: Record) -> bool:
+    return bool(
+        db.session.scalar(
+            select(func.count())
+            .select_from(Invoice)
+            .where(
+                Invoice.tenant_id == current_tenant_id(),
+                Invoice.integration_id == running.integration.id,
+                Invoice.autotask_id == record["autotask_id"],
+            )
+        )
+    )
+
+
+def _join(running: Running, invoice: Invoice, record: Record) -> None:
+    ledger.lock_invoices([invoice.id])
+    db.session.execute(
+        update(Invoice)
+        .where(
+            Invoice.tenant_id == invoice.tenant_id, Invoice.id == invoice.id, Invoice.autotask_id.is_(None)
+        )
+        .values(
+            integration_id=running.integration.id,
+            autotask_id=record["autotask_id"],
+            autotask_created_at=record["created_at"],
+            **_mirror(running, record),
+        )
+    )
+    counts.add(running.items, counts.INVOICES, changed=1)
+    for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
+        exceptions.close_items(cause, "invoice", [_key(invoice)])
+    ledger.restate([invoice.id])
+    running.touched_invoices = True
+
+
+def _mirror(running: Running, record: Record) -> dict[str, Any]:
+    """What the portal keeps of Autotask's side; the invoice itself belongs to the other system."""
+    return {
+        "autotask_number": record["number_raw"],
+        "autotask_due_on": record["due_on"],
+        "autotask_paid_on": record["paid_on"],
+        "is_voided": record["is_voided"],
+        "voided_on": record["voided_on"],
+        "missing_since": None,
+        "autotask_read_at": running.read_at,
+    }
+
+
+def _key(invoice: Invoice) -> str:
+    return f"portal-{invoice.id}"
+
+
+def match_and_read(running: Running, client: Client) -> None:
+    """Matches, then reads Autotask's side of the matched invoices again."""
+    match(running, client)
+    step = running.steps.get("matched")
+    if step is None:
+        running.mark()
+        step = running.step("matched")
+        step.complete = True
+        step.known = marks.known(running, "invoice", marks.UNPAID)
+        step.absent = marks.absent(running, "invoice", -1, None, [], marks.UNPAID)
+        step.rest["unpaid"] = True
+        running.save()
+    gone = pull.read_by_id(running, client, "matched by id", MATCHED, step.absent)
+    if not step.done:
+        missing.settle(running, step, MATCHED, gone)
+        step.done = True
+        running.save()
+
+
+def mirrored_in(running: Running, client: Client, page: list[Any]) -> None:
+    """Writes Autotask's side of a page of matched invoices."""
+    found = bad_records.parsed(running, counts.INVOICES, records.invoice, page)
+    for record in found:
+        changed = db.session.scalar(
+            update(Invoice)
+            .where(
+                Invoice.tenant_id == current_tenant_id(),
+                Invoice.integration_id == running.integration.id,
+                Invoice.autotask_id == record["autotask_id"],
+                Invoice.autotask_read_at < running.read_at,
+            )
+            .values(_mirror(running, record))
+            .returning(Invoice.id)
+        )
+        if changed is not None:
+            ledger.restate([changed])
+            running.touched_invoices = True
+    bad_records.came_in_well(running, "invoice", [record["autotask_id"] for record in found])
+    counts.add(running.items, counts.INVOICES, unchanged=len(found))
+
+
+MATCHED = Resource("Invoices", counts.INVOICES, "invoice", "Matched invoices", "invoice", mirrored_in)

@@ -1,0 +1,82 @@
+"""What is here but not in Autotask's answer. It counts only after a complete read, and never archives anything.
+
+A suddenly empty answer, or one that lacks more than a tenth, closes nothing: a person is asked (rule 3.9).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from portal import exceptions
+from portal.autotask.client import Client
+from portal.models import Cause, ExceptionItem, SyncKind
+from portal.sync import marks, pull
+from portal.sync.resources import Resource
+from portal.sync.running import Running, Step
+
+MOST_LACKING = 0.10
+MOST_KEPT = 10_000
+
+
+def judge(running: Running, client: Client, step: Step, resource: Resource) -> None:
+    """Looks by id at what the complete read lacked: changed, outside the filters, or no longer in Autotask."""
+    if resource.table is None or not step.complete or step.rest.get("judged"):
+        return
+    gone = step.absent
+    if not _is_suspicious(step, len(step.absent)) or _may_have_left(running):
+        gone = pull.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)
+    settle(running, step, resource, gone)
+    step.rest["judged"] = True
+    running.save()
+
+
+def settle(running: Running, step: Step, resource: Resource, gone: Sequence[int]) -> None:
+    """Marks what is gone, or asks when that is too much to believe."""
+    assert resource.table is not None
+    if _is_suspicious(step, len(gone)):
+        _ask(running, step, resource, gone)
+    else:
+        marks.missing(running, resource.table, gone)
+        exceptions.close_items(Cause.SUSPICIOUS_READ, "sync_run", [resource.subject])
+
+
+def _may_have_left(running: Running) -> bool:
+    """With filters on, or in a read of unpaid ones, many can be lacking for a good reason."""
+    return not running.filters.empty or running.kind == SyncKind.UNPAID
+
+
+def _is_suspicious(step: Step, lacking: int) -> bool:
+    if not lacking:
+        return False
+    if step.last_id < 0 and lacking == step.known:
+        return True
+    return lacking > 1 and lacking > step.known * MOST_LACKING
+
+
+def _ask(running: Running, step: Step, resource: Resource, gone: Sequence[int]) -> None:
+    """One exception that says how much is lacking; a person says whether that is so."""
+    words = resource.words.lower()
+    exceptions.open_item(
+        Cause.SUSPICIOUS_READ,
+        "sync_run",
+        resource.subject,
+        label=f"{len(gone):,} of {step.known:,} {words} were not in Autotask's answer",
+        detail=(
+            f"The last complete read lacked {len(gone):,} of the {step.known:,} {words} known here. That is more than "
+            "a deletion usually takes, so nothing was marked. The API user may have lost the right to see them, or "
+            "a line of business. If they really were deleted, say so; otherwise check the user in Autotask and "
+            "read again."
+        ),
+        ours={"known": step.known},
+        theirs={"lacking": len(gone), "autotask_ids": list(gone)[:MOST_KEPT]},
+        run_id=running.run_id,
+    )
+
+
+def accept(item: ExceptionItem, integration_id: int) -> int:
+    """A person says that what a suspicious read lacked is really gone; how many were marked. The caller commits."""
+    ids: Any = item.theirs.get("autotask_ids", [])
+    table = item.subject_key
+    if table not in marks.TABLES or item.run_id is None:
+        raise ValueError(f"{table} is nothing that can be missing")
+    by = marks.ByPerson(integration_id, item.run_id)
+    return marks.missing(by, table, [autotask_id for autotask_id in ids if isinstance(autotask_id, int)])

@@ -1,0 +1,170 @@
+"""The printed invoices: waiting, here, or not available because of a reason. One call each, so a run has a cap."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from portal import exceptions, storage
+from portal.access.tenancy import current_tenant_id
+from portal.autotask.client import Client
+from portal.autotask.documents import Pdf
+from portal.autotask.errors import BadRecord, Forbidden, NotFound, Rejected
+from portal.connect.slots import held
+from portal.extensions import db
+from portal.models import Cause, Invoice, InvoicePdf, PdfState
+from portal.sync import counts
+from portal.sync.running import Running
+
+MOST_IN_A_RUN = 200
+LOOK_AGAIN = timedelta(days=1)
+MOST_TRIES = 5
+
+WANT = text("""
+    INSERT INTO invoice_pdf (tenant_id, invoice_id, state)
+    SELECT tenant_id, id, 'waiting' FROM invoice
+    WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND autotask_id IS NOT NULL AND integration_id IS NOT NULL
+        AND NOT is_voided AND autotask_paid_on IS NULL AND amount_due > 0
+    ON CONFLICT (tenant_id, invoice_id) DO UPDATE SET state = 'waiting', reason = NULL, attempts = 0,
+        next_try_at = NULL, wanted_at = now()
+    WHERE invoice_pdf.state <> 'waiting' OR invoice_pdf.attempts > 0""").bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger))
+)
+
+
+def want(invoice_ids: Sequence[int]) -> None:
+    """Asks for the PDFs of these invoices, as far as they are open; an older one is replaced when it comes."""
+    if invoice_ids:
+        db.session.execute(WANT, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)})
+
+
+def want_one(invoice: Invoice) -> InvoicePdf:
+    """The PDF of one invoice because a person opens it, however old: its row, waiting unless it is here."""
+    row = db.session.scalar(
+        select(InvoicePdf)
+        .where(InvoicePdf.tenant_id == invoice.tenant_id, InvoicePdf.invoice_id == invoice.id)
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        row = InvoicePdf(tenant_id=invoice.tenant_id, invoice_id=invoice.id, state=PdfState.WAITING)
+        db.session.add(row)
+    elif row.state == PdfState.UNAVAILABLE:
+        row.state, row.reason, row.attempts, row.next_try_at = PdfState.WAITING, None, 0, None
+    db.session.flush()
+    return row
+
+
+def fetch_waiting(running: Running, client: Client) -> None:
+    """Fetches what waits, at most 200 in a run; each is committed by itself."""
+    running.current_item = "PDF invoices"
+    running.total = min(_waiting(), MOST_IN_A_RUN)
+    running.save()
+    with held(client, "Invoices"):
+        while running.items[counts.PDFS]["found"] < MOST_IN_A_RUN:
+            waiting = _next()
+            db.session.commit()
+            if waiting is None:
+                return
+            _fetch(running, client, *waiting)
+            running.done += 1
+            running.save()
+    counts.skip(running.items, counts.PDFS, "left for the next run", _waiting())
+    running.save()
+
+
+def _due() -> list[object]:
+    return [
+        InvoicePdf.tenant_id == current_tenant_id(),
+        InvoicePdf.state == PdfState.WAITING,
+        or_(InvoicePdf.next_try_at.is_(None), InvoicePdf.next_try_at <= func.now()),
+    ]
+
+
+def _waiting() -> int:
+    return db.session.scalar(select(func.count()).select_from(InvoicePdf).where(*_due())) or 0  # type: ignore[arg-type]
+
+
+def _next() -> tuple[int, int, int, str] | None:
+    """(PDF row, invoice, Autotask id, number) of the newest invoice that waits."""
+    row = db.session.execute(
+        select(InvoicePdf.id, Invoice.id, Invoice.autotask_id, Invoice.number)
+        .join(Invoice, (Invoice.tenant_id == InvoicePdf.tenant_id) & (Invoice.id == InvoicePdf.invoice_id))
+        .where(*_due())  # type: ignore[arg-type]
+        .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+        .limit(1)
+    ).first()
+    return tuple(row) if row else None  # type: ignore[return-value]
+
+
+def _fetch(
+    running: Running, client: Client, pdf_id: int, invoice_id: int, autotask_id: int, number: str
+) -> None:
+    counts.add(running.items, counts.PDFS, found=1)
+    try:
+        pdf = client.invoice_pdf(autotask_id)
+    except (BadRecord, NotFound, Forbidden, Rejected) as error:
+        counts.add(running.items, counts.PDFS, failed=1)
+        _unavailable(running, pdf_id, invoice_id, number, error)
+    else:
+        counts.add(running.items, counts.PDFS, **{keep(pdf_id, invoice_id, pdf): 1})
+        exceptions.close_items(Cause.PDF_UNAVAILABLE, "invoice", [str(autotask_id)])
+
+
+def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
+    """Stores a PDF: "created", "changed" or "unchanged"."""
+    row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
+    key = f"invoices/{invoice_id}.pdf"
+    before = storage.get(current_tenant_id(), row.storage_key) if row.storage_key else None
+    if before != pdf.data:
+        storage.put(current_tenant_id(), key, pdf.data)
+    row.state, row.reason, row.storage_key = PdfState.HERE, None, key
+    row.name, row.size, row.attempts, row.next_try_at = pdf.name, len(pdf.data), 0, None
+    row.fetched_at = db.session.scalar(select(func.clock_timestamp()))
+    db.session.flush()
+    return "created" if before is None else "unchanged" if before == pdf.data else "changed"
+
+
+def _unavailable(running: Running, pdf_id: int, invoice_id: int, number: str, error: Exception) -> None:
+    """Says why; it is tried again on later days, five times, and whenever a person opens it."""
+    row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
+    reason = reason_of(error)
+    row.attempts += 1
+    row.reason = reason
+    row.state = PdfState.UNAVAILABLE
+    if isinstance(error, BadRecord):
+        exceptions.open_item(
+            Cause.PDF_UNAVAILABLE,
+            "invoice",
+            str(error.autotask_id),
+            label=f"PDF of invoice {number}",
+            detail=f"{reason} Open the invoice in Autotask and check its PDF there, then press Retry.",
+            theirs={"answer": error.value},
+            invoice_id=invoice_id,
+            run_id=running.run_id,
+        )
+    db.session.flush()
+
+
+def reason_of(error: Exception) -> str:
+    """In words for a person why there is no PDF."""
+    if isinstance(error, BadRecord):
+        return f"What Autotask sent {error.reason}."
+    if isinstance(error, NotFound):
+        return "Autotask has no PDF of this invoice."
+    return str(error)
+
+
+def try_unavailable_again() -> None:
+    """Lets unavailable ones wait again after a day, at most five times."""
+    db.session.execute(
+        update(InvoicePdf)
+        .where(
+            InvoicePdf.tenant_id == current_tenant_id(),
+            InvoicePdf.state == PdfState.UNAVAILABLE,
+            InvoicePdf.attempts < MOST_TRIES,
+            InvoicePdf.wanted_at < func.now() - LOOK_AGAIN * InvoicePdf.attempts,
+        )
+        .values(state=PdfState.WAITING)
+    )

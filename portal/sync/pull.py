@@ -1,0 +1,103 @@
+"""Reads a resource page by page; each page is one transaction together with its checkpoint."""
+
+from collections.abc import Sequence
+
+from portal.autotask import filters
+from portal.autotask.client import Client
+from portal.autotask.filters import Condition
+from portal.autotask.paging import id_of
+from portal.connect.slots import held
+from portal.sync import marks
+from portal.sync.resources import Resource
+from portal.sync.running import Running, Step
+
+# A list of absent ids longer than this is not looked at one by one: such a read is not to be believed.
+MOST_ABSENT = 20_000
+
+
+def read(
+    running: Running,
+    client: Client,
+    name: str,
+    resource: Resource,
+    conditions: Sequence[Condition],
+    *,
+    complete: bool = False,
+    only: str = "true",
+) -> Step:
+    """Reads what matches from where the checkpoint left off. `complete` notes which rows here the answer lacks."""
+    step = _begin(running, name, resource, complete, only)
+    if step.done:
+        return step
+    running.current_item = resource.words
+    with held(client, resource.entity):
+        for page in client.pages(resource.entity, list(conditions), after_id=max(step.last_id, 0)):
+            resource.consume(running, client, page)
+            ids = [row_id for row in page if (row_id := id_of(row)) is not None]
+            last_id = max(ids, default=step.last_id)
+            if step.complete:
+                _note_absent(running, step, resource, last_id, ids, only)
+            step.last_id = last_id
+            running.done += len(page)
+            running.save()
+    if step.complete:
+        _note_absent(running, step, resource, None, [], only)
+    step.done = True
+    running.save()
+    return step
+
+
+def _begin(running: Running, name: str, resource: Resource, complete: bool, only: str) -> Step:
+    running.mark()
+    if name not in running.steps:
+        step = running.step(name)
+        step.complete = complete and resource.table is not None
+        if step.complete:
+            assert resource.table is not None
+            step.known = marks.known(running, resource.table, only)
+        running.save()
+    return running.steps[name]
+
+
+def _note_absent(
+    running: Running, step: Step, resource: Resource, high: int | None, present: list[int], only: str
+) -> None:
+    if len(step.absent) >= MOST_ABSENT or not step.known or resource.table is None:
+        return
+    step.absent += marks.absent(running, resource.table, step.last_id, high, present, only)
+
+
+def read_by_id(
+    running: Running, client: Client, name: str, resource: Resource, ids: Sequence[int]
+) -> list[int]:
+    """Reads records by their ids, whatever the filters; the ids that Autotask does not have."""
+    step = _begin(running, name, resource, False, "true")
+    gone: list[int] = step.rest.setdefault("gone", [])
+    if step.done:
+        return gone
+    running.current_item = resource.words
+    left = [autotask_id for autotask_id in sorted(set(ids)) if autotask_id > step.rest.get("checked", -1)]
+    with held(client, resource.entity):
+        for condition in filters.ids_in("id", left):
+            found: set[int] = set()
+            for page in client.pages(resource.entity, [condition]):
+                resource.consume(running, client, page)
+                found.update(row_id for row in page if (row_id := id_of(row)) is not None)
+                running.done += len(page)
+                running.save()
+            gone += [autotask_id for autotask_id in condition["value"] if autotask_id not in found]
+            step.rest["checked"] = condition["value"][-1]
+            running.save()
+    step.done = True
+    running.save()
+    return gone
+
+
+def count_all(running: Running, client: Client, wanted: Sequence[tuple[str, Sequence[Condition]]]) -> None:
+    """Asks how many records there are, so that the bar of a complete read is honest. Once in a run."""
+    if "counts" in running.checkpoint:
+        return
+    found = {entity: client.count(entity, list(conditions)) for entity, conditions in wanted}
+    running.checkpoint["counts"] = found
+    running.total = sum(found.values())
+    running.save()

@@ -1,0 +1,176 @@
+"""One execution of a run: its counts, its checkpoint and its lease, written with each page it commits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from portal.access.tenancy import current_tenant_id
+from portal.autotask.client import Client
+from portal.autotask.filters import SyncFilters
+from portal.extensions import db
+from portal.models import Integration, SyncRun, Tenant
+from portal.sync import counts, runs
+
+
+class LeaseLost(Exception):
+    """Another worker has the run now; what was not committed is not written."""
+
+
+class Cancelled(Exception):
+    """A person asked the run to stop."""
+
+
+# The lease is checked in the transaction that writes the page: who lost it writes nothing.
+SAVE = text("""
+    UPDATE sync_run SET items = :items, checkpoint = :checkpoint, current_item = :current_item,
+        progress_done = :done, progress_total = :total, api_calls = :calls, attempts = 0,
+        window_from = :window_from, window_until = :window_until,
+        lease_until = clock_timestamp() + make_interval(secs => :seconds)
+    WHERE tenant_id = :tenant_id AND id = :id AND state = 'running' AND lease_token = :token
+    RETURNING cancel_requested_at, clock_timestamp()
+    """).bindparams(bindparam("items", type_=JSONB), bindparam("checkpoint", type_=JSONB))
+
+
+@dataclass
+class Step:
+    """How far one resource was read in this run. `absent` are ids that are here but were not in the answer."""
+
+    last_id: int = -1
+    done: bool = False
+    complete: bool = False
+    absent: list[int] = field(default_factory=list)
+    known: int = 0
+    read_from: str = ""
+    rest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def started_at(self) -> datetime:
+        """When its reading began, by the database's clock."""
+        return datetime.fromisoformat(self.read_from)
+
+
+@dataclass
+class Running:
+    """A claimed run. `read_at` is the database's time before the page at hand was asked for."""
+
+    run_id: int
+    kind: str
+    trigger: str
+    token: str
+    integration: Integration
+    tenant: Tenant
+    filters: SyncFilters
+    items: counts.Items
+    checkpoint: dict[str, Any]
+    steps: dict[str, Step]
+    earlier_calls: int
+    read_at: datetime
+    window_from: datetime | None = None
+    current_item: str | None = None
+    done: int = 0
+    total: int | None = None
+    client: Client | None = None
+    calls_before: int = 0
+    touched_invoices: bool = False
+    open_bad: dict[str, set[str]] = field(default_factory=dict)
+    unknown_companies: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, run: SyncRun, token: str) -> "Running":
+        """The run where its checkpoint left it."""
+        steps = {name: Step(**kept) for name, kept in run.checkpoint.get("steps", {}).items()}
+        now = db.session.scalar(text("SELECT clock_timestamp()"))
+        assert now is not None
+        return cls(
+            run_id=run.id,
+            kind=run.kind,
+            trigger=run.trigger,
+            token=token,
+            integration=db.session.get_one(Integration, (run.tenant_id, run.integration_id)),
+            tenant=db.session.get_one(Tenant, run.tenant_id),
+            filters=SyncFilters.from_dict(run.filters),
+            items=run.items or counts.none_yet(),
+            checkpoint=dict(run.checkpoint),
+            steps=steps,
+            earlier_calls=run.api_calls,
+            read_at=now,
+            window_from=run.window_from,
+            done=run.progress_done,
+            total=run.progress_total,
+        )
+
+    @property
+    def integration_id(self) -> int:
+        return self.integration.id
+
+    def step(self, name: str) -> Step:
+        """The step of this name, begun now if it is new."""
+        if name not in self.steps:
+            self.steps[name] = Step(read_from=self.read_at.isoformat())
+        return self.steps[name]
+
+    @contextmanager
+    def calling_with(self, client: Client) -> Iterator[Client]:
+        """Counts this client's calls into the run."""
+        self.client, self.calls_before = client, client.calls
+        try:
+            yield client
+        finally:
+            self.earlier_calls = self.calls
+            self.client = None
+
+    @property
+    def calls(self) -> int:
+        """HTTP calls of this run so far, those of interrupted tries included."""
+        return self.earlier_calls + (self.client.calls - self.calls_before if self.client else 0)
+
+    def mark(self) -> None:
+        """Notes the database's time before something is asked for outside of a page's transaction."""
+        self.read_at = db.session.scalar(text("SELECT clock_timestamp()"))
+        db.session.commit()
+
+    def save(self) -> None:
+        """Writes counts and checkpoint beside the page's rows and commits. Raises LeaseLost or Cancelled."""
+        self.checkpoint.pop("tries", None)
+        row = db.session.execute(SAVE, self._values()).first()
+        if row is None:
+            db.session.rollback()
+            raise LeaseLost(f"Run {self.run_id} is somebody else's now.")
+        cancel_requested_at, self.read_at = row
+        db.session.commit()
+        if cancel_requested_at is not None:
+            raise Cancelled
+
+    def keep_calls(self) -> None:
+        """Writes only how many calls there were, at the end of a try."""
+        db.session.execute(
+            text(
+                "UPDATE sync_run SET api_calls = :calls WHERE tenant_id = :tenant_id AND id = :id AND lease_token = :token"
+            ),
+            {"calls": self.calls, "tenant_id": current_tenant_id(), "id": self.run_id, "token": self.token},
+        )
+
+    def _values(self) -> dict[str, Any]:
+        self.checkpoint["steps"] = {name: dict(vars(step)) for name, step in self.steps.items()}
+        return {
+            "items": self.items,
+            "checkpoint": self.checkpoint,
+            "current_item": self.current_item,
+            "done": self.done,
+            "total": self.total,
+            "calls": self.calls,
+            "window_from": self.window_from,
+            "window_until": self.read_at,
+            "seconds": runs.LEASE_SECONDS,
+            "tenant_id": current_tenant_id(),
+            "id": self.run_id,
+            "token": self.token,
+        }
+
+
+__all__ = ["Cancelled", "LeaseLost", "Running", "Step"]

@@ -1,0 +1,197 @@
+"""Writes a page of records in a fixed number of statements: staged by COPY, compared, upserted, told apart.
+
+The newest read wins: a row that was read later, by another run or by a delivery's read-back, stays as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from sqlalchemy import TextClause, text
+
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """How one kind of record is written. `columns` are staged: ours by name, with PostgreSQL's type.
+
+    `logged` are those whose changes a person is shown, with the words for them; `content` those whose change
+    makes lines and PDF worth reading again; `marks` are set back to null when a record comes in.
+    """
+
+    name: str
+    columns: dict[str, str]
+    logged: dict[str, str]
+    label: str
+    content: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    extra_set: str = ""
+    after_insert: tuple[str, ...] = ()
+    touch_unchanged: bool = False
+
+    @property
+    def stage(self) -> str:
+        return f"stage_{self.name}"
+
+    @cached_property
+    def create_stage(self) -> str:
+        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self.columns.items())
+        return f"CREATE TEMP TABLE IF NOT EXISTS {self.stage} (autotask_id bigint, {columns}) ON COMMIT DELETE ROWS"
+
+    @cached_property
+    def copy(self) -> str:
+        names = ", ".join(["autotask_id", *map(quoted, self.columns)])
+        return f"COPY {self.stage} ({names}) FROM STDIN"
+
+    def differs(self, new: str, names: Sequence[str] | None = None) -> str:
+        """SQL that is true when the row `t` is not as the staged row says."""
+        compared = list(self.columns if names is None else names)
+        old = ", ".join(f"t.{quoted(name)}" for name in compared)
+        fresh = ", ".join(f"{new}.{quoted(name)}" for name in compared)
+        found = f"ROW({old}) IS DISTINCT FROM ROW({fresh})"
+        if names is None:
+            found += "".join(f" OR t.{mark} IS NOT NULL" for mark in self.marks)
+        return f"({found})"
+
+    @cached_property
+    def classify(self) -> TextClause:
+        """Locks what is here, in the order that everybody uses, and tells what the page changes in it."""
+        content = self.differs("s", self.content) if self.content else "false"
+        return text(f"""
+            SELECT t.id, t.autotask_id, {self.differs("s")} AS differs, {content} AS content_differs,
+                t.autotask_read_at IS NULL OR t.autotask_read_at < :read_at AS newer
+            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
+            WHERE t.tenant_id = :tenant_id AND t.integration_id = :integration_id AND t.autotask_id = ANY(:keys)
+            ORDER BY t.id FOR UPDATE OF t""")
+
+    @cached_property
+    def log_changes(self) -> TextClause:
+        pairs = ", ".join(
+            f"('{words}', t.{quoted(name)}::text, s.{quoted(name)}::text)"
+            for name, words in self.logged.items()
+        )
+        return text(f"""
+            INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
+                old_value, new_value)
+            SELECT t.tenant_id, :run_id, '{SUBJECTS[self.name]}', t.id, t.autotask_id, {self.label}, d.field,
+                d.old_value, d.new_value
+            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
+            CROSS JOIN LATERAL (VALUES {pairs}) AS d (field, old_value, new_value)
+            WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
+            ORDER BY t.id, d.field""")
+
+    @cached_property
+    def upsert(self) -> TextClause:
+        names = [*map(quoted, self.columns)]
+        updates = [f"{name} = excluded.{name}" for name in names]
+        updates += [f"{mark} = NULL" for mark in self.marks] + [
+            "autotask_read_at = excluded.autotask_read_at"
+        ]
+        if self.extra_set:
+            updates.append(self.extra_set)
+        also = "".join(f", {column}" for column in self.after_insert)
+        also_values = "".join(f", :{column}" for column in self.after_insert)
+        return text(f"""
+            INSERT INTO {self.name} AS t (tenant_id, integration_id, autotask_id, {", ".join(names)},
+                autotask_read_at{also})
+            SELECT :tenant_id, :integration_id, s.autotask_id, {", ".join(f"s.{name}" for name in names)},
+                CAST(:read_at AS timestamptz){also_values}
+            FROM {self.stage} s WHERE s.autotask_id = ANY(:keys) ORDER BY s.autotask_id
+            ON CONFLICT (tenant_id, integration_id, autotask_id) DO UPDATE SET {", ".join(updates)}
+            WHERE (t.autotask_read_at IS NULL OR t.autotask_read_at < excluded.autotask_read_at)
+                AND {self.differs("excluded")}
+            RETURNING t.id, t.autotask_id""")
+
+    @cached_property
+    def touch(self) -> TextClause:
+        return text(f"""
+            UPDATE {self.name} SET autotask_read_at = :read_at
+            WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND autotask_read_at < :read_at""")
+
+
+SUBJECTS = {"customer": "customer", "contact": "contact", "invoice": "invoice", "invoice_line": "line"}
+
+
+@dataclass
+class Written:
+    """Internal ids by what happened to the row."""
+
+    created: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    content_changed: list[int] = field(default_factory=list)
+    unchanged: int = 0
+
+    def numbers(self) -> dict[str, int]:
+        return {"created": len(self.created), "changed": len(self.changed), "unchanged": self.unchanged}
+
+
+def write(
+    table: Table,
+    rows: Sequence[Row],
+    *,
+    integration_id: int,
+    run_id: int,
+    read_at: datetime,
+    **inserted: Any,
+) -> Written:
+    """Upserts the page and logs what changed in it. Safe to run twice: the second time nothing changes."""
+    if not rows:
+        return Written()
+    stage(table, rows)
+    keys = [row["autotask_id"] for row in rows]
+    values = {
+        "tenant_id": current_tenant_id(),
+        "integration_id": integration_id,
+        "run_id": run_id,
+        "read_at": read_at,
+        "keys": keys,
+    }
+    here = db.session.execute(table.classify, values).all()
+    written = Written(unchanged=len(rows))
+    newer = [row for row in here if row.newer]
+    differing = [row.id for row in newer if row.differs]
+    if differing and table.logged:
+        db.session.execute(table.log_changes, {**values, "ids": differing})
+    known = {row.autotask_id for row in here}
+    wanted = [key for key in keys if key not in known] + [row.autotask_id for row in newer if row.differs]
+    if wanted:
+        _upsert(table, {**values, **inserted, "keys": wanted}, known, written)
+    written.content_changed = [row.id for row in newer if row.content_differs]
+    if table.touch_unchanged:
+        same = [row.id for row in newer if not row.differs]
+        if same:
+            db.session.execute(table.touch, {**values, "ids": same})
+    return written
+
+
+def _upsert(table: Table, values: dict[str, Any], known: set[int], written: Written) -> None:
+    for row in db.session.execute(table.upsert, values):
+        (written.changed if row.autotask_id in known else written.created).append(row.id)
+    written.unchanged -= len(written.created) + len(written.changed)
+
+
+def stage(table: Table, rows: Sequence[Row]) -> None:
+    """Puts the rows into the table's temporary twin, empty again after the commit."""
+    connection = db.session.connection()
+    # A plan made while the tables were small would be kept for the whole read.
+    connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    raw = connection.connection.dbapi_connection
+    assert isinstance(raw, psycopg.Connection)
+    names = ["autotask_id", *table.columns]
+    with raw.cursor() as cursor:
+        cursor.execute(f"{table.create_stage}; DELETE FROM {table.stage}")
+        with cursor.copy(table.copy) as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in names])
+
+
+def quoted(name: str) -> str:
+    """A column's name as PostgreSQL takes it; `primary` is one of its words."""
+    return f'"{name}"'
