@@ -14,7 +14,7 @@ from portal.access.tenancy import current_tenant_id, scoped, system_scope, tenan
 from portal.connect import schedule
 from portal.extensions import db
 from portal.models import Integration, IntegrationState, SyncKind, SyncRun, SyncSchedule, SyncTrigger
-from portal.sync import manual, runs
+from portal.sync import manual, pdfs, runs
 
 WEEK = timedelta(days=7)
 PERIODS = {
@@ -102,3 +102,19 @@ def ensure(integration: Integration) -> None:
             next_due_at=due,
         )
         db.session.add(row)
+
+
+def keep_up() -> None:
+    """Completes every connected partner's schedule and lets unavailable PDFs wait again. Commits."""
+    with system_scope():
+        rows = db.session.execute(
+            select(Integration.tenant_id, Integration.id).where(
+                Integration.state == IntegrationState.CONNECTED
+            )
+        ).all()
+        db.session.rollback()
+    for row in rows:
+        with tenant_scope(row.tenant_id):
+            ensure(db.session.get_one(Integration, (row.tenant_id, row.id), populate_existing=True))
+            pdfs.try_unavailable_again()
+            db.session.commit()

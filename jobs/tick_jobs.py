@@ -1,0 +1,28 @@
+"""What the scheduler rings: each job finds in PostgreSQL what is due. The poller does so without Redis."""
+
+from portal.access.tenancy import tenant_scope
+from portal.queue import DELIVERIES, SYNCS, bell
+from portal.reconcile import due
+from portal.reconcile import sweep as comparing
+from portal.sync import runs, schedule
+
+
+def due_work() -> None:
+    """Every minute: creates the runs that are due by the clock, and rings for all work that waits."""
+    schedule.create_due()
+    for tenant_id, run_id in runs.due():
+        bell(SYNCS, "jobs.sync.run_sync", tenant_id, run_id)
+    for tenant_id in due.tenants_to_deliver():
+        bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
+
+
+def sweep() -> None:
+    """Every five minutes: compares both sides where that is due."""
+    for tenant_id in due.tenants_to_look_at():
+        with tenant_scope(tenant_id):
+            comparing.sweep()
+
+
+def upkeep() -> None:
+    """Every hour: puts back what schedules lack, and asks again for PDFs that were not to be had."""
+    schedule.keep_up()
