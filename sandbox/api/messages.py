@@ -107,7 +107,9 @@ def _reject_constant(text: str) -> Any:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """JSON with exact numbers. Raises the validation error that Autotask gives for text that is none."""
+    """JSON with exact numbers, None for nothing at all. Raises a validation error for text that is no JSON."""
+    if not text.strip():
+        return None
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:

@@ -25,23 +25,29 @@ ELSEWHERE = {
 }
 
 
-def _next_url(answer: Answer, make: Callable[[str | None], str | None]) -> Answer:
+def _next_url(answer: Answer, make: Callable[[Any], str | None]) -> Answer:
+    """The answer with the nextPageUrl that `make` gives for its document."""
+
     def change(document: Any) -> None:
         details = document.get("pageDetails") if isinstance(document, dict) else None
         if isinstance(details, dict):
-            details["nextPageUrl"] = make(details.get("nextPageUrl"))
+            details["nextPageUrl"] = make(document)
 
     return edited(answer, change)
 
 
 def _circle(rule: Fault, world: World, call: Call, answer: Answer) -> Answer:
-    def make(url: str | None) -> str | None:
-        if "first" not in rule.memory:
+    memory = rule.memory
+
+    def make(document: Any) -> str | None:
+        url = document["pageDetails"].get("nextPageUrl")
+        start = document["items"][:1]
+        if "second" not in memory:
             if url is not None:
-                rule.memory["first"] = url
-            return url
-        known = str(rule.memory["first"])
-        return known if rule.params["value"] == "repeats" else _first_page(known)
+                memory["second"], memory["start"] = url, start
+            return str(url) if url is not None else None
+        back = rule.params["value"] == "back_to_first" and start != memory["start"]
+        return _first_page(memory["second"]) if back else str(memory["second"])
 
     return _next_url(answer, make)
 
