@@ -1,7 +1,37 @@
 """1 CONNECT: a partner's integration, tested before it is saved, and the only way to call its Autotask."""
 
 from portal.connect.calls import calling
+from portal.connect.currencies import currency_of
 from portal.connect.errors import ConnectRefused, NotConnected, Paused
 from portal.connect.opening import client_for
+from portal.connect.saving import (
+    current,
+    disconnect,
+    owed_deliveries,
+    save_connection,
+    set_identifier,
+    set_totals_mode,
+)
+from portal.connect.testing import test_connection
+from portal.connect.totals import decide_totals
+from portal.connect.verify import ConnectRequest, Verified, check
 
-__all__ = ["ConnectRefused", "NotConnected", "Paused", "calling", "client_for"]
+__all__ = [
+    "ConnectRefused",
+    "ConnectRequest",
+    "NotConnected",
+    "Paused",
+    "Verified",
+    "calling",
+    "check",
+    "client_for",
+    "currency_of",
+    "current",
+    "decide_totals",
+    "disconnect",
+    "owed_deliveries",
+    "save_connection",
+    "set_identifier",
+    "set_totals_mode",
+    "test_connection",
+]

@@ -54,4 +54,15 @@ def _new_engine() -> Engine:
         connect_args=options.get("connect_args", {}),
     )
     event.listen(engine, "connect", tenancy.lower_privileges)
+    _dispose_with_the_sessions_engine(engine)
     return engine
+
+
+def _dispose_with_the_sessions_engine(engine: Engine) -> None:
+    owner = os.getpid()
+
+    def dispose(_: Engine) -> None:
+        if os.getpid() == owner:
+            engine.dispose()
+
+    event.listen(db.engine, "engine_disposed", dispose)

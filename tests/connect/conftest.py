@@ -1,6 +1,9 @@
-"""An integration that is connected to the sandbox of the test."""
+"""An integration that is connected to the sandbox of the test, and servers that are no Autotask."""
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -29,3 +32,32 @@ def connect_to(app: Flask, partner: Tenant) -> Callable[..., Integration]:
         return factories.integration(app, **{**usual, **values})
 
     return make
+
+
+@pytest.fixture
+def answering(app: Flask) -> Iterator[Callable[[dict[str, tuple[int, str, str]]], str]]:
+    """Makes a server that answers paths ending in a word with (status, content type, body); its address."""
+    app.config["AUTOTASK_TRUSTED_HOSTS"] = ["127.0.0.1"]
+    with ExitStack() as running:
+
+        def make(answers: dict[str, tuple[int, str, str]]) -> str:
+            class Handler(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    word = self.path.partition("?")[0].rpartition("/")[2]
+                    status, kind, body = answers.get(word, (404, "text/plain", ""))
+                    self.send_response(status)
+                    self.send_header("Content-Type", kind)
+                    self.send_header("Location", "http://127.0.0.1:9/")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body.encode())
+
+                def log_message(self, *_: object) -> None:
+                    pass
+
+            server = running.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            running.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}/ATServicesRest/"
+
+        yield make

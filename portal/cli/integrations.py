@@ -1,0 +1,100 @@
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from portal import connect, serializers
+from portal.access.tenancy import tenant_scope
+from portal.cli import lookup
+from portal.connect import usage
+from portal.extensions import db
+from portal.models import Identifier, Integration, IntegrationRole, SyncKind, SyncTrigger
+from portal.sync import runs
+
+commands = AppGroup("integrations", help="A partner's connection to Autotask.")
+
+NEVER = {"kind": "autotask", "state": "not_connected"}
+
+
+@commands.command("connect")
+@click.argument("slug")
+@click.option("--email", required=True, help="The e-mail address of the Autotask account.")
+@click.option("--username", required=True, help="The API user's Username (Key).")
+@click.option(
+    "--identifier", type=click.Choice([one.value for one in Identifier]), default=Identifier.NUMBER.value, show_default=True
+)
+@click.option(
+    "--role", type=click.Choice([one.value for one in IntegrationRole]), default=IntegrationRole.PRIMARY.value, show_default=True
+)
+def connect_partner(slug: str, email: str, username: str, identifier: str, role: str) -> None:
+    """Tests the login, the secret of which comes from standard input, connects, and starts the first sync."""
+    tenant = lookup.partner(slug)
+    secret = lookup.secret_from_stdin("Secret")
+    request = connect.ConnectRequest(email, username, secret, identifier, role)
+    db.session.commit()
+    try:
+        verified = connect.check(request, current_app.config)
+    except connect.ConnectRefused as refusal:
+        lookup.refuse("\n".join(refusal.sentences))
+    with tenant_scope(tenant.id):
+        integration = connect.save_connection(lookup.OPERATOR, request, verified)
+        run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, lookup.OPERATOR)
+        db.session.commit()
+        runs.ring(run)
+        for note in verified.notes:
+            click.echo(note, err=True)
+        lookup.answer({"partner": slug, **as_json(integration), "first_run": run.id})
+
+
+@commands.command("show")
+@click.argument("slug")
+@click.option("--json", is_flag=True, expose_value=False, help="One JSON object: the only form there is.")
+def show(slug: str) -> None:
+    """A partner's integration with its state, evidence and use of the budget; never the secret."""
+    with tenant_scope(lookup.partner(slug).id):
+        integration = connect.current()
+        lookup.answer({"partner": slug, **(as_json(integration) if integration else NEVER)})
+
+
+@commands.command("test")
+@click.argument("slug")
+def test(slug: str) -> None:
+    """Tests the stored login and rights, as the button on the page does."""
+    with tenant_scope(lookup.partner(slug).id):
+        integration = connect.current() or lookup.refuse(f"{slug} has no integration yet.")
+        try:
+            verified = connect.test_connection(lookup.OPERATOR, integration)
+        except (connect.ConnectRefused, connect.NotConnected) as refusal:
+            lookup.refuse(str(refusal))
+        lookup.answer({"partner": slug, **as_json(integration), "notes": verified.notes})
+
+
+@commands.command("disconnect")
+@click.argument("slug")
+@click.confirmation_option(
+    prompt="Autotask will hear of no more payments until it is connected again. Disconnect?"
+)
+def disconnect(slug: str) -> None:
+    """Forgets the secret and stops syncs and deliveries; what was read stays."""
+    with tenant_scope(lookup.partner(slug).id):
+        integration = connect.current() or lookup.refuse(f"{slug} has no integration yet.")
+        connect.disconnect(lookup.OPERATOR, integration)
+        db.session.commit()
+        lookup.answer({"partner": slug, **as_json(integration), "deliveries_owed": connect.owed_deliveries()})
+
+
+def as_json(integration: Integration) -> dict[str, Any]:
+    """The integration's own words; nothing of the secret."""
+    db.session.refresh(integration)
+    shown = serializers.integration(integration)
+    shown["usage"]["own_calls_last_hour"] = usage.own_calls(integration)
+    return {
+        **shown,
+        "web_url": integration.web_url,
+        "database_number": integration.database_number,
+        "currencies": integration.currencies,
+        "sync_minute": integration.sync_minute,
+        "sync_hour": integration.sync_hour,
+        "probe_at": serializers.moment(integration.probe_at),
+    }

@@ -1,0 +1,99 @@
+"""What the Integrations pages show of a connection, read in a few queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from portal import clock
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.connect.testing import last_test
+from portal.connect.usage import own_calls
+from portal.extensions import db
+from portal.models import (
+    INCOMPLETE,
+    AuditEvent,
+    Customer,
+    Integration,
+    IntegrationState,
+    Invoice,
+    RunState,
+    SyncKind,
+    SyncRun,
+    SyncSchedule,
+)
+
+NOT_CONNECTED = "not_connected"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One integration for a card or its page; everything is empty while it was never connected."""
+
+    integration: Integration | None
+    state: str = NOT_CONNECTED
+    last_completed_at: datetime | None = None
+    next_due_at: datetime | None = None
+    own_calls: int = 0
+    paused: bool = False
+    last_test: AuditEvent | None = None
+    first_run: SyncRun | None = None
+
+
+def overview(integration: Integration | None) -> Overview:
+    """What there is to say about the partner's integration now."""
+    if integration is None:
+        return Overview(None)
+    paused = integration.paused_until is not None and integration.paused_until > clock.now()
+    return Overview(
+        integration,
+        state=integration.state,
+        last_completed_at=_last_completed_at(integration),
+        next_due_at=_next_due_at(integration),
+        own_calls=own_calls(integration),
+        paused=paused and integration.state == IntegrationState.CONNECTED,
+        last_test=last_test(integration),
+        first_run=_first_run(integration),
+    )
+
+
+def readable() -> dict[str, int]:
+    """How many customers and invoices stay readable after disconnecting."""
+    counts: dict[str, Any] = {}
+    for name, model in (("customers", Customer), ("invoices", Invoice)):
+        found = select(func.count()).select_from(model).where(model.tenant_id == current_tenant_id())
+        counts[name] = db.session.scalar(found) or 0
+    return counts
+
+
+def _last_completed_at(integration: Integration) -> datetime | None:
+    return db.session.scalar(
+        select(func.max(SyncRun.finished_at)).where(
+            SyncRun.tenant_id == current_tenant_id(),
+            SyncRun.integration_id == integration.id,
+            SyncRun.state == RunState.COMPLETED,
+        )
+    )
+
+
+def _next_due_at(integration: Integration) -> datetime | None:
+    return db.session.scalar(
+        select(func.min(SyncSchedule.next_due_at)).where(
+            SyncSchedule.tenant_id == current_tenant_id(), SyncSchedule.integration_id == integration.id
+        )
+    )
+
+
+def _first_run(integration: Integration) -> SyncRun | None:
+    """The first full read while it is not done."""
+    return db.session.scalar(
+        scoped(SyncRun)
+        .where(
+            SyncRun.integration_id == integration.id,
+            SyncRun.kind == SyncKind.ALL,
+            SyncRun.state.in_(INCOMPLETE),
+        )
+        .order_by(SyncRun.id.desc())
+        .limit(1)
+    )

@@ -1,0 +1,202 @@
+"""Connecting, reconnecting and disconnecting, after the test; none of it calls Autotask or commits."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Text, case, cast, func, select, update
+
+from portal import clock, crypto, ledger
+from portal.access import audit
+from portal.access.actor import Actor
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.autotask import budget
+from portal.connect import schedule, totals
+from portal.connect.verify import ConnectRequest, Verified
+from portal.extensions import db
+from portal.models import (
+    INCOMPLETE,
+    Delivery,
+    DeliveryState,
+    Identifier,
+    Integration,
+    IntegrationState,
+    Invoice,
+    SyncRun,
+    Tenant,
+    TotalsMode,
+    TotalsSource,
+)
+
+KIND = "autotask"
+OWED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
+
+
+def current() -> Integration | None:
+    """The partner's Autotask integration, in whatever state."""
+    return db.session.scalar(scoped(Integration).where(Integration.kind == KIND))
+
+
+def save_connection(actor: Actor, request: ConnectRequest, verified: Verified) -> Integration:
+    """Connects, or connects again: what was read, filters and settings stay (rule 1.7). The caller commits.
+
+    Running it twice with the same request changes nothing more than the secret's ciphertext.
+    """
+    _one_at_a_time()
+    before = current()
+    integration = before or _new(request)
+    _take_over(integration, request, verified)
+    db.session.flush()
+    _seal(integration, request.secret.strip())
+    _settle_totals(integration, verified)
+    if integration.identifier != request.identifier:
+        _renumber(integration, request.identifier)
+    schedule.plan(integration)
+    event = "integration.reconnected" if before else "integration.connected"
+    audit.record(actor, event, "integration", integration.id, **_told(integration))
+    return integration
+
+
+def _one_at_a_time() -> None:
+    """Two people who connect at once must not both make the row."""
+    db.session.execute(
+        select(Tenant.id).where(Tenant.id == current_tenant_id()).with_for_update(key_share=True)
+    )
+
+
+def _new(request: ConnectRequest) -> Integration:
+    minute, hour = schedule.own_time(current_tenant_id())
+    integration = Integration(
+        tenant_id=current_tenant_id(),
+        kind=KIND,
+        identifier=request.identifier,
+        totals_mode=TotalsMode.WITHOUT_TAX,
+        totals_source=TotalsSource.ASSUMED,
+        secret=b"",
+        sync_minute=minute,
+        sync_hour=hour,
+    )
+    db.session.add(integration)
+    return integration
+
+
+def _take_over(integration: Integration, request: ConnectRequest, verified: Verified) -> None:
+    integration.state, integration.role = IntegrationState.CONNECTED, request.role
+    integration.email, integration.username = request.email.strip(), request.username.strip()
+    integration.zone_url, integration.zone_name = verified.zone.url, verified.zone.name
+    integration.web_url, integration.database_number = verified.zone.web_url, verified.zone.ci
+    integration.connected_at, integration.disconnected_at = clock.now(), None
+    integration.reconnect_reason = integration.reconnect_since = integration.probe_at = None
+    if verified.currencies is not None:
+        integration.currencies = verified.currencies
+    if verified.threshold is not None:
+        _remember_usage(integration, verified.threshold, verified.read_at)
+
+
+def _remember_usage(integration: Integration, reading: budget.Threshold, read_at: datetime) -> None:
+    integration.usage_used, integration.usage_limit = reading.used, reading.limit
+    integration.usage_read_at = read_at
+    if budget.pace(reading, "read").action != "stop":
+        integration.paused_until = integration.pause_reason = None
+
+
+def _seal(integration: Integration, secret: str) -> None:
+    where = crypto.place(integration.tenant_id, "integration", "secret", integration.id)
+    integration.secret = crypto.encrypt(current_app.config["ENCRYPTION_KEYS"], where, secret)
+
+
+def _settle_totals(integration: Integration, verified: Verified) -> None:
+    if totals.decide_totals(integration, verified.samples):
+        db.session.flush()
+        ledger.recompute_amounts(integration.id, integration.totals_mode)
+
+
+def _told(integration: Integration) -> dict[str, Any]:
+    names = ("email", "username", "role", "identifier", "zone_url", "database_number", "totals_mode")
+    return {name: getattr(integration, name) for name in names}
+
+
+def disconnect(actor: Actor, integration: Integration) -> None:
+    """Forgets the secret and stops everything; what was read stays. The caller commits."""
+    integration.state, integration.disconnected_at = IntegrationState.DISCONNECTED, clock.now()
+    integration.secret = b""
+    integration.probe_at = integration.paused_until = integration.pause_reason = None
+    schedule.clear(integration)
+    db.session.execute(
+        update(SyncRun)
+        .where(
+            SyncRun.tenant_id == integration.tenant_id,
+            SyncRun.integration_id == integration.id,
+            SyncRun.state.in_(INCOMPLETE),
+        )
+        .values(cancel_requested_at=clock.now())
+    )
+    audit.record(
+        actor, "integration.disconnected", "integration", integration.id, deliveries_owed=owed_deliveries()
+    )
+
+
+def owed_deliveries() -> int:
+    """How many deliveries Autotask has not confirmed yet."""
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(Delivery)
+            .where(Delivery.tenant_id == current_tenant_id(), Delivery.state.in_(OWED))
+        )
+        or 0
+    )
+
+
+def set_totals_mode(actor: Actor, integration: Integration, mode: str) -> int:
+    """The partner's own word on tax; how many invoices changed their amount. The caller commits."""
+    before = integration.totals_mode
+    integration.totals_mode, integration.totals_source = mode, TotalsSource.PARTNER
+    db.session.flush()
+    integration_id = integration.id
+    changed = ledger.recompute_amounts(integration_id, mode)
+    audit.record(
+        actor,
+        "integration.totals_mode_set",
+        "integration",
+        integration_id,
+        before=before,
+        after=mode,
+        invoices_changed=changed,
+    )
+    return changed
+
+
+def set_identifier(actor: Actor, integration: Integration, identifier: str) -> int:
+    """Shows invoices by number or by Autotask ID (rule 1.5); how many got another. The caller commits."""
+    before = integration.identifier
+    changed = _renumber(integration, identifier)
+    audit.record(
+        actor,
+        "integration.identifier_set",
+        "integration",
+        integration.id,
+        before=before,
+        after=identifier,
+        invoices_renumbered=changed,
+    )
+    return changed
+
+
+def _renumber(integration: Integration, identifier: str) -> int:
+    integration.identifier = identifier
+    own_id = cast(Invoice.autotask_id, Text)
+    given = func.nullif(func.btrim(func.coalesce(Invoice.autotask_number, "")), "")
+    number = own_id if identifier == Identifier.ID else case((given.is_(None), own_id), else_=given)
+    changed = db.session.execute(
+        update(Invoice)
+        .where(
+            Invoice.tenant_id == integration.tenant_id,
+            Invoice.integration_id == integration.id,
+            Invoice.autotask_id.is_not(None),
+            Invoice.number != number,
+        )
+        .values(number=number)
+        .execution_options(synchronize_session=False)
+    )
+    return int(changed.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,162 @@
+"""What is connected, how to connect it, and whether it keeps its promise."""
+
+from typing import Any
+
+from flask import Blueprint, abort, current_app, flash, g, render_template, url_for
+
+from portal import connect, htmx
+from portal.access.permissions import Permission, requires
+from portal.connect.overview import overview, readable
+from portal.extensions import db
+from portal.forms.integration import (
+    ConnectForm,
+    CredentialsForm,
+    DisconnectForm,
+    IdentifierForm,
+    TotalsForm,
+)
+from portal.models import Integration, SyncKind, SyncTrigger
+from portal.sync import runs
+
+pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    return render_template("integrations/index.html", about=overview(connect.current()))
+
+
+@pages.get("/autotask")
+@requires(Permission.VIEW)
+def show() -> Any:
+    return _page(_found())
+
+
+@pages.get("/autotask/connect")
+@requires(Permission.CREDENTIALS)
+def new() -> Any:
+    form = ConnectForm(formdata=None, obj=connect.current())
+    return render_template("integrations/new.html", form=form)
+
+
+@pages.post("/autotask/connect")
+@requires(Permission.CREDENTIALS)
+def create() -> Any:
+    form = ConnectForm()
+    if not form.validate() or not _connected(form, form.request):
+        return render_template("integrations/new.html", form=form), 422
+    flash("Autotask is connected. The first sync has started.", "success")
+    return htmx.redirect(url_for("integrations.show"))
+
+
+@pages.get("/autotask/credentials")
+@requires(Permission.CREDENTIALS)
+def edit() -> Any:
+    integration = _found()
+    form = CredentialsForm(formdata=None, data={"email": integration.email, "username": integration.username})
+    return render_template("integrations/edit.html", form=form, about=overview(integration))
+
+
+@pages.post("/autotask/credentials")
+@requires(Permission.CREDENTIALS)
+def update() -> Any:
+    integration, form = _found(), CredentialsForm()
+    if not form.validate() or not _connected(form, lambda: form.request_for(integration)):
+        return render_template("integrations/edit.html", form=form, about=overview(_found())), 422
+    flash("Autotask accepts the new key and secret. Everything that was read is kept.", "success")
+    return htmx.redirect(url_for("integrations.show"))
+
+
+@pages.post("/autotask/test")
+@requires(Permission.CREDENTIALS)
+def test() -> Any:
+    try:
+        verified = connect.test_connection(g.actor, _found())
+    except (connect.ConnectRefused, connect.NotConnected) as refusal:
+        for sentence in getattr(refusal, "sentences", [str(refusal)]):
+            flash(sentence, "error")
+    else:
+        flash("Autotask accepts the key and secret, and the API user may read all that is needed.", "success")
+        _tell(verified)
+    return htmx.redirect(url_for("integrations.show"))
+
+
+@pages.post("/autotask/identifier")
+@requires(Permission.SET_FILTERS)
+def set_identifier() -> Any:
+    integration, form = _found(), IdentifierForm()
+    if not form.validate():
+        return _page(integration, identifier_form=form, status=422)
+    changed = connect.set_identifier(g.actor, integration, form.identifier.data)
+    db.session.commit()
+    flash(f"Saved. {changed:,} invoices are shown by another number now.", "success")
+    return htmx.redirect(url_for("integrations.show"))
+
+
+@pages.post("/autotask/totals")
+@requires(Permission.SET_FILTERS)
+def set_totals() -> Any:
+    integration, form = _found(), TotalsForm()
+    if not form.validate():
+        return _page(integration, totals_form=form, status=422)
+    changed = connect.set_totals_mode(g.actor, integration, form.totals_mode.data)
+    db.session.commit()
+    flash(f"Saved. What is owed changed on {changed:,} invoices.", "success")
+    return htmx.redirect(url_for("integrations.show"))
+
+
+@pages.get("/autotask/disconnect")
+@requires(Permission.CREDENTIALS)
+def ask_disconnect() -> Any:
+    return _disconnect_page(DisconnectForm(formdata=None))
+
+
+@pages.post("/autotask/disconnect")
+@requires(Permission.CREDENTIALS)
+def disconnect() -> Any:
+    integration, form = _found(), DisconnectForm()
+    if not form.validate():
+        return _disconnect_page(form, status=422)
+    connect.disconnect(g.actor, integration)
+    db.session.commit()
+    flash("Autotask is disconnected. Its secret was deleted here; all that was read stays.", "success")
+    return htmx.redirect(url_for("integrations.index"))
+
+
+def _connected(form: CredentialsForm, request: Any) -> bool:
+    """Tests, saves and starts a full read; False with the reasons in the form when Autotask refuses."""
+    typed = request()
+    db.session.commit()
+    try:
+        verified = connect.check(typed, current_app.config)
+    except connect.ConnectRefused as refusal:
+        form.show(refusal)
+        return False
+    integration = connect.save_connection(g.actor, typed, verified)
+    run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
+    db.session.commit()
+    runs.ring(run)
+    _tell(verified)
+    return True
+
+
+def _tell(verified: connect.Verified) -> None:
+    for note in verified.notes:
+        flash(note, "warning")
+
+
+def _found() -> Integration:
+    return connect.current() or abort(404, "Autotask was never connected here.")
+
+
+def _page(integration: Integration, *, status: int = 200, **forms: Any) -> Any:
+    forms.setdefault("identifier_form", IdentifierForm(formdata=None, obj=integration))
+    forms.setdefault("totals_form", TotalsForm(formdata=None, obj=integration))
+    return render_template("integrations/show.html", about=overview(integration), **forms), status
+
+
+def _disconnect_page(form: DisconnectForm, status: int = 200) -> Any:
+    about, owed = overview(_found()), connect.owed_deliveries()
+    page = "integrations/disconnect.html"
+    return render_template(page, form=form, about=about, owed=owed, readable=readable()), status
