@@ -16,6 +16,7 @@ from typing import Any
 from sandbox.api.settings import set_settings
 from sandbox.clock import Clock
 from sandbox.faults import Faults
+from sandbox.holds import Hold
 from sandbox.requestlog import Change, Request
 from sandbox.seed import sow
 from sandbox.serving import Serving
@@ -98,6 +99,7 @@ class Sandbox:
 
     def stop(self) -> None:
         self.faults.clear()
+        self.world.holds.release_all()
         self.serving.stop()
 
     def __enter__(self) -> Sandbox:
@@ -126,6 +128,11 @@ class Sandbox:
     def discovery_url(self) -> str:
         """The whole URL of zone discovery; append `?user=`."""
         return f"{self.url}/ATServicesRest/V1.0/zoneInformation"
+
+    @property
+    def ca_certificate(self) -> str:
+        """PEM of the CA behind the last certificate that fault F17 made."""
+        return self.serving.ca
 
     @property
     def headers(self) -> dict[str, str]:
@@ -189,6 +196,10 @@ class Sandbox:
 
     def remove_contact(self, key: int) -> Change:
         return self.world.people.remove("Contacts", key)
+
+    def hold(self, entity: str | None = None, verb: str | None = None) -> Hold:
+        """Stops matching calls before they take effect, until the `with` block ends or `release`."""
+        return self.world.holds.add(entity, verb)
 
     def add_other_usage(self, calls: int) -> None:
         """Counts calls of other integrations at this moment."""

@@ -10,6 +10,7 @@ from sandbox.api.messages import Call
 from sandbox.api.positions import Positions
 from sandbox.clock import Clock
 from sandbox.faults import Faults
+from sandbox.holds import Holds
 from sandbox.limits import Parallel, Usage
 from sandbox.people import People
 from sandbox.requestlog import RequestLog
@@ -35,6 +36,7 @@ class World:
         self.faults = Faults(self)
         self.people = People(self)
         self.positions = Positions()
+        self.holds = Holds()
         self.zone = FIRST_ZONE
         self.stopped = threading.Event()
         self.hidden_companies: set[int] = set()

@@ -31,6 +31,7 @@ def answer(world: World, call: Call, found: Found, zone: int) -> Answer:
         pause(world.usage.delay(), world.stopped)
         world.usage.add()
         _right(world, user, found)
+        world.holds.pass_through(found.endpoint, found.route.verb)
         return found.route.handler(Context(world, call, found.entity, found.ids))
 
 

@@ -93,9 +93,9 @@ def _streamed(connection: Connection, answer: Answer, length: int, parts: Iterat
 
 
 def _bomb(params: Params, connection: Connection, answer: Answer) -> bool:
-    """Gzip members of 64 MB each: some kilobytes on the wire, gigabytes when unpacked."""
-    count = max(1, int(params["megabytes"]) // 64)
-    member = gzip.compress(b" " * (64 * MEGABYTE), 9)
+    """Gzip members of 16 MB each: some kilobytes on the wire, gigabytes when unpacked."""
+    count = max(1, int(params["megabytes"]) // 16)
+    member = gzip.compress(b" " * (16 * MEGABYTE), 9, mtime=0)
     packed = Answer(200, b"x", headers={"Content-Encoding": "gzip"})
     return _streamed(connection, packed, len(member) * count, (member for _ in range(count)))
 

@@ -37,7 +37,9 @@ def test_the_pdf_shows_the_invoices_lines_and_totals(api: Api, invoice: int) -> 
 
 def test_long_invoices_have_several_pages(api: Api, sb: Sandbox) -> None:
     company = sb.add_company()
-    invoice = sb.add_invoice(companyID=company, lines=[{"itemName": f"Part {n}", "rate": "1"} for n in range(120)])
+    invoice = sb.add_invoice(
+        companyID=company, lines=[{"itemName": f"Part {n}", "rate": "1"} for n in range(120)]
+    )
 
     pages = pdf_of(api, invoice).pages
 
@@ -95,10 +97,17 @@ def test_invoice_settings_are_read_and_replaced(api: Api, sb: Sandbox) -> None:
         "otherEmails": "",
     }
 
-    api.put(f"Companies/{company}/invoiceSettings", {"otherEmails": "a@x.example", "invoiceEmailingEnabled": False})
+    api.put(
+        f"Companies/{company}/invoiceSettings",
+        {"otherEmails": "a@x.example", "invoiceEmailingEnabled": False},
+    )
 
     after = api.get(f"Companies/{company}/invoiceSettings").json()
-    assert (after["otherEmails"], after["invoiceEmailingEnabled"], after["taxId"]) == ("a@x.example", False, None)
+    assert (after["otherEmails"], after["invoiceEmailingEnabled"], after["taxId"]) == (
+        "a@x.example",
+        False,
+        None,
+    )
 
 
 def test_recipients_are_added_and_removed(api: Api, sb: Sandbox) -> None:
@@ -106,7 +115,9 @@ def test_recipients_are_added_and_removed(api: Api, sb: Sandbox) -> None:
     contact = sb.add_contact(companyID=company)
     path = f"Companies/{company}/invoiceSettings"
 
-    assert api.post(f"{path}/contactRecipients", {"items": [contact]}).json() == {"contactRecipients": [contact]}
+    assert api.post(f"{path}/contactRecipients", {"items": [contact]}).json() == {
+        "contactRecipients": [contact]
+    }
     assert api.post(f"{path}/resourceRecipients", {"items": [4, 4]}).json() == {"resourceRecipients": [4]}
     assert api.get(path).json()["contactRecipients"] == [contact]
     assert api.call("DELETE", f"{path}/contactRecipients/{contact}").json() == {"itemId": contact}

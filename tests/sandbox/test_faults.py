@@ -37,7 +37,9 @@ def test_every_number_from_f1_to_f31_has_a_fault() -> None:
     assert len({kind.name for kind in all_kinds()}) == len(all_kinds())
 
 
-@pytest.mark.parametrize("mistake", [{"kind": "F99"}, {"kind": "F11", "colour": 1}, {"kind": "F11", "status": 418}])
+@pytest.mark.parametrize(
+    "mistake", [{"kind": "F99"}, {"kind": "F11", "colour": 1}, {"kind": "F11", "status": 418}]
+)
 def test_an_unknown_fault_parameter_or_choice_is_refused(sb: Sandbox, mistake: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"there is no fault|has no parameter|can be"):
         sb.faults.add(**mistake)
@@ -63,7 +65,9 @@ def test_a_fault_hits_any_call_when_nothing_is_named(raw: Api, sb: Sandbox) -> N
     assert raw.get("Currencies/1").status_code == 200
 
 
-@pytest.mark.parametrize(("verb", "hit"), [("write", True), ("read", False), ("pages", False), ("patch", True)])
+@pytest.mark.parametrize(
+    ("verb", "hit"), [("write", True), ("read", False), ("pages", False), ("patch", True)]
+)
 def test_verbs_can_be_named_in_groups(
     raw: Api, sb: Sandbox, invoices: list[int], verb: str, hit: bool
 ) -> None:
@@ -114,7 +118,9 @@ def test_a_write_can_take_effect_although_its_answer_is_an_error(
         ({"kind": "F15"}, 401, b""),
     ],
 )
-def test_faults_of_the_status_and_body(raw: Api, sb: Sandbox, fault: dict[str, Any], status: int, body: bytes) -> None:
+def test_faults_of_the_status_and_body(
+    raw: Api, sb: Sandbox, fault: dict[str, Any], status: int, body: bytes
+) -> None:
     sb.faults.add(**fault)
 
     answer = raw.get("Currencies/1")
@@ -200,7 +206,9 @@ def test_an_amount_can_be_missing_in_the_row_of_an_id(raw: Api, sb: Sandbox, inv
     assert "invoiceTotal" not in raw.get(f"Invoices/{invoices[1]}").json()["item"]
 
 
-@pytest.mark.parametrize(("kind", "value"), [("F21", "0.005"), ("F21", "33.335"), ("F22", "0"), ("F22", "-120.5")])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("F21", "0.005"), ("F21", "33.335"), ("F22", "0"), ("F22", "-120.5")]
+)
 def test_an_amount_can_be_any_number_in_every_row(
     raw: Api, sb: Sandbox, invoices: list[int], kind: str, value: str
 ) -> None:
@@ -271,7 +279,9 @@ def test_the_shape_of_a_record_can_drift(
         ("2026-13-01", "2026-13-01"),
     ],
 )
-def test_a_date_can_be_out_of_this_world(raw: Api, sb: Sandbox, invoices: list[int], value: str, text: str) -> None:
+def test_a_date_can_be_out_of_this_world(
+    raw: Api, sb: Sandbox, invoices: list[int], value: str, text: str
+) -> None:
     sb.faults.add("F25", entity="Invoices", value=value)
 
     assert raw.get(f"Invoices/{invoices[0]}").json()["item"]["dueDate"] == text
@@ -285,7 +295,13 @@ def test_a_paid_date_can_have_a_time(raw: Api, sb: Sandbox, invoices: list[int])
 
 @pytest.mark.parametrize(
     ("value", "part"),
-    [("formula", "=HYPERLINK"), ("image", "onerror"), ("htmx", "hx-on:load"), ("log_line", "\r\n"), ("own", "own")],
+    [
+        ("formula", "=HYPERLINK"),
+        ("image", "onerror"),
+        ("htmx", "hx-on:load"),
+        ("log_line", "\r\n"),
+        ("own", "own"),
+    ],
 )
 def test_text_can_be_hostile(raw: Api, sb: Sandbox, company: int, value: str, part: str) -> None:
     sb.faults.add("F30", entity="Companies", value=value)

@@ -1,9 +1,10 @@
 """The rolling hour, the latency tiers, the three threads, the clock."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from threading import Barrier
 
 import pytest
 
@@ -94,59 +95,61 @@ def test_retry_after_can_be_a_date_or_absent(api: Api, sb: Sandbox) -> None:
     assert "Retry-After" not in api.get("Version").headers
 
 
-def together(sb: Sandbox, count: int, path: str) -> list[int]:
-    """Statuses of calls that all run at once: the pace holds each until the last has come in."""
-    sb.switches.pace = 0
-    start = Barrier(count)
+@contextmanager
+def running(sb: Sandbox, count: int, path: str, codes: Sequence[str] = ()) -> Iterator[list[Future[int]]]:
+    """So many calls inside Autotask at once; they end with the block."""
 
-    def one(_: int) -> int:
+    def one(code: str) -> int:
         api = Api(sb)
-        start.wait(5)
+        api.session.headers["ApiIntegrationCode"] = code
         try:
             return api.post(path, EVERYTHING).status_code
         finally:
             api.session.close()
 
-    with ThreadPoolExecutor(count) as pool:
-        return sorted(pool.map(one, range(count)))
+    with ThreadPoolExecutor(count) as pool, sb.hold(path.split("/")[0]) as hold:
+        calls = [pool.submit(one, code) for code in codes or [sb.integration_code] * count]
+        assert hold.wait_for(count)
+        yield calls
 
 
-@pytest.fixture()
-def slow(sb: Sandbox) -> Sandbox:
-    """Every call takes half a second, as from half of the limit on."""
-    sb.add_other_usage(5_000)
-    return sb
+def test_three_calls_of_an_endpoint_may_run_at_once(sb: Sandbox) -> None:
+    with running(sb, 3, "Invoices/query") as calls:
+        assert sb.stats.max_parallel("Invoices") == 3
 
-
-def test_three_calls_of_an_endpoint_may_run_at_once(slow: Sandbox) -> None:
-    assert together(slow, 3, "Invoices/query") == [200, 200, 200]
-    assert slow.stats.max_parallel("Invoices") == 3
+    assert [call.result() for call in calls] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("status", [429, 500])
-def test_a_fourth_call_at_once_is_refused_with_its_text(slow: Sandbox, status: int) -> None:
-    slow.switches.thread_limit_status = status
+def test_a_fourth_call_at_once_is_refused_with_its_text(api: Api, sb: Sandbox, status: int) -> None:
+    sb.switches.thread_limit_status = status
+    with running(sb, 3, "Invoices/query"):
+        answer = api.post("Invoices/query", EVERYTHING)
+        other = api.post("Companies/query", EVERYTHING)
 
-    assert together(slow, 4, "Invoices/query") == [200, 200, 200, status]
-
-    refused = [one for one in slow.requests if one.says == "thread-limit"]
-    assert [one.status for one in refused] == [status]
-    assert slow.stats.max_parallel("Invoices") == 4
-
-
-def test_endpoints_count_their_threads_apart(slow: Sandbox) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(together, slow, 2, f"{name}/query") for name in ("Invoices", "Companies")]
-
-    assert [one.result() for one in both] == [[200, 200], [200, 200]]
-    assert slow.stats.max_parallel("Invoices") == 2
-    assert slow.stats.max_parallel("Contacts") == 0
+    assert answer.status_code == status
+    assert "thread threshold of 3 threads has been exceeded" in answer.json()["errors"][0]
+    assert answer.headers["Retry-After"] == "60"
+    assert other.status_code == 200
+    assert sb.stats.max_parallel("Invoices") == 4
+    assert sb.stats.max_parallel("Companies") == 1
+    assert api.post("Invoices/query", EVERYTHING).status_code == 200
 
 
-def test_the_thread_limit_can_be_off(slow: Sandbox) -> None:
-    slow.switches.threads = 0
+def test_another_tracking_identifier_has_threads_of_its_own(sb: Sandbox) -> None:
+    codes = ["ONE"] * 3 + ["ANOTHER"] * 3
+    with running(sb, 6, "Invoices/query", codes) as calls:
+        pass
 
-    assert together(slow, 5, "Invoices/query") == [200] * 5
+    assert [call.result() for call in calls] == [200] * 6
+
+
+def test_the_thread_limit_can_be_off(sb: Sandbox) -> None:
+    sb.switches.threads = 0
+    with running(sb, 5, "Invoices/query") as calls:
+        pass
+
+    assert [call.result() for call in calls] == [200] * 5
 
 
 def test_the_clock_is_set_frozen_moved_and_reset() -> None:

@@ -21,7 +21,9 @@ def test_every_entity_answers_query_count_get_and_metadata(seeded_api: Api, enti
 @pytest.mark.parametrize("entity", list(ENTITIES))
 def test_a_record_has_exactly_the_fields_of_its_swagger_model(seeded_api: Api, entity: str) -> None:
     items = seeded_api.query(entity, where("id", "gte", 0), maxRecords=1)
-    model = set(SWAGGER["definitions"][f"{ENTITIES[entity].single}Model"]["properties"]) - {"soapParentPropertyId"}
+    model = set(SWAGGER["definitions"][f"{ENTITIES[entity].single}Model"]["properties"]) - {
+        "soapParentPropertyId"
+    }
 
     assert all(set(item) == model for item in items)
     assert items or entity == "AdditionalInvoiceFieldValues"
@@ -48,7 +50,9 @@ def test_picklists_are_the_partners_own_and_their_values_are_text(api: Api) -> N
     types = fields_of(api, "Companies")["companyType"]["picklistValues"]
     assert isinstance(types, list)
 
-    assert {"203": "Co-managed IT", "1": "Customer"}.items() <= {one["value"]: one["label"] for one in types}.items()
+    assert {"203": "Co-managed IT", "1": "Customer"}.items() <= {
+        one["value"]: one["label"] for one in types
+    }.items()
     assert fields_of(api, "Companies")["companyName"]["picklistValues"] is None
 
 
@@ -83,11 +87,17 @@ def test_entity_information_says_what_can_be_done(api: Api) -> None:
 
 
 def test_payment_terms_tax_regions_and_currencies_can_be_changed(api: Api) -> None:
-    term = api.post("PaymentTerms", {"name": "Net 7", "paymentDueInDays": 7, "isActive": True}).json()["itemId"]
+    term = api.post("PaymentTerms", {"name": "Net 7", "paymentDueInDays": 7, "isActive": True}).json()[
+        "itemId"
+    ]
     assert api.get(f"PaymentTerms/{term}").json()["item"]["paymentDueInDays"] == 7
     region = api.post("TaxRegions", {"name": "Texas"}).json()["itemId"]
     api.patch("TaxRegions", {"id": region, "isActive": False})
-    assert api.get(f"TaxRegions/{region}").json()["item"] == {"id": region, "isActive": False, "name": "Texas"}
+    assert api.get(f"TaxRegions/{region}").json()["item"] == {
+        "id": region,
+        "isActive": False,
+        "name": "Texas",
+    }
     api.patch("Currencies", {"id": 2, "exchangeRate": 1.2345})
     assert api.get("Currencies/2").json()["item"]["exchangeRate"] == 1.2345
     assert api.post("Currencies", {"name": "CHF"}).status_code == 405
@@ -104,6 +114,11 @@ def test_instants_can_come_without_z_and_with_fractions(api: Api, sb: Sandbox) -
 
 def test_amounts_go_over_the_wire_with_four_decimals_at_most(api: Api, sb: Sandbox) -> None:
     company = sb.add_company()
-    for given, sent in [("52.7775", b"52.7775"), ("0.00005", b"0.0000"), ("386.6450", b"386.6450"), ("1E+3", b"1000.0000")]:
+    for given, sent in [
+        ("52.7775", b"52.7775"),
+        ("0.00005", b"0.0000"),
+        ("386.6450", b"386.6450"),
+        ("1E+3", b"1000.0000"),
+    ]:
         invoice = sb.add_invoice(companyID=company, invoiceTotal=given)
         assert b'"invoiceTotal":' + sent + b"," in api.get(f"Invoices/{invoice}").content

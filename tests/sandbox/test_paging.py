@@ -56,7 +56,9 @@ def test_five_hundred_is_the_page_when_none_is_asked_for(seeded_api: Api) -> Non
 
 
 def test_another_body_does_not_get_the_next_page(seeded_api: Api) -> None:
-    url = seeded_api.post("Invoices/query", {**EVERYTHING, "maxRecords": 50}).json()["pageDetails"]["nextPageUrl"]
+    url = seeded_api.post("Invoices/query", {**EVERYTHING, "maxRecords": 50}).json()["pageDetails"][
+        "nextPageUrl"
+    ]
     other = {"filter": [where("isVoided", "eq", False)], "maxRecords": 50}
 
     assert "does not belong" in seeded_api.refusal(seeded_api.post(url, other))
@@ -64,7 +66,9 @@ def test_another_body_does_not_get_the_next_page(seeded_api: Api) -> None:
 
 
 def test_get_on_a_post_querys_page_is_405_with_a_message(seeded_api: Api) -> None:
-    url = seeded_api.post("Invoices/query", {**EVERYTHING, "maxRecords": 50}).json()["pageDetails"]["nextPageUrl"]
+    url = seeded_api.post("Invoices/query", {**EVERYTHING, "maxRecords": 50}).json()["pageDetails"][
+        "nextPageUrl"
+    ]
 
     answer = seeded_api.get(url)
 

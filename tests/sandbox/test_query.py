@@ -13,7 +13,12 @@ from tests.sandbox.conftest import EVERYTHING, Api, where
 @pytest.fixture()
 def four(api: Api, sb: Sandbox) -> Api:
     """Companies 1 to 4; the last has no number."""
-    for key, name, number in [(1, "Alpha", "A-1"), (2, "beta", "B-2"), (3, "Gamma Ray", "A-3"), (4, "Delta", None)]:
+    for key, name, number in [
+        (1, "Alpha", "A-1"),
+        (2, "beta", "B-2"),
+        (3, "Gamma Ray", "A-3"),
+        (4, "Delta", None),
+    ]:
         sb.add_company(id=key, companyName=name, companyNumber=number, isActive=key != 2, assetValue=key)
     return api
 
@@ -95,7 +100,10 @@ def test_dates_compare_as_instants_in_utc(api: Api, sb: Sandbox) -> None:
         ("eq", "2026-05-01T12:00:00.5+02:00", True),
         ("gt", "2026-05-01", True),
     ]:
-        assert api.ids("Companies", where("lastTrackedModifiedDateTime", op, value)) == [company] * found, (op, value)
+        assert api.ids("Companies", where("lastTrackedModifiedDateTime", op, value)) == [company] * found, (
+            op,
+            value,
+        )
 
 
 def test_amounts_compare_exactly(api: Api, sb: Sandbox) -> None:
@@ -147,12 +155,18 @@ def test_a_user_defined_field_is_asked_with_udf(api: Api, sb: Sandbox) -> None:
         ({"filter": [where("isVoided", "eq", "true")]}, "to data type bit."),
         ({"filter": [where("invoiceTotal", "eq", "much")]}, "to data type decimal."),
         ({"filter": [where("createDateTime", "gt", "yesterday")]}, "to data type datetime."),
-        ({"filter": [where("companyID", "contains", 1)]}, "Operator 'contains' cannot be used on field companyID."),
+        (
+            {"filter": [where("companyID", "contains", 1)]},
+            "Operator 'contains' cannot be used on field companyID.",
+        ),
         ({"filter": [where("id", "in", [])]}, "needs a list of values"),
         ({"filter": [where("id", "in", list(range(501)))]}, "limited to 500 or fewer 'OR' conditions"),
         ({"filter": [{"op": "or", "items": []}]}, "needs a list of items"),
         ({"filter": [17]}, "Error converting value"),
-        ({"filter": [where("Anything", "eq", "x", udf=True)]}, "Unable to find Anything in the Invoice Entity."),
+        (
+            {"filter": [where("Anything", "eq", "x", udf=True)]},
+            "Unable to find Anything in the Invoice Entity.",
+        ),
     ],
 )
 def test_a_bad_query_is_a_500_with_its_reason(api: Api, model: dict[str, Any], text: str) -> None:
@@ -160,7 +174,10 @@ def test_a_bad_query_is_a_500_with_its_reason(api: Api, model: dict[str, Any], t
 
 
 def test_one_condition_on_user_defined_fields_is_the_limit(api: Api) -> None:
-    twice = [where("Receives Invoices", "eq", "Yes", udf=True), where("Preferred Language", "exist", udf=True)]
+    twice = [
+        where("Receives Invoices", "eq", "Yes", udf=True),
+        where("Preferred Language", "exist", udf=True),
+    ]
 
     assert "Only one User Defined Field" in api.refusal(api.post("Contacts/query", {"filter": twice}))
 

@@ -99,9 +99,11 @@ def test_only_three_fields_of_an_invoice_can_be_written(api: Api, sb: Sandbox, i
 def test_only_one_field_of_a_billing_item_can_be_written(api: Api, sb: Sandbox, invoice: int) -> None:
     line = sb.lines(invoice)[0]
 
-    api.patch("BillingItems", {**line, "rate": 99.0, "extendedPrice": 1.0, "webServiceDate": "2026-11-19T10:00:00"} | {
-        name: float(value) for name, value in line.items() if hasattr(value, "as_tuple")
-    })
+    api.patch(
+        "BillingItems",
+        {**line, "rate": 99.0, "extendedPrice": 1.0, "webServiceDate": "2026-11-19T10:00:00"}
+        | {name: float(value) for name, value in line.items() if hasattr(value, "as_tuple")},
+    )
 
     after = sb.lines(invoice)[0]
     assert {name for name in after if after[name] != line[name]} == {"webServiceDate"}
@@ -110,7 +112,9 @@ def test_only_one_field_of_a_billing_item_can_be_written(api: Api, sb: Sandbox, 
 def test_writing_a_read_only_field_can_be_an_error(api: Api, sb: Sandbox, invoice: int) -> None:
     sb.switches.readonly_write = "error"
 
-    assert "invoiceTotal is read only" in api.refusal(api.patch("Invoices", {"id": invoice, "invoiceTotal": 1}))
+    assert "invoiceTotal is read only" in api.refusal(
+        api.patch("Invoices", {"id": invoice, "invoiceTotal": 1})
+    )
 
 
 def test_voided_invoices_can_refuse_writes(api: Api, sb: Sandbox, invoice: int) -> None:
@@ -171,7 +175,13 @@ def test_a_value_that_does_not_fit_is_refused_and_nothing_changes(
 
 def test_a_company_is_created_changed_and_stamped(api: Api, sb: Sandbox) -> None:
     sb.clock.set("2026-11-20T10:00:00+00:00", frozen=True)
-    body = {"companyName": "New Ltd.", "companyType": 1, "ownerResourceID": 29682885, "phone": "1", "currencyID": 2}
+    body = {
+        "companyName": "New Ltd.",
+        "companyType": 1,
+        "ownerResourceID": 29682885,
+        "phone": "1",
+        "currencyID": 2,
+    }
     key = api.post("Companies", body).json()["itemId"]
     sb.clock.advance(60)
     api.patch("Companies", {"id": key, "companyName": "Newer Ltd."})
@@ -224,11 +234,15 @@ def test_the_root_of_contacts_takes_no_writes(api: Api, company: int) -> None:
     assert api.post("Contacts", {"firstName": "x"}).status_code == 405
 
 
-def test_a_contact_of_another_company_is_not_found_below_this_one(api: Api, sb: Sandbox, company: int) -> None:
+def test_a_contact_of_another_company_is_not_found_below_this_one(
+    api: Api, sb: Sandbox, company: int
+) -> None:
     stranger = sb.add_contact(companyID=sb.add_company())
 
     assert api.get(f"Companies/{company}/Contacts/{stranger}").json() == {"item": None}
-    assert "No matching" in api.refusal(api.patch(f"Companies/{company}/Contacts", {"id": stranger, "note": "x"}))
+    assert "No matching" in api.refusal(
+        api.patch(f"Companies/{company}/Contacts", {"id": stranger, "note": "x"})
+    )
     assert "No matching" in api.refusal(api.call("DELETE", f"Companies/{company}/Contacts/{stranger}"))
 
 
