@@ -43,4 +43,3 @@ def _extensions(app: Flask) -> None:
     with app.app_context():
         event.listen(db.engine, "connect", tenancy.lower_privileges)
     app.view_functions["static"] = permissions.public(app.view_functions["static"])
-

@@ -45,7 +45,9 @@ def open_item(
             index_elements=["tenant_id", "cause", "subject_type", "subject_key"],
             index_where=ExceptionItem.state == ExceptionState.OPEN.value,
             set_={
-                **{name: statement.excluded[name] for name in ("label", "detail", "ours", "theirs", "run_id")},
+                **{
+                    name: statement.excluded[name] for name in ("label", "detail", "ours", "theirs", "run_id")
+                },
                 "times_seen": ExceptionItem.times_seen + 1,
                 "last_seen_at": func.now(),
             },

@@ -205,4 +205,3 @@ def number(value: Any) -> str:
     """A raw value to the digit, without trailing zeros."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-

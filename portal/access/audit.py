@@ -74,7 +74,9 @@ def chain_hash(row: AuditEvent) -> bytes:
 def first_break() -> int | None:
     """The position of the first event of this partner that does not fit the chain, or None."""
     previous, expected = GENESIS, 1
-    rows = db.session.scalars(scoped(AuditEvent).order_by(AuditEvent.position).execution_options(yield_per=500))
+    rows = db.session.scalars(
+        scoped(AuditEvent).order_by(AuditEvent.position).execution_options(yield_per=500)
+    )
     for row in rows:
         broken = row.position != expected or bytes(row.previous_hash) != previous
         if broken or bytes(row.hash) != chain_hash(row):
@@ -85,6 +87,9 @@ def first_break() -> int | None:
 
 def length() -> int:
     """How many events this partner's chain holds."""
-    return db.session.scalar(
-        select(func.count()).select_from(AuditEvent).where(AuditEvent.tenant_id == current_tenant_id())
-    ) or 0
+    return (
+        db.session.scalar(
+            select(func.count()).select_from(AuditEvent).where(AuditEvent.tenant_id == current_tenant_id())
+        )
+        or 0
+    )

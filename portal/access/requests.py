@@ -117,7 +117,7 @@ def _enter_as_support(tenant: Tenant) -> None:
 def _open(tenant: Tenant) -> None:
     g.tenant_scope = tenant_scope(tenant.id)
     g.tenant_scope.__enter__()
-    g.partner = tenant
+    g.partner, g.time_zone = tenant, tenant.time_zone
 
 
 def _leave_partner(error: BaseException | None) -> None:

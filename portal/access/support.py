@@ -31,7 +31,12 @@ class CannotVisit(ValueError):
 
 
 def begin(
-    login: LoginSession, tenant: Tenant, reason: str, ticket: str = "", minutes: int = 60, request_id: str = ""
+    login: LoginSession,
+    tenant: Tenant,
+    reason: str,
+    ticket: str = "",
+    minutes: int = 60,
+    request_id: str = "",
 ) -> SupportVisit:
     """Starts a view-only visit and writes it to the partner's own log. The caller commits."""
     if not login.user.is_staff:
@@ -54,8 +59,14 @@ def begin(
         db.session.add(visit)
         db.session.flush()
         audit.record(
-            actor_of(visit, request_id), "support_visit.started", "support_visit", visit.id, reason=visit.reason,
-            ticket=visit.ticket, mode=visit.mode, expires_at=visit.expires_at,
+            actor_of(visit, request_id),
+            "support_visit.started",
+            "support_visit",
+            visit.id,
+            reason=visit.reason,
+            ticket=visit.ticket,
+            mode=visit.mode,
+            expires_at=visit.expires_at,
         )
     session[COOKIE_KEY] = visit.id
     return visit
@@ -94,7 +105,11 @@ def log_request(visit: SupportVisit, method: str, path: str, request_id: str) ->
     """Writes one request of a visit, before it runs. The caller commits."""
     db.session.add(
         SupportRequest(
-            tenant_id=visit.tenant_id, visit_id=visit.id, method=method, path=path[:2000], request_id=request_id
+            tenant_id=visit.tenant_id,
+            visit_id=visit.id,
+            method=method,
+            path=path[:2000],
+            request_id=request_id,
         )
     )
 

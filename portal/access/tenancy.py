@@ -31,7 +31,8 @@ class NoTenant(RuntimeError):
     """A query for a partner's rows was made outside any tenant scope: a programming error."""
 
 
-_current: ContextVar[Scope] = ContextVar("scope", default=Scope())
+NOWHERE = Scope()
+_current: ContextVar[Scope] = ContextVar("scope", default=NOWHERE)
 
 
 def current_tenant_id() -> int:

@@ -18,7 +18,9 @@ commands = AppGroup("invoices", help="What customers owe.")
 
 @commands.command("list")
 @click.argument("slug")
-@click.option("--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is.")
+@click.option(
+    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
+)
 @click.option("--lines", is_flag=True, help="With the lines of each invoice.")
 def list_all(slug: str, lines: bool) -> None:
     """A partner's invoices in the order of their ids, one JSON object a line."""
@@ -44,7 +46,8 @@ def _pages() -> Iterator[Sequence[Invoice]]:
 def _with_rest(page: Sequence[Invoice], lines: bool) -> Iterator[dict[str, Any]]:
     ids = [row.id for row in page]
     deliveries = {
-        row.invoice_id: row for row in db.session.scalars(scoped(Delivery).where(Delivery.invoice_id.in_(ids)))
+        row.invoice_id: row
+        for row in db.session.scalars(scoped(Delivery).where(Delivery.invoice_id.in_(ids)))
     }
     found = _lines(ids) if lines else {}
     for row in page:

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date
 
 import click
 from flask.cli import AppGroup
@@ -17,11 +17,15 @@ commands = AppGroup("payments", help="Money that customers paid.")
 
 @commands.command("list")
 @click.argument("slug")
-@click.option("--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is.")
+@click.option(
+    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
+)
 def list_all(slug: str) -> None:
     """A partner's payments in the order of their ids, deleted ones included."""
     with tenant_scope(lookup.partner(slug).id):
-        lookup.answer_all(serializers.payment(row) for row in db.session.scalars(scoped(Payment).order_by(Payment.id)))
+        lookup.answer_all(
+            serializers.payment(row) for row in db.session.scalars(scoped(Payment).order_by(Payment.id))
+        )
 
 
 @commands.command("record", context_settings={"ignore_unknown_options": True})
@@ -73,9 +77,13 @@ def delete(slug: str, payment_id: int, reason: str) -> None:
 
 def _day(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
+        if len(text) != len("2026-11-19"):
+            raise ValueError
+        return date.fromisoformat(text)
     except ValueError:
-        raise payments.PaymentRefused(f"{text!r} is not a date. Write it like 2026-11-19.", "paid_on") from None
+        raise payments.PaymentRefused(
+            f"{text!r} is not a date. Write it like 2026-11-19.", "paid_on"
+        ) from None
 
 
 def _answer_after_commit(tenant: Tenant, payment: Payment) -> None:

@@ -29,7 +29,9 @@ def recompute_amounts(integration_id: int, totals_mode: str) -> int:
     changed, after = 0, 0
     while rows := _page(integration_id, after):
         after = rows[-1].id
-        changed += _write([(row.id, amount_due(row.total_raw, row.tax_raw, totals_mode, row.currency)) for row in rows])
+        changed += _write(
+            [(row.id, amount_due(row.total_raw, row.tax_raw, totals_mode, row.currency)) for row in rows]
+        )
     return changed
 
 

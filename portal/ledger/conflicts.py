@@ -28,6 +28,7 @@ BOTH_SIDES = text("""
                 WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open'))
     """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
+
 def judge(invoice_ids: Sequence[int]) -> None:
     """Opens what is in conflict now, and closes what no longer is."""
     rows = db.session.execute(BOTH_SIDES, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)}).all()

@@ -19,7 +19,8 @@ class Delivery(TenantOwned, Base):
     """What Autotask should show for one invoice: paid on `wish_paid_on`, or not paid (null).
 
     `our_mark_on` is the paid date the portal wrote, or may have written; any other date is Autotask's own.
-    `shown_on` is the paid date of ours that was last read back there, until we cleared it.
+    `shown_on` is the paid date of ours that was last read back there, until we cleared it. `look_at` is when the
+    sweep compares both sides again.
     """
 
     __tablename__ = "delivery"
@@ -28,6 +29,7 @@ class Delivery(TenantOwned, Base):
         belongs_to("invoice_id", "invoice"),
         one_of("state", DeliveryState),
         Index("ix_delivery_due", "next_try_at", postgresql_where="state <> 'confirmed'"),
+        Index("ix_delivery_look", "look_at", postgresql_where="look_at IS NOT NULL"),
         Index(None, "tenant_id", "state"),
     )
 
@@ -40,6 +42,7 @@ class Delivery(TenantOwned, Base):
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     next_try_at: Mapped[datetime | None]
+    look_at: Mapped[datetime | None]
     lease_token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     error_kind: Mapped[str | None]

@@ -68,6 +68,7 @@ class Integration(TenantOwned, Base):
     totals_source: Mapped[str] = mapped_column(server_default=TotalsSource.ASSUMED)
     totals_evidence: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     filters: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    picklists: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     currencies: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     sync_minute: Mapped[int] = mapped_column(Integer)
     sync_hour: Mapped[int] = mapped_column(Integer)

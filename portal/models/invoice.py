@@ -68,6 +68,9 @@ class Invoice(TenantOwned, Base):
         Index(None, "tenant_id", "customer_id"),
         Index(None, "tenant_id", "status", "issued_on", "id"),
         Index("ix_invoice_number", "tenant_id", "number"),
+        Index(
+            "ix_invoice_lines_wanted", "tenant_id", "autotask_id", postgresql_where="lines_read_at IS NULL"
+        ),
     )
 
     integration_id: Mapped[int | None]
@@ -86,7 +89,9 @@ class Invoice(TenantOwned, Base):
     credited_amount: Mapped[Amount] = mapped_column(server_default="0")
     settled_amount: Mapped[Amount] = mapped_column(server_default="0")
     applied_amount: Mapped[Amount] = mapped_column(server_default="0")
-    outstanding: Mapped[Decimal] = mapped_column(Amount.__metadata__[0].column.type, Computed(OUTSTANDING, persisted=True))
+    outstanding: Mapped[Decimal] = mapped_column(
+        Amount.__metadata__[0].column.type, Computed(OUTSTANDING, persisted=True)
+    )
     status: Mapped[str] = mapped_column(Computed(STATUS, persisted=True))
     is_voided: Mapped[bool] = mapped_column(server_default="false")
     voided_on: Mapped[date | None]

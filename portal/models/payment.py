@@ -106,7 +106,11 @@ class Settlement(TenantOwned, Base):
         belongs_to("invoice_id", "invoice"),
         *bounded("amount", least=SMALLEST),
         Index(
-            "uq_settlement_live", "tenant_id", "invoice_id", unique=True, postgresql_where="removed_at IS NULL"
+            "uq_settlement_live",
+            "tenant_id",
+            "invoice_id",
+            unique=True,
+            postgresql_where="removed_at IS NULL",
         ),
     )
 

@@ -42,7 +42,9 @@ class NewPayment:
 
     def __post_init__(self) -> None:
         body = {
-            "allocations": sorted((invoice_id, format(amount.normalize(), "f")) for invoice_id, amount in self.allocations),
+            "allocations": sorted(
+                (invoice_id, format(amount.normalize(), "f")) for invoice_id, amount in self.allocations
+            ),
             "method": self.method,
             "paid_on": self.paid_on.isoformat(),
             "reference": self.reference,
@@ -124,7 +126,10 @@ def _payable(new: NewPayment) -> list[Invoice]:
     ids = [invoice_id for invoice_id, _ in new.allocations]
     ledger.lock_invoices(ids)
     found = db.session.scalars(
-        scoped(Invoice).where(Invoice.id.in_(ids)).order_by(Invoice.id).execution_options(populate_existing=True)
+        scoped(Invoice)
+        .where(Invoice.id.in_(ids))
+        .order_by(Invoice.id)
+        .execution_options(populate_existing=True)
     ).all()
     if len(found) != len(ids):
         raise PaymentRefused("One of these invoices does not exist.", "allocations")
@@ -149,7 +154,8 @@ def _check_invoice(invoice: Invoice, amount: Decimal) -> None:
     if amount > invoice.outstanding:
         owed = plain(invoice.outstanding, invoice.currency)
         raise PaymentRefused(
-            f"The amount is more than the {owed} {invoice.currency} still owed on invoice {invoice.number}.", "amount"
+            f"The amount is more than the {owed} {invoice.currency} still owed on invoice {invoice.number}.",
+            "amount",
         )
 
 

@@ -19,7 +19,9 @@ pages = Blueprint("support_visits", __name__)
 @pages.get("/staff/partners/<slug>/visit")
 @staff_only
 def new(slug: str) -> Any:
-    return render_template("support_visits/new.html", form=SupportVisitForm(formdata=None), partner=_partner(slug))
+    return render_template(
+        "support_visits/new.html", form=SupportVisitForm(formdata=None), partner=_partner(slug)
+    )
 
 
 @pages.post("/staff/partners/<slug>/visit")
@@ -30,7 +32,12 @@ def create(slug: str) -> Any:
         return render_template("support_visits/new.html", form=form, partner=partner), 422
     try:
         support.begin(
-            g.login_session, partner, form.reason.data, form.ticket.data or "", form.minutes.data, g.request_id
+            g.login_session,
+            partner,
+            form.reason.data,
+            form.ticket.data or "",
+            form.minutes.data,
+            g.request_id,
         )
     except support.CannotVisit as refusal:
         form.form_errors.append(str(refusal))

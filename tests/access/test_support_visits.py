@@ -33,7 +33,9 @@ def staff(client, partner):
 
 
 def step_in(staff, reason=REASON, slug="northwind"):
-    return staff.post(f"/staff/partners/{slug}/visit", data={"reason": reason, "ticket": "T-1", "minutes": "30"})
+    return staff.post(
+        f"/staff/partners/{slug}/visit", data={"reason": reason, "ticket": "T-1", "minutes": "30"}
+    )
 
 
 @pytest.fixture
@@ -72,7 +74,10 @@ def test_every_request_of_a_visit_is_written_before_it_runs(staff, rows):
     step_in(staff)
     staff.get("/p/northwind/no-such-page")
     staff.get("/p/northwind/integrations?x=1")
-    assert [(row.method, row.path) for row in rows(SupportRequest)][-1] == ("GET", "/p/northwind/integrations?x=1")
+    assert [(row.method, row.path) for row in rows(SupportRequest)][-1] == (
+        "GET",
+        "/p/northwind/integrations?x=1",
+    )
 
 
 def test_every_page_of_a_visit_carries_the_bar(staff):
@@ -137,7 +142,9 @@ def test_visits_do_not_nest(staff, app):
 
 def test_a_partners_user_gets_404_for_staff_pages(client, partner):
     client.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
-    assert [client.get(path).status_code for path in ("/staff/partners", "/staff/partners/northwind/visit")] == [404, 404]
+    assert [
+        client.get(path).status_code for path in ("/staff/partners", "/staff/partners/northwind/visit")
+    ] == [404, 404]
 
 
 def test_the_audit_log_refuses_changes_even_by_its_owner_role(app, partner, superuser):

@@ -47,7 +47,11 @@ def confirm(invoice: Invoice, *, ours: bool = True) -> None:
 
 
 def open_causes() -> set[str]:
-    return set(db.session.scalars(scoped(ExceptionItem).with_only_columns(ExceptionItem.cause).where(ExceptionItem.state == "open")))
+    return set(
+        db.session.scalars(
+            scoped(ExceptionItem).with_only_columns(ExceptionItem.cause).where(ExceptionItem.state == "open")
+        )
+    )
 
 
 def test_a_part_payment_lowers_the_outstanding_and_sends_nothing(customer):
@@ -65,7 +69,11 @@ def test_the_last_payment_makes_the_wish_with_the_date_of_the_last_payment(custo
     factories.payment((invoice, "40.00"), on=date(2026, 11, 19))
     factories.payment((invoice, "60.00"), on=date(2026, 11, 17))
     delivery = delivery_of(invoice)
-    assert (delivery.wish_paid_on, delivery.state, delivery.wish_version) == (date(2026, 11, 19), "waiting", 1)
+    assert (delivery.wish_paid_on, delivery.state, delivery.wish_version) == (
+        date(2026, 11, 19),
+        "waiting",
+        1,
+    )
     assert factories.refreshed(invoice).agreement == "waiting"
 
 

@@ -14,7 +14,13 @@ MAY_IMPORT = {
     "portal.autotask": {"portal.money", "portal.clock"},
     "portal.models": {"portal.money", "portal.clock"},
     "portal.sync": {"portal.autotask", "portal.connect", "portal.ledger", "portal.models", "portal.access"},
-    "portal.reconcile": {"portal.autotask", "portal.connect", "portal.ledger", "portal.models", "portal.access"},
+    "portal.reconcile": {
+        "portal.autotask",
+        "portal.connect",
+        "portal.ledger",
+        "portal.models",
+        "portal.access",
+    },
     "portal.connect": {"portal.autotask", "portal.ledger", "portal.models", "portal.access"},
     "portal.ledger": {"portal.models", "portal.access"},
     "sandbox": set(),
@@ -86,7 +92,9 @@ def test_nobody_but_the_app_imports_the_pages():
 
 def test_the_app_names_jobs_by_string_only():
     assert not [
-        path for path in files("portal") if any(within(n, "jobs") for n in imports(path.read_text(), module_of(path)))
+        path
+        for path in files("portal")
+        if any(within(n, "jobs") for n in imports(path.read_text(), module_of(path)))
     ]
 
 
@@ -113,7 +121,9 @@ def test_the_environment_is_read_in_the_configuration_only():
 
 def test_htmx_headers_are_known_in_one_file_only():
     knowing = {
-        str(path.relative_to(ROOT)) for path in files("portal") if '"HX-' in path.read_text() or "'HX-" in path.read_text()
+        str(path.relative_to(ROOT))
+        for path in files("portal")
+        if '"HX-' in path.read_text() or "'HX-" in path.read_text()
     }
     assert knowing == {"portal/htmx.py"}
 

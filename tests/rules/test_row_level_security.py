@@ -37,7 +37,9 @@ def test_every_key_between_tenant_tables_carries_the_tenant(table):
 
 
 def test_no_policy_opens_when_the_tenant_is_unset(database):
-    texts = database.scalars(text("SELECT coalesce(qual, '') || coalesce(with_check, '') FROM pg_policies")).all()
+    texts = database.scalars(
+        text("SELECT coalesce(qual, '') || coalesce(with_check, '') FROM pg_policies")
+    ).all()
     assert texts
     assert not [policy for policy in texts if "IS NULL" in policy or "COALESCE" in policy.upper()]
 
@@ -59,9 +61,13 @@ def test_the_app_is_neither_superuser_nor_bypassing(database):
 def test_a_superusers_address_steps_down_to_a_role_that_is_held(app, superuser_url, environment):
     from portal import config, create_app
 
-    other = create_app({**config.load(environment), "SQLALCHEMY_DATABASE_URI": config.database_url(superuser_url)})
+    other = create_app(
+        {**config.load(environment), "SQLALCHEMY_DATABASE_URI": config.database_url(superuser_url)}
+    )
     with other.app_context():
-        held = db.session.scalar(text("SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user"))
+        held = db.session.scalar(
+            text("SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user")
+        )
         db.session.remove()
         db.engine.dispose()
     assert held
@@ -74,7 +80,7 @@ def test_one_partners_rows_do_not_exist_for_another(app, database):
     with tenant_scope(ours.id):
         assert db.session.scalars(db.select(Customer)).all() == []
         assert db.session.execute(text("UPDATE customer SET name = 'taken'")).rowcount == 0
-        with pytest.raises(DBAPIError, match="row-level security|foreign key"):
+        with pytest.raises(DBAPIError, match=r"row-level security|foreign key"):
             factories.invoice(foreign)
     with tenant_scope(theirs.id):
         assert db.session.scalars(scoped(Customer)).one().name == foreign.name
@@ -112,7 +118,10 @@ def test_money_columns_refuse_nan_and_absurd_sizes_even_from_a_superuser(app, su
         " AND data_type = 'numeric' AND is_generated = 'NEVER'"
     ).fetchall()
     checks = " ".join(
-        row[0] for row in superuser.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'")
+        row[0]
+        for row in superuser.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'"
+        )
     )
     assert columns
     for table, column in columns:
@@ -125,7 +134,7 @@ def test_a_payment_of_nan_is_refused_by_the_database_itself(app, superuser):
         invoice = factories.invoice(factories.customer(factories.integration(app)))
         payment = factories.payment((invoice, "10.00"))
     for amount in ("'NaN'", "0", "-1", "1e12"):
-        with pytest.raises(Exception, match="check constraint|out of range|overflow"):
+        with pytest.raises(Exception, match=r"check constraint|out of range|overflow"):
             superuser.execute(f"UPDATE payment SET amount = {amount} WHERE id = {payment.id}")
 
 
