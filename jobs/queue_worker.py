@@ -13,6 +13,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+from flask import Flask
 from rq.exceptions import ShutDownImminentException
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
@@ -25,7 +26,17 @@ from portal.queue import QUEUES, JsonJob, worker_redis
 PRELOADED = ("jobs.deliver", "jobs.sync", "jobs.tick_jobs")
 
 
-class PatientWorker(HerokuWorker):
+class InApp(BaseWorker):
+    """Runs each job in an application context of its own."""
+
+    app: Flask
+
+    def perform_job(self, *job: Any, **named: Any) -> bool:
+        with self.app.app_context():
+            return bool(super().perform_job(*job, **named))
+
+
+class PatientWorker(InApp, HerokuWorker):
     """Finishes the job in hand when told to stop, for `imminent_shutdown_delay` seconds.
 
     Heroku sends SIGTERM to every process of a dyno, several times; RQ takes the second for "drop everything".
@@ -35,7 +46,7 @@ class PatientWorker(HerokuWorker):
         self.log.info("Already stopping; the job in hand has its time.")
 
 
-class PatientSimpleWorker(SimpleWorker):
+class PatientSimpleWorker(InApp, SimpleWorker):
     """For macOS, where a process that has used the network must not fork: runs the job in its own process."""
 
     imminent_shutdown_delay = 6
@@ -60,11 +71,11 @@ def main(arguments: list[str]) -> None:
 
     preload(app)
     with app.app_context():
-        worker = make_worker(options.queue, options.grace)
-    worker.work(logging_level="WARNING")
+        worker = make_worker(options.queue, options.grace, app)
+    worker.work(logging_level="ERROR")
 
 
-def preload(app: Any) -> None:
+def preload(app: Flask) -> None:
     """Imports once what every job needs (32 ms a job instead of 2 s); children open their own connections."""
     for module in PRELOADED:
         importlib.import_module(module)
@@ -76,8 +87,8 @@ def preload(app: Any) -> None:
     os.register_at_fork(after_in_child=forget_connections)
 
 
-def make_worker(queue: str, grace: int) -> BaseWorker:
-    kind: type[BaseWorker] = PatientWorker if sys.platform == "linux" else PatientSimpleWorker
+def make_worker(queue: str, grace: int, app: Flask) -> BaseWorker:
+    kind: type[InApp] = PatientWorker if sys.platform == "linux" else PatientSimpleWorker
     worker = kind(
         [queue],
         connection=worker_redis(),
@@ -86,6 +97,7 @@ def make_worker(queue: str, grace: int) -> BaseWorker:
         maintenance_interval=60,
         job_monitoring_interval=5,
     )
+    worker.app = app
     worker.imminent_shutdown_delay = grace  # type: ignore[attr-defined]
     return worker
 

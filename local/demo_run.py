@@ -76,7 +76,7 @@ def run_check(folder: Path, addresses: Addresses, environment: dict[str, str], s
 
         def check() -> None:
             wait_for_pages(addresses)
-            command = [sys.executable, "-m", "local.demo_check", addresses.web, addresses.sandbox]
+            command = [sys.executable, "-m", "local.demo_check", addresses.web]
             codes.append(subprocess.run(command, env=environment, cwd=PROJECT).returncode)
             supervisor.request_stop()
 

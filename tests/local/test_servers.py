@@ -29,10 +29,13 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def holder(folder: Path):
+def holder(kept_folder: Path):
     """A process that holds both servers, and the ids of its guards and servers."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(kept_folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     pids = [int(word) for word in process.stdout.readline().split()]
     yield process, pids

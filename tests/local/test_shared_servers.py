@@ -25,11 +25,11 @@ with shared.servers(Path(sys.argv[1])) as told:
 
 
 @pytest.fixture
-def join(folder: Path) -> Iterator:
+def join(kept_folder: Path) -> Iterator:
     members: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", MEMBER, str(folder)]
+        command = [sys.executable, "-c", MEMBER, str(kept_folder)]
         members.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         return members[-1]
 
@@ -44,58 +44,50 @@ def server_pid(folder: Path) -> int:
 
 
 @linux_only
-def test_members_that_come_at_once_share_the_servers_and_the_last_one_stops_them(join, folder) -> None:
+def test_members_that_come_at_once_share_the_servers_and_the_last_one_stops_them(join, kept_folder) -> None:
     first, second = join(), join()
     assert first.stdout.readline() == second.stdout.readline()
-    server = server_pid(folder)
+    server = server_pid(kept_folder)
     first.communicate("")
     assert not gone([server], seconds=0.5)
     second.communicate("")
     assert gone([server], seconds=0.1)
-    assert not shared.keeper_lives(folder)
+    assert not shared.keeper_lives(kept_folder)
 
 
 @linux_only
 @pytest.mark.faults
-def test_a_killed_member_leaves_no_server(join, folder) -> None:
+def test_a_killed_member_leaves_no_server(join, kept_folder) -> None:
     member = join()
     assert member.stdout.readline()
-    server = server_pid(folder)
+    server = server_pid(kept_folder)
     member.kill()
     assert gone([server])
 
 
 @linux_only
 @pytest.mark.faults
-def test_a_killed_server_comes_back_at_the_same_address(join, folder) -> None:
+def test_a_killed_server_comes_back_at_the_same_address(join, kept_folder) -> None:
     member = join()
     address = member.stdout.readline().strip()
-    killed = server_pid(folder)
+    killed = server_pid(kept_folder)
     os.kill(killed, 9)
     assert gone([killed])
-    with shared.servers(folder) as told:
+    with shared.servers(kept_folder) as told:
         assert told["DATABASE_URL"] == address
 
 
-def test_the_data_is_there_at_the_next_start(folder) -> None:
-    with shared.servers(folder) as first:
+def test_the_data_is_there_at_the_next_start(kept_folder) -> None:
+    with shared.servers(kept_folder) as first:
         pass
-    with shared.servers(folder) as second:
+    with shared.servers(kept_folder) as second:
         assert second["DATABASE_URL"] == first["DATABASE_URL"]
 
 
-def test_a_broken_data_folder_is_told_in_words(folder) -> None:
-    with shared.servers(folder):
-        pass
-    (folder / "postgres" / "data" / "PG_VERSION").write_text("9\n")
-    with pytest.raises(ServerFailed, match="did not start"), shared.servers(folder):
-        pass
-
-
-def test_addresses_with_passwords_are_readable_for_the_owner_only(folder) -> None:
-    with shared.servers(folder):
-        assert (folder / "servers.json").stat().st_mode & 0o077 == 0
-        assert json.loads((folder / "servers.json").read_text()).keys() == {"DATABASE_URL", "REDIS_URL"}
+def test_addresses_with_passwords_are_readable_for_the_owner_only(kept_folder) -> None:
+    with shared.servers(kept_folder):
+        assert (kept_folder / "servers.json").stat().st_mode & 0o077 == 0
+        assert json.loads((kept_folder / "servers.json").read_text()).keys() == {"DATABASE_URL", "REDIS_URL"}
 
 
 def test_a_lock_is_free_again_when_its_file_is_closed(tmp_path) -> None:
@@ -107,3 +99,11 @@ def test_a_lock_is_free_again_when_its_file_is_closed(tmp_path) -> None:
             assert not try_lock(second, fcntl.LOCK_EX)
     with (tmp_path / "lock").open("w") as third:
         assert try_lock(third, fcntl.LOCK_EX)
+
+
+def test_a_broken_data_folder_is_told_in_words(folder) -> None:
+    with shared.servers(folder):
+        pass
+    (folder / "postgres" / "data" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(ServerFailed, match="did not start"), shared.servers(folder):
+        pass
