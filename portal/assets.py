@@ -13,7 +13,7 @@ def register(app: Flask) -> None:
 
 
 def asset(name: str) -> str:
-    """The address of `static/<name>`. Vendored files carry their version in the name, ours a mark of their content."""
+    """The address of `static/<name>`; vendored names carry a version, ours get a mark of their content."""
     if name.startswith("vendor/"):
         return url_for("static", filename=name)
     return url_for("static", filename=name, v=_mark(name))

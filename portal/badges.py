@@ -81,6 +81,6 @@ BADGES: dict[str, Badge] = {
 
 
 def badge_for(state: object) -> Badge:
-    """The badge of a state, given as text or as a StrEnum; a state without one is shown as its own word, neutral."""
+    """The badge of a state (text or StrEnum); a state without one is shown as its own word, neutral."""
     key = str(state.value if isinstance(state, Enum) else state)
     return BADGES.get(key) or Badge(key.replace("_", " ").capitalize(), *NEUTRAL)

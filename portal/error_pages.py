@@ -1,4 +1,4 @@
-"""Every refusal and fault in words: what happened, a reference, where to go. As page, as fragment, as JSON."""
+"""Every refusal and fault in words (what happened, a reference, where to go): page, fragment or JSON."""
 
 from typing import Any, NamedTuple
 
@@ -16,27 +16,62 @@ class Words(NamedTuple):
 
 
 WORDS: dict[int, Words] = {
-    400: Words("This request could not be read", "Something in the address or the form was not as expected.",
-               "Go back and try once more."),
-    401: Words("Log in to go on", "This page is for people who are logged in.", "Log in, then open it again."),
-    403: Words("You may not do this", "Your role does not include this page or action.",
-               "Ask an owner of your company for the right to do it."),
-    404: Words("There is no such page", "The address is wrong, the item was removed, or it is not yours to see.",
-               "Check the address, or start from the home page."),
-    405: Words("That does not work here", "This address exists, but not for what was just tried.",
-               "Go back and use the buttons on the page."),
-    409: Words("Someone was faster", "What you were looking at has changed in the meantime.",
-               "Open the page again to see how it stands now."),
-    413: Words("That is too large", "The form or file is larger than this page accepts.", "Send less at once."),
-    422: Words("Something in the form needs a second look", "One of the values could not be accepted.",
-               "Go back and check what you typed."),
-    429: Words("Too many tries", "There were too many requests from here in a short time.",
-               "Wait a minute, then try again."),
-    500: Words("This page failed", "The fault is ours. It was recorded with the reference below.",
-               "Try again. If it fails again, give the reference to support."),
-    503: Words("Not available at the moment", "A part of this service does not answer right now. Nothing was lost.",
-               "Try again in a minute."),
-}  # fmt: skip
+    400: Words(
+        "This request could not be read",
+        "Something in the address or the form was not as expected.",
+        "Go back and try once more.",
+    ),
+    401: Words(
+        "Log in to go on",
+        "This page is for people who are logged in.",
+        "Log in, then open it again.",
+    ),
+    403: Words(
+        "You may not do this",
+        "Your role does not include this page or action.",
+        "Ask an owner of your company for the right to do it.",
+    ),
+    404: Words(
+        "There is no such page",
+        "The address is wrong, the item was removed, or it is not yours to see.",
+        "Check the address, or start from the home page.",
+    ),
+    405: Words(
+        "That does not work here",
+        "This address exists, but not for what was just tried.",
+        "Go back and use the buttons on the page.",
+    ),
+    409: Words(
+        "Someone was faster",
+        "What you were looking at has changed in the meantime.",
+        "Open the page again to see how it stands now.",
+    ),
+    413: Words(
+        "That is too large",
+        "The form or file is larger than this page accepts.",
+        "Send less at once.",
+    ),
+    422: Words(
+        "Something in the form needs a second look",
+        "One of the values could not be accepted.",
+        "Go back and check what you typed.",
+    ),
+    429: Words(
+        "Too many tries",
+        "There were too many requests from here in a short time.",
+        "Wait a minute, then try again.",
+    ),
+    500: Words(
+        "This page failed",
+        "The fault is ours. It was recorded with the reference below.",
+        "Try again. If it fails again, give the reference to support.",
+    ),
+    503: Words(
+        "Not available at the moment",
+        "A part of this service does not answer right now. Nothing was lost.",
+        "Try again in a minute.",
+    ),
+}
 FORM_EXPIRED = Words(
     "This form was open too long",
     "For your safety a form is valid only while you are logged in here. Nothing was saved.",
@@ -56,7 +91,7 @@ def form_expired(error: CSRFError) -> Response:
 
 
 def http_error(error: HTTPException) -> Response:
-    """Any refusal or fault; a description given to `abort` replaces the standing sentence. Flask logs faults itself."""
+    """Any refusal or fault; a description given to `abort` replaces the standing sentence."""
     if error.response is not None or (error.code or 500) < 400:
         return make_response(error.get_response())
     status = error.code or 500

@@ -15,7 +15,11 @@ from portal.money import plain
 
 NOTHING = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = tuple(
+    "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\uff0d\N{FULLWIDTH COMMERCIAL AT}"
+)
+# What spreadsheets drop before they look for a formula.
+TRIMMED = " \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"
 STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -23,7 +27,7 @@ def register(app: Flask) -> None:
     """Give templates every filter of this file under its own name, and the addresses of files and pages."""
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True
-    for function in (amount, money, count, plural, day, month, clock_time, instant, iso, ago, ahead, duration, size):
+    for function in FILTERS:
         env.filters[function.__name__] = function
     env.filters["badge"] = badge_for
     env.globals.update(zone_name=zone_name)
@@ -32,7 +36,7 @@ def register(app: Flask) -> None:
 
 
 def amount(value: Decimal | None, currency: str = "USD") -> str:
-    """`1,204.50`: thousands separated, the currency's own decimals, a minus for less than zero, `0.00` for zero."""
+    """`1,204.50`, `-3.00`, `0.00`: thousands separated, with the currency's own decimals."""
     if value is None:
         return NOTHING
     digits = plain(value, currency)
@@ -41,7 +45,7 @@ def amount(value: Decimal | None, currency: str = "USD") -> str:
 
 
 def money(value: Decimal | None, currency: str) -> str:
-    """`1,204.50 USD`, for places where the currency does not already stand in a heading. The space never breaks."""
+    """`1,204.50 USD` (the space never breaks), where no heading already names the currency."""
     return NOTHING if value is None else f"{amount(value, currency)}\N{NO-BREAK SPACE}{currency}"
 
 
@@ -59,7 +63,7 @@ def plural(value: int | Sized, one: str, many: str | None = None) -> str:
 
 
 def day(value: date | None) -> str:
-    """`19 Nov 2026`. A date without time is never shifted; an instant is shown as its day in the partner's zone."""
+    """`19 Nov 2026`. A date is never shifted; an instant is shown as its day in the partner's zone."""
     if value is None:
         return NOTHING
     local = value.astimezone(zone()) if isinstance(value, datetime) else value
@@ -90,7 +94,9 @@ def iso(value: date | datetime | None) -> str:
     """Machine-readable form for `<time datetime>` and exports; instants in UTC."""
     if value is None:
         return ""
-    return value.astimezone(UTC).isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds")
+    return value.isoformat()
 
 
 def ago(value: datetime | None, now: datetime | None = None) -> str:
@@ -131,13 +137,13 @@ def size(octets: int | None) -> str:
 
 
 def csv_text(value: object) -> str:
-    """Text for a CSV cell. Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers do not."""
+    """A CSV cell; text that a spreadsheet would run as a formula gets a leading apostrophe."""
     if value is None:
         return ""
     if isinstance(value, (int, Decimal, date)):
         return iso(value) if isinstance(value, date) else str(value)
     text = str(value.value) if isinstance(value, Enum) else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if text.lstrip(TRIMMED).startswith(FORMULA_STARTS) else text
 
 
 def zone() -> tzinfo:
@@ -163,3 +169,6 @@ def _span(distance: timedelta) -> str:
         if seconds >= length:
             return plural(seconds // length, word)
     return ""
+
+
+FILTERS = (amount, money, count, plural, day, month, clock_time, instant, iso, ago, ahead, duration, size)

@@ -1,4 +1,4 @@
-"""The only place that knows htmx's headers: which answer a request wants, and what an answer asks of the page."""
+"""The only place that knows htmx's headers: what a request wants, what an answer asks of the page."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ STOP_POLLING = 286  # htmx swaps the answer and ends the poll
 
 
 def is_fragment(asked: Request | None = None) -> bool:
-    """True when htmx asks for a part of the page; going back in the history and boosted links want the whole page."""
+    """True when htmx asks for a part of the page; the history and boosted links want the whole page."""
     headers = (asked or request).headers
     whole = headers.get("HX-History-Restore-Request") == "true" or headers.get("HX-Boosted") == "true"
     return headers.get("HX-Request") == "true" and not whole
@@ -22,9 +22,9 @@ def render(page: str, fragment: str, *, status: int = 200, **context: Any) -> Re
 
 
 def redirect(url: str) -> Response:
-    """Send the person on to another page after a form: 303, or htmx's own header, which loads the page anew."""
+    """Send the person on to another page after a form: 303, or htmx's own header for a full load."""
     if not is_fragment():
-        return vary(plain_redirect(url, 303))
+        return vary(make_response(plain_redirect(url, 303)))
     answer = Response(status=204)
     answer.headers["HX-Redirect"] = url
     return vary(answer)

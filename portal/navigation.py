@@ -1,6 +1,7 @@
 """The left navigation: only pages that exist, in their order, with the page at hand marked."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app, request, url_for
@@ -14,7 +15,8 @@ class Entry(NamedTuple):
     also: tuple[str, ...] = ()  # other blueprints whose pages lie under this entry
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True)
+class Item:
     label: str
     url: str
     icon: str
@@ -29,7 +31,7 @@ PARTNER = (
     Entry("Payments", "payments.index", "cash", ("deliveries",)),
     Entry("Reconciliation", "reconciliation.show", "scale"),
     Entry("Exceptions", "exceptions.index", "alert-triangle"),
-    Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences", "connections")),
+    Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),
     Entry("Activity", "activity.index", "history"),
     Entry("Settings", "settings.show", "settings", ("users", "api_keys", "memberships", "consents")),
 )

@@ -1,0 +1,143 @@
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import StrEnum
+
+import pytest
+from flask import Flask, g
+
+from portal import formatters
+from portal.badges import BADGES, badge_for
+
+NOON = datetime(2026, 11, 19, 12, 0, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "shown"),
+    [
+        ("0", "USD", "0.00"),
+        ("1204.5", "USD", "1,204.50"),
+        ("-1204.5", "USD", "-1,204.50"),
+        ("-0.004", "USD", "0.00"),
+        ("0.005", "USD", "0.01"),
+        ("1234567.891", "KWD", "1,234,567.891"),
+        ("1234.5", "JPY", "1,235"),
+        ("99999999999999.99", "EUR", "99,999,999,999,999.99"),
+    ],
+)
+def test_an_amount_has_its_currencys_decimals_and_separated_thousands(
+    value: str, currency: str, shown: str
+) -> None:
+    assert formatters.amount(Decimal(value), currency) == shown
+
+
+def test_money_names_its_currency_and_never_breaks_over_lines() -> None:
+    assert formatters.money(Decimal("-3"), "USD") == "-3.00\N{NO-BREAK SPACE}USD"
+
+
+def test_nothing_is_a_dash_not_a_zero() -> None:
+    assert formatters.amount(None) == formatters.money(None, "USD") == formatters.day(None) == "–"
+
+
+def test_a_date_is_never_shifted_by_a_zone(app_at: Flask) -> None:
+    """Rule 4.4."""
+    g.time_zone = "Pacific/Kiritimati"
+    assert formatters.day(date(2026, 11, 19)) == "19 Nov 2026"
+
+
+def test_an_instant_is_shown_in_the_partners_zone_with_the_zone_named(app_at: Flask) -> None:
+    """Rule 4.4."""
+    g.time_zone = "Europe/Berlin"
+    assert formatters.instant(NOON, seconds=True, with_zone=True) == "19 Nov 2026, 13:00:07 CET"
+    g.time_zone = "Pacific/Kiritimati"
+    assert formatters.instant(NOON, with_zone=True) == "20 Nov 2026, 02:00 UTC+14"
+
+
+def test_an_unknown_zone_shows_utc_instead_of_failing(app_at: Flask) -> None:
+    g.time_zone = "Mars/Olympus"
+    assert formatters.instant(NOON, with_zone=True) == "19 Nov 2026, 12:00 UTC"
+
+
+def test_machines_read_instants_in_utc() -> None:
+    east = NOON.astimezone(timezone(timedelta(hours=9)))
+    assert formatters.iso(east) == "2026-11-19T12:00:07+00:00"
+    assert formatters.iso(date(2026, 11, 19)) == "2026-11-19"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "past", "future"),
+    [
+        (0, "just now", "now"),
+        (59, "just now", "now"),
+        (60, "1 minute ago", "in 1 minute"),
+        (200, "3 minutes ago", "in 3 minutes"),
+        (7200, "2 hours ago", "in 2 hours"),
+        (86400, "1 day ago", "in 1 day"),
+    ],
+)
+def test_distances_in_time_read_like_speech(seconds: int, past: str, future: str) -> None:
+    gap = timedelta(seconds=seconds)
+    assert formatters.ago(NOON - gap, NOON) == past
+    assert formatters.ahead(NOON + gap, NOON) == future
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.2, "under 1 s"),
+        (41.4, "41 s"),
+        (125, "2 min 5 s"),
+        (120, "2 min"),
+        (3840, "1 h 4 min"),
+        (7200, "2 h"),
+    ],
+)
+def test_durations_are_short(seconds: float, shown: str) -> None:
+    assert formatters.duration(seconds) == shown
+
+
+def test_counts_and_plurals() -> None:
+    assert formatters.count(31004) == "31,004"
+    assert formatters.plural(1, "invoice") == "1 invoice"
+    assert formatters.plural(1204, "invoice") == "1,204 invoices"
+    assert formatters.plural([], "delivery", "deliveries") == "0 deliveries"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_text_never_runs_as_a_formula_in_a_spreadsheet(start: str) -> None:
+    assert formatters.csv_text(f"{start}1+1") == f"'{start}1+1"
+
+
+@pytest.mark.parametrize(
+    "text", [" =1+1", "\N{FULLWIDTH EQUALS SIGN}1+1", "\N{ZERO WIDTH NO-BREAK SPACE}=1+1"]
+)
+def test_text_that_a_spreadsheet_trims_to_a_formula_is_neutralised_too(text: str) -> None:
+    assert formatters.csv_text(text) == f"'{text}"
+
+
+def test_amounts_and_dates_stay_what_they_are_in_csv() -> None:
+    assert formatters.csv_text(Decimal("-12.50")) == "-12.50"
+    assert formatters.csv_text(date(2026, 11, 19)) == "2026-11-19"
+    assert formatters.csv_text("Adatum, Inc.") == "Adatum, Inc."
+    assert formatters.csv_text(None) == ""
+
+
+def test_every_badge_has_a_word_a_tone_and_a_shape() -> None:
+    for badge in BADGES.values():
+        assert badge.word
+        assert badge.tone in ("good", "wait", "attention", "risk")
+        assert badge.icon
+
+
+def test_a_state_without_a_badge_is_shown_as_its_own_word() -> None:
+    class State(StrEnum):
+        HALF_DONE = "half_done"
+
+    assert badge_for(State.HALF_DONE).word == "Half done"
+
+
+@pytest.fixture
+def app_at() -> Iterator[Flask]:
+    app = Flask(__name__)
+    with app.app_context():
+        yield app

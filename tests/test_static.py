@@ -1,0 +1,57 @@
+"""Vendored files are what they claim to be; no template needs what a strict content policy forbids."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+VENDOR = ROOT / "static" / "vendor"
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+INLINE = {
+    "a style attribute": r"<[^>]*\sstyle\s*=",
+    "a style element": r"<style\b",
+    "an inline script": r"<script\b(?![^>]*\bsrc=)",
+    "an event attribute": r"<[^>]*\son[a-z]+\s*=",
+    "hx-on or js:": r"hx-on|js:|javascript:",
+    "another host": r"(?:src|href|action)\s*=\s*[\"'](?:https?:)?//(?!www\.w3\.org)",
+}
+
+
+def checksums() -> list[tuple[str, str]]:
+    text = (VENDOR / "README.md").read_text()
+    return [(path, mark) for mark, path in re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("path", "mark"), checksums())
+def test_a_vendored_file_has_its_checksum(path: str, mark: str) -> None:
+    assert hashlib.sha256((VENDOR / path).read_bytes()).hexdigest() == mark
+
+
+def test_every_vendored_file_is_listed() -> None:
+    listed = {(VENDOR / path).resolve() for path, _ in checksums()}
+    there = {path for path in VENDOR.iterdir() if path.name != "README.md"}
+    assert there <= listed
+    assert len(listed) == len(there) + 1
+
+
+@pytest.mark.parametrize("what", INLINE)
+def test_no_template_holds(what: str) -> None:
+    found = [str(path) for path in TEMPLATES if re.search(INLINE[what], _without_jinja(path.read_text()))]
+    assert found == []
+
+
+def test_every_icon_named_in_templates_and_badges_is_in_the_sprite() -> None:
+    from portal.badges import BADGES
+    from portal.navigation import PARTNER, STAFF
+
+    sprite = set(re.findall(r'<symbol id="([^"]+)"', (VENDOR / "tabler-icons-3.51.0.svg").read_text()))
+    named = {badge.icon for badge in BADGES.values()} | {entry.icon for entry in (*PARTNER, *STAFF)}
+    for path in TEMPLATES:
+        named |= set(re.findall(r'(?:icon\(|"icon": |icon_name=)"([a-z][a-z0-9-]+)"', path.read_text()))
+    assert named - sprite == set()
+
+
+def _without_jinja(text: str) -> str:
+    return re.sub(r"\{%.*?%\}|\{#.*?#\}|\{\{.*?\}\}", "", text, flags=re.DOTALL)
