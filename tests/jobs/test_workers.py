@@ -1,0 +1,90 @@
+"""Workers as processes, as in production: on a real Redis-protocol server, stopped as the platform stops them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from portal.queue import DELIVERIES, SYNCS, bell
+from tests.local.processes import gone, linux_only
+
+SECONDS = 60
+
+
+@pytest.fixture
+def connection(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def start(environment) -> Iterator:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", *words]
+        started.append(subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def trace(connection: Redis, length: int) -> list[int]:
+    """The trace as soon as it has `length` entries, or what there is at the end of the time."""
+    deadline = time.monotonic() + SECONDS
+    while connection.llen("trace") < length and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [int(entry) for entry in connection.lrange("trace", 0, -1)]
+
+
+def test_each_job_runs_in_an_application_context(app, start, connection) -> None:
+    with app.app_context():
+        for number in (1, 2):
+            assert bell(DELIVERIES, "tests.jobs.sample_jobs.leave_trace", number)
+    start("jobs.queue_worker", DELIVERIES)
+    assert trace(connection, 2) == [1, 2]
+
+
+@linux_only
+@pytest.mark.faults
+def test_a_job_in_hand_ends_well_although_the_worker_is_told_to_stop_twice(app, start, connection) -> None:
+    with app.app_context():
+        bell(SYNCS, "tests.jobs.sample_jobs.leave_trace_slowly", 10)
+        bell(SYNCS, "tests.jobs.sample_jobs.leave_trace", 12)
+    worker = start("jobs.queue_worker", SYNCS)
+    assert trace(connection, 1) == [10]
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(1.2)  # RQ forgives a second signal within one second only
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SECONDS) == 0
+    assert trace(connection, 2) == [10, 11]
+
+
+@linux_only
+@pytest.mark.faults
+def test_the_worker_dyno_runs_every_queue_and_leaves_no_process_when_killed(app, start, connection) -> None:
+    with app.app_context():
+        bell(DELIVERIES, "tests.jobs.sample_jobs.leave_trace", 1)
+        bell(SYNCS, "tests.jobs.sample_jobs.leave_trace", 1)
+    dyno = start("jobs.work")
+    assert trace(connection, 2) == [1, 1]
+    below = descendants(dyno.pid)
+    assert len(below) >= 6  # three guards, two workers, the poller
+    dyno.kill()
+    dyno.wait()
+    assert gone(below, seconds=30)
+
+
+def descendants(pid: int) -> list[int]:
+    listing = Path("/proc", str(pid), "task", str(pid), "children").read_text()
+    children = [int(number) for number in listing.split()]
+    return children + [below for child in children for below in descendants(child)]
