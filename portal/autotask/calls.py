@@ -79,12 +79,13 @@ class Calls:
         self.made = 0
 
     def close(self) -> None:
-        self._transport.close()
+        self._transport.disconnect()
 
     def write(self, method: str, url: str, endpoint: str, body: bytes) -> None:
         """PATCH or PUT, once. Unavailable(maybe_applied=True) unless Autotask confirms or refuses it."""
         content = self._once(method, url, endpoint, body, self._transport.timeouts.total)
         if "itemId" not in content:
+            self._transport.disconnect()
             raise Unavailable("Autotask did not confirm the change.", maybe_applied=True)
 
     def read(self, method: str, url: str, endpoint: str, body: bytes | None = None) -> dict[str, Any]:
@@ -120,6 +121,8 @@ class Calls:
         try:
             return answers.understood(answer, endpoint, write=is_write(method))
         except AutotaskError as error:
+            if isinstance(error, Unavailable):
+                self._transport.disconnect()
             error.texts = [self._without_secrets(text) for text in error.texts]
             error.args = tuple(self._without_secrets(arg) for arg in error.args)
             raise

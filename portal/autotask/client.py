@@ -11,7 +11,7 @@ from portal.autotask.budget import Threshold
 from portal.autotask.calls import CallInfo, Calls, Credentials, Gate
 from portal.autotask.deadlines import Timeouts
 from portal.autotask.documents import Pdf, pdf
-from portal.autotask.errors import NotFound, Unavailable
+from portal.autotask.errors import NotFound, Rejected, Unavailable
 from portal.autotask.paging import LARGEST_PAGE, Progress, id_of, page_of
 
 __all__ = ["CallInfo", "Client", "Credentials", "Pdf", "Timeouts"]
@@ -94,7 +94,7 @@ class Client:
 
     def get(self, entity: str, id: int) -> dict[str, Any]:
         """One raw row; NotFound when Autotask answers 404 or no item."""
-        content = self._calls.read("GET", self._url(entity, str(int(id))), entity)
+        content = self._by_id(entity, str(int(id)))
         item = content.get("item", content)
         if item is None:
             raise NotFound(f"Autotask has no such record in {entity}.")
@@ -115,8 +115,7 @@ class Client:
 
     def invoice_pdf(self, id: int) -> Pdf:
         """The printed invoice; BadRecord when what comes is no PDF or beyond 15 MB."""
-        content = self._calls.read("GET", self._url("Invoices", f"{int(id)}/InvoicePdf"), "Invoices")
-        return pdf(content, int(id))
+        return pdf(self._by_id("Invoices", f"{int(id)}/InvoicePdf"), int(id))
 
     def entity_information(self, entity: str) -> dict[str, Any]:
         """What this API user may do with an entity (canQuery, userAccessForQuery and so on)."""
@@ -150,6 +149,15 @@ class Client:
     def currencies(self) -> list[dict[str, Any]]:
         """All raw currency rows."""
         return [row for page in self.pages("Currencies", filters.everything()) for row in page]
+
+    def _by_id(self, entity: str, rest: str) -> dict[str, Any]:
+        """A read below one record's URL, where a 404 in whatever form means that the record is missing."""
+        try:
+            return self._calls.read("GET", self._url(entity, rest), entity)
+        except Rejected as error:
+            if error.status != 404:
+                raise
+            raise NotFound(f"Autotask has no such record in {entity}.", status=404) from None
 
     def _described(self, entity: str, which: str) -> list[dict[str, Any]]:
         content = self._calls.read("GET", self._url(entity, f"entityInformation/{which}"), entity)

@@ -5,6 +5,7 @@ import io
 import socket
 import threading
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -74,6 +75,8 @@ def _open_socket(connection: HTTPConnection, deadline: Deadline) -> socket.socke
 
 def _resolve(host: str, port: int, seconds: float) -> list[Any]:
     """getaddrinfo with a limit; the system's resolver has none, so it waits in a thread that is given up."""
+    if _is_number(host):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     answer: list[Any] = []
 
     def look_up() -> None:
@@ -90,6 +93,14 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
     if isinstance(answer[0], Exception):
         raise answer[0]
     return answer[0]
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _connect(found: list[Any], deadline: Deadline) -> socket.socket:

@@ -48,7 +48,8 @@ class Transport:
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, DeadlineAdapter(self._deadline))
 
-    def close(self) -> None:
+    def disconnect(self) -> None:
+        """The next call opens a new connection: one that gave a useless answer may hang with the next."""
         self._session.close()
 
     def send(

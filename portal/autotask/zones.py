@@ -36,7 +36,7 @@ def discover(
     try:
         answer = transport.send("GET", url)
     finally:
-        transport.close()
+        transport.disconnect()
     return _zone(answers.understood(answer, "zone information", write=False), hosts)
 
 

@@ -1,4 +1,4 @@
-"""Clients with short deadlines, against mocked answers or the fault server."""
+"""Clients against mocked answers or the fault server."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,8 @@ ZONE = "https://webservices5.autotask.net/ATServicesRest/"
 V1 = f"{ZONE}V1.0/"
 SECRET = "canary-S3cret!"
 CODE = "CANARYINTEGRATIONCODE"
-SHORT = Timeouts(connect=0.3, read=0.3, total=0.6)
+SHORT = Timeouts(connect=1, read=0.2, total=0.4)
+PATIENT = Timeouts(connect=3, read=5, total=8)
 
 
 def credentials() -> Credentials:
@@ -36,12 +37,14 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture
 def facing() -> Iterator[Callable[..., tuple[Client, FaultServer]]]:
-    """facing(script) -> (client, server): short deadlines on one side, a scripted server on the other."""
+    """facing(script) -> (client, server): a client that never really sleeps before a scripted server."""
     opened: list[Any] = []
 
-    def start(script: Script, timeouts: Timeouts = SHORT) -> tuple[Client, FaultServer]:
+    def start(script: Script, timeouts: Timeouts = PATIENT) -> tuple[Client, FaultServer]:
         server = FaultServer(script)
-        made = Client(server.url, credentials(), trusted_hosts=[server.address], timeouts=timeouts)
+        made = Client(
+            server.url, credentials(), trusted_hosts=[server.address], timeouts=timeouts, sleep=lambda s: None
+        )
         opened.extend((server, made))
         return made, server
 

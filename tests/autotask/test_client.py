@@ -35,7 +35,15 @@ def test_a_record_is_read_with_exact_decimals(autotask, client):
     assert client.get("Invoices", 7)["invoiceTotal"] == Decimal("52.7775")
 
 
-@pytest.mark.parametrize("answer", [{"json": {"item": None}}, {"status": 404}, {"status": 404, "json": {}}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"json": {"item": None}},
+        {"status": 404},
+        {"status": 404, "json": {}},
+        {"status": 404, "body": "<html>"},
+    ],
+)
 def test_a_missing_record_is_not_found(autotask, client, answer):
     autotask.get(f"{V1}Invoices/7", **answer)
     with pytest.raises(NotFound, match="no such record in Invoices"):
@@ -86,6 +94,15 @@ def test_an_unconfirmed_write_may_have_been_applied(autotask, client, answer):
         client.patch("Invoices", {"id": 7})
     assert caught.value.maybe_applied
     assert client.calls == 1
+
+
+def test_after_an_answer_of_no_use_the_next_call_opens_a_new_connection(facing):
+    client, server = facing(lambda wire: wire.answer(b"{}"))
+    with pytest.raises(Unavailable):
+        client.patch("Invoices", {"id": 7})
+    with pytest.raises(Unavailable):
+        client.count("Invoices", [])
+    assert server.connections == 2
 
 
 def test_a_pdf_comes_out_of_base64_with_a_safe_name(autotask, client):

@@ -7,15 +7,15 @@ import zlib
 
 import pytest
 
-from portal.autotask.client import Client, Timeouts
+from portal.autotask.client import Client
 from portal.autotask.errors import Permanent, Unavailable, Untrusted
-from tests.autotask.conftest import SHORT, credentials
+from tests.autotask.conftest import PATIENT, SHORT, credentials
 from tests.autotask.fault_server import FaultServer, Wire
 
 GOOD = b'{"item": {"id": 7}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 # Room for a slow machine: the call ends by itself, long before the server lets go (10 s).
-AT_MOST = SHORT.total + 2
+AT_MOST = 5
 
 
 def broken(client: Client, *, write: bool = False) -> Unavailable:
@@ -102,7 +102,7 @@ CUT = [
 
 @pytest.mark.parametrize("fault", SLOW)
 def test_a_slow_answer_ends_at_the_deadline(facing, fault):
-    client, _ = facing(fault)
+    client, _ = facing(fault, SHORT)
     assert str(broken(client)) == "Autotask did not answer in time."
 
 
@@ -116,7 +116,7 @@ def test_a_cut_answer_is_never_half_taken(facing, fault):
 
 @pytest.mark.parametrize("fault", [*SLOW, *CUT])
 def test_a_write_whose_answer_is_lost_is_unknown_and_not_repeated(facing, fault):
-    client, server = facing(fault)
+    client, server = facing(fault, SHORT if fault in SLOW else PATIENT)
     assert broken(client, write=True).maybe_applied
     assert len(server.requests) == client.calls == 1
 
@@ -125,7 +125,9 @@ def test_a_write_whose_answer_is_lost_is_unknown_and_not_repeated(facing, fault)
 def test_a_refused_connection_reached_nobody(write):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    client = Client(f"http://{address}/", credentials(), trusted_hosts=[address], timeouts=SHORT)
+    client = Client(
+        f"http://{address}/", credentials(), trusted_hosts=[address], timeouts=PATIENT, sleep=print
+    )
     error = broken(client, write=write)
     assert str(error) == "Autotask could not be reached."
     assert not error.maybe_applied
@@ -195,7 +197,7 @@ def test_a_connection_that_autotask_closed_meanwhile_is_replaced(facing):
 
 
 def test_a_read_is_tried_three_times_and_then_given_up(facing):
-    client, server = facing(resets_at_once, Timeouts(connect=1, read=1, total=5))
+    client, server = facing(resets_at_once)
     broken_client_calls = client.calls
     with pytest.raises(Unavailable):
         client.get("Invoices", 7)
@@ -209,14 +211,13 @@ def test_a_read_that_goes_well_at_the_second_try_is_simply_there(facing):
         server_side["seen"] += 1
 
     server_side = {"seen": 0}
-    client, _ = facing(second_time_lucky, Timeouts(connect=1, read=1, total=5))
+    client, _ = facing(second_time_lucky)
     assert client.get("Invoices", 7) == {"id": 7}
     assert client.calls == 2
 
 
 def test_in_an_outage_few_reads_are_repeated(facing):
-    client, server = facing(resets_at_once, Timeouts(connect=1, read=1, total=5))
-    client._calls._sleep = lambda seconds: None
+    client, server = facing(resets_at_once)
     for _ in range(50):
         with pytest.raises(Unavailable):
             client.get("Invoices", 7)
@@ -234,7 +235,6 @@ def test_an_answer_that_unpacks_to_far_too_much_is_cut_off(facing, write):
     bomb = b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(24)) + packer.flush()
     client, _ = facing(
         lambda wire: wire.answer(bomb, headers=("Content-Encoding: gzip",)),
-        Timeouts(connect=3, read=5, total=8),
     )
     with pytest.raises(Unavailable if write else Permanent, match="too large"):
         client.patch("Invoices", {"id": 7}) if write else client.get("Invoices", 7)
@@ -247,7 +247,7 @@ def test_an_endless_answer_is_cut_off(facing):
         while not wire.stopped.is_set():
             wire.send(b" " * 1024 * 1024)
 
-    client, _ = facing(endless, Timeouts(connect=3, read=5, total=8))
+    client, _ = facing(endless)
     with pytest.raises(Permanent, match="too large"):
         client.get("Invoices", 7)
 
