@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id
-from portal.extensions import db
+from portal.extensions import db, rows_written
 from portal.models import Cause, ExceptionItem, ExceptionState
 
 CLOSED_BY_ITSELF = "Closed by itself: both sides are in order again."
@@ -61,7 +61,7 @@ def close_items(
     """Closes the open items of these records; how many there were."""
     if not subject_keys:
         return 0
-    closed = db.session.execute(
+    return rows_written(
         update(ExceptionItem)
         .where(
             ExceptionItem.tenant_id == current_tenant_id(),
@@ -72,4 +72,3 @@ def close_items(
         )
         .values(state=ExceptionState.RESOLVED, resolved_at=clock.now(), resolution=resolution)
     )
-    return int(closed.rowcount)

@@ -10,7 +10,7 @@ from portal import clock
 from portal.access import audit
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import system_scope, tenant_scope
-from portal.extensions import db
+from portal.extensions import db, rows_written
 from portal.models import (
     LoginSession,
     Membership,
@@ -45,6 +45,7 @@ def begin(
         raise CannotVisit(f"Say why in at least {SHORTEST_REASON} characters.")
     if running(login) is not None:
         raise CannotVisit("You are already inside a partner. Stop that visit first.")
+    started_at = clock.now()
     with tenant_scope(tenant.id):
         visit = SupportVisit(
             tenant_id=tenant.id,
@@ -53,8 +54,8 @@ def begin(
             login_session_id=login.id,
             reason=reason.strip(),
             ticket=ticket.strip(),
-            started_at=clock.now(),
-            expires_at=clock.now() + min(timedelta(minutes=minutes), LONGEST),
+            started_at=started_at,
+            expires_at=started_at + min(timedelta(minutes=minutes), LONGEST),
         )
         db.session.add(visit)
         db.session.flush()
@@ -87,7 +88,7 @@ def running(login: LoginSession) -> SupportVisit | None:
 def stop(visit: SupportVisit, by_user_id: int, request_id: str = "") -> None:
     """Ends a visit, from either side. Safe to call twice. The caller commits."""
     with tenant_scope(visit.tenant_id):
-        ended = db.session.execute(
+        ended = rows_written(
             update(SupportVisit)
             .where(
                 SupportVisit.tenant_id == visit.tenant_id,
@@ -96,7 +97,7 @@ def stop(visit: SupportVisit, by_user_id: int, request_id: str = "") -> None:
             )
             .values(ended_at=clock.now(), ended_by_id=by_user_id)
         )
-        if ended.rowcount:
+        if ended:
             audit.record(actor_of(visit, request_id), "support_visit.stopped", "support_visit", visit.id)
     session.pop(COOKIE_KEY, None)
 

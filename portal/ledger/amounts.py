@@ -3,7 +3,7 @@ from decimal import Decimal
 from sqlalchemy import select, text
 
 from portal.access.tenancy import current_tenant_id
-from portal.extensions import db
+from portal.extensions import db, rows_written
 from portal.ledger.restate import lock_invoices, restate
 from portal.models import Invoice, TotalsMode
 from portal.money import rounded
@@ -53,11 +53,11 @@ def _page(integration_id: int, after: int) -> list[Invoice]:
 def _write(amounts: list[tuple[int, Decimal]]) -> int:
     ids = [invoice_id for invoice_id, _ in amounts]
     lock_invoices(ids)
-    written = db.session.execute(
+    written = rows_written(
         WRITE_AMOUNTS,
         {"tenant_id": current_tenant_id(), "ids": ids, "amounts": [amount for _, amount in amounts]},
     )
-    if written.rowcount:
+    if written:
         restate(ids)
     db.session.expire_all()
-    return int(written.rowcount)
+    return written

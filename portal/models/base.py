@@ -26,7 +26,8 @@ LARGEST_AMOUNT = Decimal("99999999999")
 
 # A rounded amount, and an amount as Autotask sent it. NaN sorts above every number in PostgreSQL, so the
 # bounds below keep it out as well.
-Amount = Annotated[Decimal, mapped_column(Numeric(18, 4))]
+AMOUNT = Numeric(18, 4)
+Amount = Annotated[Decimal, mapped_column(AMOUNT)]
 RawAmount = Annotated[Decimal, mapped_column(Numeric(20, 6))]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Day = Annotated[date, mapped_column(Date)]

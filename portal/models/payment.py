@@ -1,5 +1,4 @@
 from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -115,7 +114,7 @@ class Settlement(TenantOwned, Base):
     )
 
     invoice_id: Mapped[int]
-    amount: Mapped[Decimal] = mapped_column(Amount.__metadata__[0].column.type)
+    amount: Mapped[Amount]
     settled_on: Mapped[date]
     seen_at: Mapped[datetime] = created()
     removed_at: Mapped[datetime | None]

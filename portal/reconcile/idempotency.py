@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
-from portal.extensions import db
+from portal.extensions import db, rows_written
 from portal.models import IdempotencyKey
 
 KEPT = timedelta(days=30)
@@ -49,7 +49,7 @@ def claim(scope: str, key: str, body: dict[str, Any]) -> tuple[IdempotencyKey, b
 
 def forget_old() -> int:
     """Drops this partner's keys that are older than 30 days; how many."""
-    gone = db.session.execute(
+    return rows_written(
         delete(IdempotencyKey).where(
             IdempotencyKey.id.in_(
                 scoped(IdempotencyKey)
@@ -58,4 +58,3 @@ def forget_old() -> int:
             )
         )
     )
-    return int(gone.rowcount)
