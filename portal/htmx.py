@@ -16,7 +16,7 @@ def is_fragment(asked: Request | None = None) -> bool:
     return headers.get("HX-Request") == "true" and not whole
 
 
-def render(page: str, fragment: str, *, status: int = 200, **context: Any) -> Response:
+def render(page: str, fragment: str, /, *, status: int = 200, **context: Any) -> Response:
     """The fragment's template for htmx, else the page's, from the same context and at the same address."""
     return vary(make_response(render_template(fragment if is_fragment() else page, **context), status))
 

@@ -25,7 +25,8 @@ OUTSTANDING_BEFORE = text("""
 OUTSTANDING_CHANGED = text("""
     INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
         old_value, new_value)
-    SELECT i.tenant_id, :run_id, 'invoice', i.id, i.autotask_id, i.number, 'Outstanding', b.old, i.outstanding::text
+    SELECT i.tenant_id, :run_id, 'invoice', i.id, i.autotask_id, i.number, 'Outstanding',
+        CAST(b.old AS numeric(20, 2))::text, i.outstanding::numeric(20, 2)::text
     FROM unnest(CAST(:ids AS bigint[]), CAST(:old AS text[])) AS b (id, old)
     JOIN invoice i ON i.tenant_id = :tenant_id AND i.id = b.id
     WHERE i.outstanding <> CAST(b.old AS numeric)""")

@@ -71,10 +71,21 @@ class Table:
             WHERE t.tenant_id = :tenant_id AND t.integration_id = :integration_id AND t.autotask_id = ANY(:keys)
             ORDER BY t.id FOR UPDATE OF t""")
 
+    def shown(self, of: str, name: str) -> str:
+        """SQL of a value as a person reads it: amounts with at least two decimals, yes and no."""
+        value = f"{of}.{quoted(name)}"
+        kind = self.columns[name]
+        if kind.startswith("numeric"):
+            return (
+                f"CASE WHEN scale(trim_scale({value})) <= 2 THEN round({value}, 2)::text "
+                f"ELSE trim_scale({value})::text END"
+            )
+        return f"CASE WHEN {value} THEN 'yes' ELSE 'no' END" if kind == "boolean" else f"{value}::text"
+
     @cached_property
     def log_changes(self) -> TextClause:
         pairs = ", ".join(
-            f"('{words}', t.{quoted(name)}::text, s.{quoted(name)}::text)"
+            f"('{words}', {self.shown('t', name)}, {self.shown('s', name)})"
             for name, words in self.logged.items()
         )
         return text(f"""

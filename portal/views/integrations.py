@@ -16,7 +16,7 @@ from portal.forms.integration import (
     TotalsForm,
 )
 from portal.models import Integration, SyncKind, SyncTrigger
-from portal.sync import runs
+from portal.sync import promises, runs
 
 pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
 
@@ -153,6 +153,8 @@ def _found() -> Integration:
 def _page(integration: Integration, *, status: int = 200, **forms: Any) -> Any:
     forms.setdefault("identifier_form", IdentifierForm(formdata=None, obj=integration))
     forms.setdefault("totals_form", TotalsForm(formdata=None, obj=integration))
+    rows = promises.table(integration)
+    forms.update(promises=rows, promise_sentence=promises.sentence(rows))
     return render_template("integrations/show.html", about=overview(integration), **forms), status
 
 

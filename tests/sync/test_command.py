@@ -62,7 +62,10 @@ def test_a_refused_press_says_when_the_next_one_is_allowed_and_force_goes_past_i
 
 
 def test_an_autotask_that_does_not_answer_fails_the_run_with_its_reason(
-    connect: Callable[..., Integration], sandbox: Sandbox, partner: Tenant, flask: Callable,
+    connect: Callable[..., Integration],
+    sandbox: Sandbox,
+    partner: Tenant,
+    flask: Callable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("portal.sync.work.SHORT_PAUSES", (0.05,))

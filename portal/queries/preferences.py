@@ -1,0 +1,62 @@
+"""The two manual syncs as the Preferences page shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.models import Integration, SyncChange, SyncKind, SyncRun
+from portal.queries import sync_runs
+from portal.sync import manual, sentences
+
+WHAT = {
+    SyncKind.NEW: (
+        "All customers and invoices created or updated since the last completed read, and never less than the "
+        "last hour. Autotask does not tell when an invoice was edited: amounts and due dates come with Fetch "
+        "Unpaid Invoices."
+    ),
+    SyncKind.UNPAID: (
+        "All unpaid invoices as they are in Autotask now. Every open invoice here that differs (amount, "
+        "outstanding, due date and so on) is corrected."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One manual sync: may it be pressed now, and what the last one changed."""
+
+    kind: str
+    name: str
+    what: str
+    often: str
+    refusal: str | None
+    next_at: datetime | None
+    running: SyncRun | None
+    last: SyncRun | None
+    last_sentence: str
+    changes: Sequence[SyncChange]
+    changed_fields: int
+
+
+def cards(integration: Integration) -> list[Card]:
+    """Fetch New Data and Fetch Unpaid Invoices; none where Autotask is not the primary integration."""
+    return [_card(integration, kind) for kind in manual.LIMITS] if integration.is_primary else []
+
+
+def _card(integration: Integration, kind: SyncKind) -> Card:
+    refusal = manual.refusal(integration, kind)
+    last = manual.last_press(integration, kind)
+    detail = sync_runs.detail(last) if last is not None else None
+    return Card(
+        kind=kind.value,
+        name=manual.NAMES[kind],
+        what=WHAT[kind],
+        often=manual.HOW_OFTEN[kind],
+        refusal=str(refusal) if refusal else None,
+        next_at=refusal.next_at if refusal else None,
+        running=manual.incomplete(integration, kind),
+        last=last,
+        last_sentence=sentences.of_run(last) if last else "",
+        changes=detail.changes[:25] if detail else [],
+        changed_fields=detail.changed_fields if detail else 0,
+    )

@@ -1,0 +1,226 @@
+"""Sync runs as pages show them: the list, one run with its counts, changes and people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import joinedload
+
+from portal import clock
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import (
+    Customer,
+    ExceptionItem,
+    ExceptionState,
+    RunState,
+    SyncChange,
+    SyncKind,
+    SyncRun,
+    SyncTrigger,
+    User,
+)
+from portal.queries import paging
+from portal.queries.text import cleaned, containing
+from portal.sync import counts
+
+KINDS = {
+    SyncKind.ALL: "Everything",
+    SyncKind.NEW: "New data",
+    SyncKind.UNPAID: "Unpaid invoices",
+    SyncKind.CUSTOMERS: "All customers",
+    SyncKind.PDFS: "PDF invoices",
+}
+TRIGGERS = {
+    SyncTrigger.CONNECT: "First sync after connecting",
+    SyncTrigger.SCHEDULE: "By the schedule",
+    SyncTrigger.BUTTON: "By a button",
+    SyncTrigger.RETRY: "Retry",
+    SyncTrigger.COMMAND: "By an operator",
+}
+ITEMS = {
+    counts.CUSTOMERS: "Customers",
+    counts.CONTACTS: "Contacts",
+    counts.INVOICES: "Invoices",
+    counts.LINES: "Line items",
+    counts.PDFS: "PDF invoices",
+}
+SUBJECTS = {"customer": "Customer", "contact": "Contact", "invoice": "Invoice", "line": "Line item"}
+CHANGES_SHOWN = 200
+LEAST_FOR_ESTIMATE = 5.0
+KEYS = (paging.Key(SyncRun.id),)
+
+
+@dataclass(frozen=True)
+class Filter:
+    kind: str = ""
+    state: str = ""
+    words: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "q", "kind", "state")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a person reads of one item's counts."""
+
+    item: str
+    words: str
+    numbers: Mapping[str, int]
+    because: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One run with all that its page shows."""
+
+    run: SyncRun
+    rows: Sequence[Row]
+    changes: Sequence[SyncChange]
+    changed_fields: int
+    exceptions: Sequence[ExceptionItem]
+    now: datetime
+
+    @property
+    def marker(self) -> str:
+        """Changes with every page that the run writes."""
+        return f"{self.run.state}-{self.run.progress_done}-{self.run.api_calls}-{bool(self.run.cancel_requested_at)}"
+
+    @property
+    def took(self) -> timedelta | None:
+        if self.run.started_at is None:
+            return None
+        return (self.run.finished_at or self.now) - self.run.started_at
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long it will still take, told from what is done, once enough is."""
+        done, total, took = self.run.progress_done, self.run.progress_total, self.took
+        if not total or not done or took is None or took.total_seconds() < LEAST_FOR_ESTIMATE:
+            return None
+        return took * max(total - done, 0) / done
+
+    @property
+    def sums(self) -> Mapping[str, int]:
+        return {name: sum(row.numbers.get(name, 0) for row in self.rows) for name in counts.NUMBERS}
+
+
+def filter_from(args: Mapping[str, str]) -> Filter:
+    """The filter of an address; unknown words count as not given."""
+    return Filter(
+        kind=args["kind"] if args.get("kind") in set(SyncKind) else "",
+        state=args["state"] if args.get("state") in set(RunState) else "",
+        words=cleaned(args.get("q")),
+        args=args,
+    )
+
+
+def page(chosen: Filter) -> paging.Page:
+    """Runs, newest first. Words look into who started it, what it changed, and why it failed."""
+    statement = (
+        select(SyncRun).where(SyncRun.tenant_id == current_tenant_id()).options(joinedload(SyncRun.user))
+    )
+    if chosen.kind:
+        statement = statement.where(SyncRun.kind == chosen.kind)
+    if chosen.state:
+        statement = statement.where(SyncRun.state == chosen.state)
+    if chosen.words:
+        statement = statement.where(_mentions(chosen.words))
+    return paging.fetch(statement, KEYS, chosen.args)
+
+
+def _mentions(words: str) -> Any:
+    pattern = containing(words)
+    changed = select(SyncChange.run_id).where(
+        SyncChange.tenant_id == current_tenant_id(),
+        or_(SyncChange.label.ilike(pattern), SyncChange.field.ilike(pattern)),
+    )
+    by = select(User.id).where(or_(User.name.ilike(pattern), User.email.ilike(pattern)))
+    found = [SyncRun.error.ilike(pattern), SyncRun.user_id.in_(by), SyncRun.id.in_(changed)]
+    if words.isdigit() and len(words) < 19:
+        found.append(SyncRun.id == int(words))
+    return or_(*found)
+
+
+def detail(run: SyncRun) -> Detail:
+    """All that one run's page shows."""
+    newest = _changes(run.id).order_by(SyncChange.id.desc()).limit(CHANGES_SHOWN)
+    changes = list(db.session.scalars(newest))
+    return Detail(
+        run=run,
+        rows=rows_of(run),
+        changes=with_names(changes),
+        changed_fields=_count_changes(run.id),
+        exceptions=_exceptions(run.id),
+        now=clock.now(),
+    )
+
+
+def rows_of(run: SyncRun) -> list[Row]:
+    """Items in their order; those that the run did not look at are left out once it has ended."""
+    found = []
+    for item, words in ITEMS.items():
+        held = run.items.get(item, {})
+        numbers = {name: held.get(name, 0) for name in (*counts.NUMBERS, "removed")}
+        if run.is_incomplete or any(numbers.values()):
+            found.append(Row(item, words, numbers, held.get("skipped_because", {})))
+    return found
+
+
+def detail_sums(run: SyncRun) -> Mapping[str, int]:
+    """The run's numbers over all items, for a list."""
+    return {name: sum(held.get(name, 0) for held in run.items.values()) for name in counts.NUMBERS}
+
+
+def _changes(run_id: int) -> Select[tuple[SyncChange]]:
+    return scoped(SyncChange).where(SyncChange.run_id == run_id)
+
+
+def _count_changes(run_id: int) -> int:
+    query = select(func.count()).select_from(SyncChange)
+    return (
+        db.session.scalar(
+            query.where(SyncChange.tenant_id == current_tenant_id(), SyncChange.run_id == run_id)
+        )
+        or 0
+    )
+
+
+def every_change(run_id: int, most: int) -> Iterable[SyncChange]:
+    """All changes of a run for a file, oldest first."""
+    return with_names(list(db.session.scalars(_changes(run_id).order_by(SyncChange.id).limit(most))))
+
+
+def with_names(changes: Sequence[SyncChange]) -> Sequence[SyncChange]:
+    """Customers of moved invoices by name instead of by id."""
+    moved = [change for change in changes if change.subject_type == "invoice" and change.field == "Customer"]
+    if moved:
+        ids = {int(value) for change in moved for value in (change.old_value, change.new_value) if value}
+        names = dict(
+            db.session.execute(
+                select(Customer.id, Customer.name).where(
+                    Customer.tenant_id == current_tenant_id(), Customer.id.in_(ids)
+                )
+            ).all()
+        )
+        for change in moved:
+            db.session.expunge(change)
+            change.old_value = names.get(int(change.old_value or 0))
+            change.new_value = names.get(int(change.new_value or 0))
+    return changes
+
+
+def _exceptions(run_id: int) -> list[ExceptionItem]:
+    return list(
+        db.session.scalars(
+            scoped(ExceptionItem)
+            .where(ExceptionItem.run_id == run_id, ExceptionItem.state == ExceptionState.OPEN)
+            .order_by(ExceptionItem.id.desc())
+            .limit(50)
+        )
+    )

@@ -1,0 +1,172 @@
+"""The seed's table, live: what was promised for each item, and whether it is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from portal import clock
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import (
+    Delivery,
+    DeliveryState,
+    Integration,
+    RunState,
+    SyncKind,
+    SyncRun,
+    SyncSchedule,
+)
+from portal.sync import counts
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# A run needs a while; less than this after it was due is not late.
+GRACE = {SyncKind.NEW: timedelta(minutes=15), SyncKind.PDFS: timedelta(minutes=30), SyncKind.UNPAID: HOUR}
+REAL_TIME_GRACE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One row. `late_by` is None while it is kept; `never` for what is never synced."""
+
+    item: str
+    promise: str
+    run: SyncRun | None = None
+    done_at: datetime | None = None
+    next_at: datetime | None = None
+    late_by: timedelta | None = None
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    words: str = ""
+    never: bool = False
+
+    @property
+    def state(self) -> str:
+        if self.never:
+            return "never"
+        if self.late_by is not None:
+            return "late"
+        return "up_to_date" if self.done_at or self.words else "waiting"
+
+
+def table(integration: Integration, now: datetime | None = None) -> list[Promise]:
+    """The rows for the integration's page."""
+    now = now or clock.now()
+    due = _due(integration)
+    synced = [] if not integration.is_primary else [
+        _row("New invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES, SyncKind.NEW, due, now),
+        _row("Changes to unpaid invoices", "Daily", (SyncKind.UNPAID, SyncKind.ALL), counts.INVOICES,
+             SyncKind.UNPAID, due, now),
+        _row("Line items", "Hourly for new, daily for changed ones", (SyncKind.NEW, SyncKind.UNPAID, SyncKind.ALL),
+             counts.LINES, SyncKind.NEW, due, now),
+        _row("Customers and contacts", "Hourly", (SyncKind.NEW, SyncKind.CUSTOMERS, SyncKind.ALL),
+             counts.CUSTOMERS, SyncKind.NEW, due, now),
+        _row("PDF invoices", "Hourly", (SyncKind.PDFS,), counts.PDFS, SyncKind.PDFS, due, now),
+    ]  # fmt: skip
+    matched = [] if integration.is_primary else [
+        _row("Matching with Autotask's invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES,
+             SyncKind.NEW, due, now),
+    ]  # fmt: skip
+    return [
+        *synced,
+        *matched,
+        _deliveries("Payments", paid=True, now=now),
+        _deliveries("Deleted payments", paid=False, now=now),
+        Promise("Deposits", "Never", never=True),
+        Promise("Archiving invoices and customers", "Never, only by a person", never=True),
+    ]
+
+
+def sentence(promises: list[Promise]) -> str:
+    """ "Up to date: everything arrived when promised.", or what is late."""
+    late = [one for one in promises if one.late_by is not None]
+    if not late:
+        return "Up to date: everything arrived when promised."
+    return "Late: " + ", ".join(one.item.lower() for one in late) + "."
+
+
+def _row(
+    item: str,
+    promise: str,
+    kinds: tuple[SyncKind, ...],
+    counted: str,
+    scheduled: SyncKind,
+    due: Mapping[str, datetime],
+    now: datetime,
+) -> Promise:
+    run = _last_completed(kinds)
+    next_at = due.get(scheduled)
+    numbers = {name: run.items.get(counted, {}).get(name, 0) for name in counts.NUMBERS} if run else {}
+    return Promise(
+        item=item,
+        promise=promise,
+        run=run,
+        done_at=run.finished_at if run else None,
+        next_at=next_at,
+        late_by=_late(scheduled, next_at, now),
+        numbers=numbers,
+    )
+
+
+def _late(kind: SyncKind, next_at: datetime | None, now: datetime) -> timedelta | None:
+    """Late counts from when the oldest run not yet completed was due."""
+    waiting = db.session.scalar(
+        select(func.min(SyncRun.due_at)).where(
+            SyncRun.tenant_id == current_tenant_id(),
+            SyncRun.kind == kind,
+            SyncRun.due_at > func.coalesce(_completed_due(kind), datetime(1970, 1, 1, tzinfo=now.tzinfo)),
+        )
+    )
+    oldest = min((at for at in (waiting, next_at) if at is not None), default=None)
+    if oldest is None or now - oldest < GRACE[kind]:
+        return None
+    return now - oldest
+
+
+def _completed_due(kind: SyncKind) -> object:
+    """When the last completed run began, by the clock or by hand: what was due before is made good."""
+    return (
+        select(func.max(SyncRun.started_at))
+        .where(
+            SyncRun.tenant_id == current_tenant_id(),
+            SyncRun.kind.in_((kind, SyncKind.ALL)),
+            SyncRun.state == RunState.COMPLETED,
+        )
+        .scalar_subquery()
+    )
+
+
+def _last_completed(kinds: tuple[SyncKind, ...]) -> SyncRun | None:
+    return db.session.scalar(
+        scoped(SyncRun)
+        .where(SyncRun.kind.in_(kinds), SyncRun.state == RunState.COMPLETED)
+        .order_by(SyncRun.finished_at.desc())
+        .limit(1)
+    )
+
+
+def _due(integration: Integration) -> dict[str, datetime]:
+    rows = db.session.execute(
+        select(SyncSchedule.kind, SyncSchedule.next_due_at).where(
+            SyncSchedule.tenant_id == current_tenant_id(), SyncSchedule.integration_id == integration.id
+        )
+    )
+    return {row.kind: row.next_due_at for row in rows}
+
+
+def _deliveries(item: str, *, paid: bool, now: datetime) -> Promise:
+    wish = Delivery.wish_paid_on.is_not(None) if paid else Delivery.wish_paid_on.is_(None)
+    mine = (Delivery.tenant_id == current_tenant_id(), wish)
+    waiting = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
+    row = db.session.execute(
+        select(
+            func.max(Delivery.confirmed_at).filter(Delivery.state == DeliveryState.CONFIRMED),
+            func.count().filter(Delivery.state.in_(waiting)),
+            func.min(Delivery.wished_at).filter(Delivery.state.in_(waiting)),
+            func.count().filter(Delivery.state == DeliveryState.CONFIRMED),
+        ).where(*mine)
+    ).one()
+    confirmed_at, on_the_way, oldest, confirmed = row
+    late = now - oldest if oldest is not None and now - oldest > REAL_TIME_GRACE else None
+    words = f"{confirmed:,} confirmed, {on_the_way:,} on the way"
+    return Promise(item, "In real time", done_at=confirmed_at, late_by=late, words=words)

@@ -1,0 +1,93 @@
+"""Runs and filters in words for a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal import formatters
+from portal.autotask.filters import SyncFilters
+from portal.models import Integration, RunState, SyncRun
+from portal.sync import counts
+
+LISTS = {
+    "company_types": "company type",
+    "classifications": "classification",
+    "territories": "territory",
+    "market_segments": "market segment",
+}
+
+
+def of_run(run: SyncRun) -> str:
+    """ "Completed in 41 s: 12 new, 3 changed, 1 needs you.\""""
+    found = results(run.items)
+    if run.state == RunState.WAITING:
+        return f"Waits to go on. {run.error}" if run.error else "Waits for its turn."
+    if run.state == RunState.RUNNING:
+        return f"Running: {found}."
+    took = (run.finished_at - run.started_at) if run.finished_at and run.started_at else None
+    after = f" after {formatters.duration(took)}" if took is not None else ""
+    if run.state == RunState.COMPLETED:
+        return f"Completed in {formatters.duration(took)}: {found}."
+    if run.state == RunState.CANCELLED:
+        return f"Cancelled{after}: {found}."
+    return f"Failed{after}. {run.error or ''}".strip()
+
+
+def results(items: Mapping[str, Any]) -> str:
+    """ "12 new, 3 changed, 1 needs you", or "nothing new"."""
+    whole: counts.Items = {**counts.none_yet(), **items}
+    parts = [
+        f"{number:,} {word}"
+        for number, word in (
+            (counts.total(whole, "created"), "new"),
+            (counts.total(whole, "changed"), "changed"),
+            (counts.total(whole, "removed"), "removed"),
+            (counts.total(whole, "skipped"), "skipped"),
+        )
+        if number
+    ]
+    failed = counts.total(whole, "failed")
+    if failed:
+        parts.append(f"{failed:,} need{'s' if failed == 1 else ''} you")
+    return ", ".join(parts) or "nothing new"
+
+
+def of_filters(stored: Mapping[str, Any], integration: Integration | None = None) -> list[str]:
+    """Each filter as a sentence; "Everything comes in." where there are none."""
+    chosen = SyncFilters.from_dict(stored)
+    if chosen.empty:
+        return ["No filters: everything comes in."]
+    labels = stored_labels(integration)
+    found = [
+        _listed(word, [labels.get(name, {}).get(str(value), str(value)) for value in getattr(chosen, name)])
+        for name, word in LISTS.items()
+        if getattr(chosen, name)
+    ]
+    if chosen.active_only:
+        found.append("Only active customers.")
+    if chosen.contacts == "billing":
+        found.append("Only contacts that Autotask marks as billing contacts.")
+    if chosen.contacts == "field":
+        found.append(
+            f"Only contacts whose field {chosen.contact_field} has the value {chosen.contact_value}."
+        )
+    if chosen.invoices_since:
+        found.append(f"Only invoices created since {formatters.day(chosen.invoices_since)}.")
+    if chosen.skip_zero_totals:
+        found.append("No invoices with a total of zero.")
+    return found
+
+
+def _listed(word: str, values: list[str]) -> str:
+    if len(values) == 1:
+        return f"Only customers with the {word} {values[0]}; those without a {word} stay out."
+    return (
+        f"Only customers with one of these {word}s: {', '.join(values)}; those without a {word} stay out."
+        if not word.endswith("y")
+        else f"Only customers with one of these {word[:-1]}ies: {', '.join(values)}; those without one stay out."
+    )
+
+
+def stored_labels(integration: Integration | None) -> dict[str, dict[str, str]]:
+    """Names of picklist values as they were when the filters were saved: {filter: {value: label}}."""
+    held = (integration.picklists if integration is not None else None) or {}
+    return {name: dict(values) for name, values in held.items()}

@@ -1,0 +1,23 @@
+"""Can I fetch now? The two manual syncs of a primary integration."""
+
+from typing import Any
+
+from flask import Blueprint, abort, render_template
+
+from portal import connect
+from portal.access.permissions import Permission, requires
+from portal.queries import preferences, sync_runs
+
+pages = Blueprint("preferences", __name__, url_prefix="/p/<partner_slug>/integrations/autotask/preferences")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def show() -> Any:
+    integration = connect.current() or abort(404, "Autotask was never connected here.")
+    return render_template(
+        "preferences/show.html",
+        integration=integration,
+        cards=preferences.cards(integration),
+        about=sync_runs,
+    )
