@@ -1,0 +1,175 @@
+"""Every route, every method, every role: closed by default, strangers get 404 (rules 7.1 and 7.2)."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from portal import create_app
+from portal.access.permissions import ROLE_PERMISSIONS, Permission, refuse_unmarked_views
+from portal.extensions import db
+from portal.models import Base
+from tests import factories
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+MARKS = {*Permission, "public", "signed_in", "staff", "api"}
+
+
+@pytest.fixture
+def partners(app):
+    """Two partners, each with an integration, a customer, an invoice and a payment."""
+    with app.app_context():
+        made = {}
+        for slug in ("northwind", "contoso"):
+            partner = made[slug] = factories.tenant(slug)
+            for role in ROLE_PERMISSIONS:
+                factories.member(partner, role, email=f"{role}@{slug}.example")
+            with factories.inside(partner):
+                customer = factories.customer(factories.integration(app), name=f"Customer of {slug}")
+                invoice = factories.invoice(customer, number=f"SECRET-{slug}")
+                factories.payment((invoice, "100.00"))
+        factories.user("kim@portal.example", staff=True)
+        db.session.remove()
+        return made
+
+
+def signed_in(app: Flask, email: str):
+    browser = app.test_client()
+    assert browser.post("/login", data={"email": email, "password": factories.PASSWORD}).status_code == 303
+    return browser
+
+
+def routes(app: Flask, *, partner: bool) -> Iterator[tuple[Rule, str]]:
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint != "static" and ("partner_slug" in rule.arguments) == partner:
+            for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+                yield rule, method
+
+
+def path(app: Flask, rule: Rule, slug: str, number: int = 1) -> str:
+    values = {}
+    for name in rule.arguments:
+        converter = rule._converters[name]
+        if name in ("partner_slug", "slug"):
+            values[name] = slug
+        else:
+            values[name] = number if type(converter).__name__ == "IntegerConverter" else "x"
+    return app.url_map.bind("localhost").build(rule.endpoint, values)
+
+
+def access(app: Flask, rule: Rule) -> str:
+    return app.view_functions[rule.endpoint].access
+
+
+def rows_by_table(superuser) -> dict[str, tuple]:
+    counted = set(Base.metadata.tables) - {"login_session"}
+    return {
+        table: superuser.execute(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t").fetchone()
+        for table in sorted(counted)
+    }
+
+
+def test_every_route_carries_a_known_access_mark(app):
+    for rule in app.url_map.iter_rules():
+        assert access(app, rule) in MARKS, rule
+
+
+def test_the_app_does_not_start_with_a_view_that_carries_no_mark():
+    app = Flask("bare")
+    app.view_functions["static"].__dict__["access"] = "public"
+    app.add_url_rule("/open", "open", lambda: "open to everybody by mistake")
+    with pytest.raises(RuntimeError, match="open"):
+        refuse_unmarked_views(app)
+
+
+def test_a_member_of_another_partner_gets_404_everywhere_and_changes_nothing(app, partners, superuser):
+    owner = signed_in(app, "owner@contoso.example")
+    before = rows_by_table(superuser)
+    for rule, method in routes(app, partner=True):
+        answer = owner.open(path(app, rule, "northwind"), method=method)
+        assert answer.status_code == 404, f"{method} {rule}"
+        assert "SECRET-northwind" not in answer.text
+    assert rows_by_table(superuser) == before
+
+
+def test_a_foreign_id_in_an_own_address_is_an_unknown_one(app, partners, superuser):
+    """Ids of the other partner and ids of nobody get the same answer."""
+    owner = signed_in(app, "owner@contoso.example")
+    with_ids = [(rule, method) for rule, method in routes(app, partner=True) if rule.arguments - {"partner_slug"}]
+    foreign = superuser.execute(
+        "SELECT min(i.id) FROM invoice i JOIN tenant t ON t.id = i.tenant_id WHERE t.slug = 'northwind'"
+    ).fetchone()[0]
+    for rule, method in with_ids:
+        known, unknown = (
+            owner.open(path(app, rule, "contoso", number), method=method).status_code for number in (foreign, 999_999_999)
+        )
+        if "invoices" in str(rule) or "customers" in str(rule):
+            assert known == unknown, f"{method} {rule}"
+
+
+def test_nobody_signed_in_sees_nothing(app, partners):
+    browser = app.test_client()
+    for partner in (True, False):
+        for rule, method in routes(app, partner=partner):
+            if access(app, rule) in ("public", "api"):
+                continue
+            answer = browser.open(path(app, rule, "northwind"), method=method)
+            assert (answer.status_code, answer.location.startswith("/login")) == (303, True), f"{method} {rule}"
+
+
+@pytest.mark.parametrize("role", ROLE_PERMISSIONS)
+def test_a_member_without_the_permission_is_refused_before_anything_happens(app, partners, superuser, role):
+    """Rule 7.1."""
+    member = signed_in(app, f"{role}@northwind.example")
+    before = rows_by_table(superuser)
+    for rule, method in routes(app, partner=True):
+        if access(app, rule) not in ROLE_PERMISSIONS[role]:
+            assert member.open(path(app, rule, "northwind"), method=method).status_code == 403, f"{method} {rule}"
+    assert rows_by_table(superuser) == before
+
+
+def test_staff_without_a_visit_gets_404_at_every_partner(app, partners):
+    staff = signed_in(app, "kim@portal.example")
+    for rule, method in routes(app, partner=True):
+        assert staff.open(path(app, rule, "northwind"), method=method).status_code == 404, f"{method} {rule}"
+
+
+def test_reading_changes_no_row(app, partners, superuser):
+    """GET never changes state (ASVS 3.5.3)."""
+    owner = signed_in(app, "owner@northwind.example")
+    before = rows_by_table(superuser)
+    for rule, method in routes(app, partner=True):
+        if method == "GET":
+            assert owner.get(path(app, rule, "northwind")).status_code < 500, rule
+    assert rows_by_table(superuser) == before
+
+
+@pytest.fixture
+def guarded_app(app, environment):
+    """A second app with form tokens switched on."""
+    other = create_app()
+    other.config["RATELIMIT_ENABLED"] = False
+    yield other
+    with other.app_context():
+        db.engine.dispose()
+
+
+def test_every_form_without_its_token_is_refused(guarded_app, partners, superuser):
+    """ASVS 3.5.1: for every unsafe route but the API, which takes keys instead of cookies."""
+    browser = guarded_app.test_client()
+    for partner in (True, False):
+        for rule, method in routes(guarded_app, partner=partner):
+            if method not in SAFE and access(guarded_app, rule) != "api":
+                answer = browser.open(path(guarded_app, rule, "northwind"), method=method)
+                assert answer.status_code == 400, f"{method} {rule}"
+
+
+def test_every_answer_carries_the_security_headers(app, partners):
+    owner = signed_in(app, "owner@northwind.example")
+    for rule, method in routes(app, partner=True):
+        if method == "GET":
+            headers = owner.get(path(app, rule, "northwind")).headers
+            policy = headers["Content-Security-Policy"]
+            assert "unsafe" not in policy, rule
+            assert headers["X-Content-Type-Options"] == "nosniff", rule
