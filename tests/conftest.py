@@ -5,4 +5,6 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.database",
     "tests.fixtures.web",
+    "tests.fixtures.people",
+    "tests.fixtures.queries",
 ]

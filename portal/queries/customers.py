@@ -1,0 +1,181 @@
+"""Customers as pages show them: who owes what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import case, func, select
+
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import Contact, Customer, Invoice, InvoiceStatus
+from portal.queries import invoices, paging
+from portal.queries.text import cleaned, containing
+
+
+class Order(StrEnum):
+    OWED = "owed"
+    NAME = "name"
+
+
+class Show(StrEnum):
+    CURRENT = "current"
+    OWING = "owing"
+    OVERDUE = "overdue"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True)
+class Filter:
+    today: date
+    show: Show = Show.CURRENT
+    order: Order = Order.OWED
+    words: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "q", "show", "order")
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What one customer owes in its own currency: unpaid invoices, the overdue part, credit left."""
+
+    customer: Customer
+    outstanding: Decimal
+    overdue: Decimal
+    invoices: int
+    credit: Decimal
+
+
+def filter_from(args: Mapping[str, str], today: date) -> Filter:
+    """The filter of an address; what cannot be read counts as not given."""
+    return Filter(
+        today=today,
+        show=Show(args["show"]) if args.get("show") in set(Show) else Show.CURRENT,
+        order=Order(args["order"]) if args.get("order") in set(Order) else Order.OWED,
+        words=cleaned(args.get("q")),
+        args=args,
+    )
+
+
+def page(chosen: Filter) -> paging.Page:
+    """One page of Balances: who owes most first, or by name."""
+    owed = _owed(chosen.today)
+    columns = [owed.c[name] for name in ("outstanding", "overdue", "invoices", "credit")]
+    amounts = [func.coalesce(column, 0).label(column.name) for column in columns]
+    statement = _narrowed(select(Customer, *amounts), owed, chosen)
+    if chosen.order == Order.NAME:
+        keys: tuple[paging.Key, ...] = (paging.Key(Customer.name, str), paging.Key(Customer.id))
+        found = paging.fetch(statement, keys, chosen.args, ascending=True)
+    else:
+        keys = (paging.Key(amounts[0], Decimal), paging.Key(Customer.id))
+        found = paging.fetch(statement, keys, chosen.args)
+    return paging.Page([Balance(*row) for row in found.rows], found.newer, found.older)
+
+
+def count(chosen: Filter) -> int:
+    """How many customers the filter holds."""
+    owed = _owed(chosen.today)
+    return db.session.scalar(_narrowed(select(func.count()).select_from(Customer), owed, chosen)) or 0
+
+
+def balances_of(customer_id: int, today: date) -> list[invoices.Total]:
+    """What one customer owes, one Total per currency; voided and archived invoices do not count."""
+    rows = db.session.execute(
+        select(Invoice.currency, *invoices.sums(today))
+        .where(
+            Invoice.tenant_id == current_tenant_id(),
+            Invoice.customer_id == customer_id,
+            Invoice.archived_at.is_(None),
+            Invoice.status.in_((*invoices.UNPAID, InvoiceStatus.CREDIT)),
+        )
+        .group_by(Invoice.currency)
+        .order_by(Invoice.currency)
+    ).all()
+    return [invoices.Total(*row) for row in rows]
+
+
+def contacts_of(customer_id: int) -> Sequence[Contact]:
+    """The people who get a customer's invoices, billing contacts first."""
+    return db.session.scalars(
+        scoped(Contact)
+        .where(Contact.customer_id == customer_id)
+        .order_by(Contact.billing.desc(), Contact.active.desc(), Contact.last_name, Contact.id)
+        .limit(100)
+    ).all()
+
+
+def paying(words: str, most: int = 20) -> Sequence[Customer]:
+    """Customers to choose from when recording a payment: those with unpaid invoices, by name."""
+    owing = (
+        select(Invoice.id)
+        .where(
+            Invoice.tenant_id == Customer.tenant_id,
+            Invoice.customer_id == Customer.id,
+            Invoice.status.in_(invoices.UNPAID),
+            Invoice.archived_at.is_(None),
+        )
+        .exists()
+    )
+    statement = scoped(Customer).where(owing)
+    if words:
+        statement = statement.where(Customer.name.ilike(containing(words)))
+    return db.session.scalars(statement.order_by(Customer.name, Customer.id).limit(most)).all()
+
+
+def _owed(today: date) -> Any:
+    """Sums by customer and currency over invoices that are not archived."""
+    unpaid = Invoice.status.in_(invoices.UNPAID)
+    late = invoices.is_overdue(today)
+    credit = Invoice.status == InvoiceStatus.CREDIT
+    return (
+        select(
+            Invoice.customer_id,
+            Invoice.currency,
+            func.sum(case((unpaid, Invoice.outstanding), else_=0)).label("outstanding"),
+            func.sum(case((late, Invoice.outstanding), else_=0)).label("overdue"),
+            func.count().filter(unpaid).label("invoices"),
+            func.sum(case((credit, Invoice.outstanding), else_=0)).label("credit"),
+        )
+        .where(Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None), unpaid | credit)
+        .group_by(Invoice.customer_id, Invoice.currency)
+        .subquery("owed")
+    )
+
+
+def _narrowed(statement: Any, owed: Any, chosen: Filter) -> Any:
+    statement = statement.outerjoin(
+        owed, (owed.c.customer_id == Customer.id) & (owed.c.currency == Customer.currency)
+    ).where(Customer.tenant_id == current_tenant_id())
+    archived = Customer.archived_at.is_not(None)
+    statement = statement.where(archived if chosen.show == Show.ARCHIVED else ~archived)
+    if chosen.show == Show.OWING:
+        statement = statement.where(owed.c.outstanding > 0)
+    if chosen.show == Show.OVERDUE:
+        statement = statement.where(owed.c.overdue > 0)
+    if chosen.words:
+        statement = statement.where(Customer.name.ilike(containing(chosen.words)))
+    return statement
+
+
+def totals(chosen: Filter) -> list[invoices.Total]:
+    """What the customers of the filter owe together, one Total per currency."""
+    owed = _owed(chosen.today)
+    ids = _narrowed(select(Customer.id), owed, chosen)
+    rows = db.session.execute(
+        select(Invoice.currency, *invoices.sums(chosen.today))
+        .where(
+            Invoice.tenant_id == current_tenant_id(),
+            Invoice.archived_at.is_(None),
+            Invoice.status.in_((*invoices.UNPAID, InvoiceStatus.CREDIT)),
+            Invoice.customer_id.in_(ids),
+        )
+        .group_by(Invoice.currency)
+        .order_by(Invoice.currency)
+    ).all()
+    return [invoices.Total(*row) for row in rows]

@@ -1,0 +1,204 @@
+"""Is anything wrong, and what is owed?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import case, extract, func, select
+
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.formatters import MONTHS
+from portal.models import (
+    INCOMPLETE,
+    Agreement,
+    ExceptionItem,
+    ExceptionState,
+    Integration,
+    Invoice,
+    Payment,
+    RunState,
+    SyncRun,
+    SyncSchedule,
+)
+from portal.money import ZERO
+from portal.queries.invoices import UNPAID
+
+COMPARED = (Agreement.AGREES, Agreement.WAITING, Agreement.DIFFERS, Agreement.MISSING)
+AGES = (("not_due", "Not due yet"), ("to_30", "1 to 30 days"), ("to_60", "31 to 60 days"),
+        ("to_90", "61 to 90 days"), ("over_90", "Over 90 days"))  # fmt: skip
+MONTHS_SHOWN = 6
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many invoices both sides say the same about, of those that both sides have."""
+
+    agreeing: int
+    compared: int
+    waiting: int
+    differing: int
+    missing: int
+    needing: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    label: str
+    amount: Decimal
+    tone: str = ""
+    url: str = ""
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Receivables by age and money collected by month, in one currency."""
+
+    currency: str
+    ages: Sequence[Bar]
+    months: Sequence[Bar]
+
+    @property
+    def outstanding(self) -> Decimal:
+        return sum((bar.amount for bar in self.ages), ZERO)
+
+
+@dataclass(frozen=True)
+class Syncs:
+    """The partner's integration, its last completed read, the one under way, and the next."""
+
+    integration: Integration | None
+    last: SyncRun | None
+    running: SyncRun | None
+    failed: SyncRun | None
+    next_due_at: Any
+
+
+def comparison() -> Comparison:
+    """Counts over invoices that are not archived."""
+    rows = db.session.execute(
+        select(Invoice.agreement, func.count())
+        .where(Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None))
+        .group_by(Invoice.agreement)
+    )
+    counts: dict[str, int] = dict(rows)
+    needing = db.session.scalar(
+        select(func.count()).where(
+            ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == ExceptionState.OPEN
+        )
+    )
+    return Comparison(
+        agreeing=counts.get(Agreement.AGREES, 0),
+        compared=sum(counts.get(agreement, 0) for agreement in COMPARED),
+        waiting=counts.get(Agreement.WAITING, 0),
+        differing=counts.get(Agreement.DIFFERS, 0),
+        missing=counts.get(Agreement.MISSING, 0),
+        needing=needing or 0,
+    )
+
+
+def attention() -> Sequence[ExceptionItem]:
+    """The open exceptions that were opened first."""
+    return db.session.scalars(
+        scoped(ExceptionItem)
+        .where(ExceptionItem.state == ExceptionState.OPEN)
+        .order_by(ExceptionItem.first_seen_at, ExceptionItem.id)
+        .limit(SHOWN)
+    ).all()
+
+
+def figures(today: date, default_currency: str) -> list[Figures]:
+    """Receivables and collections, one per currency that has any; the partner's own currency first."""
+    ages, months = _ages(today), _collected(today)
+    currencies = sorted({*ages, *months}, key=lambda currency: (currency != default_currency, currency))
+    return [
+        Figures(currency, ages.get(currency, _age_bars({})), _month_bars(months.get(currency, {}), today))
+        for currency in currencies
+    ]
+
+
+def syncs() -> Syncs:
+    """What is connected, and when it was and will be read."""
+    return Syncs(
+        integration=db.session.scalar(scoped(Integration).order_by(Integration.id).limit(1)),
+        last=_latest(SyncRun.state == RunState.COMPLETED),
+        running=_latest(SyncRun.state.in_(INCOMPLETE)),
+        failed=_latest(SyncRun.state == RunState.FAILED),
+        next_due_at=db.session.scalar(
+            select(func.min(SyncSchedule.next_due_at)).where(SyncSchedule.tenant_id == current_tenant_id())
+        ),
+    )
+
+
+def _latest(condition: Any) -> SyncRun | None:
+    return db.session.scalar(scoped(SyncRun).where(condition).order_by(SyncRun.id.desc()).limit(1))
+
+
+def _ages(today: date) -> dict[str, list[Bar]]:
+    late = func.coalesce(today - Invoice.due_on, 0)
+    group = case((late <= 0, "not_due"), (late <= 30, "to_30"), (late <= 60, "to_60"), (late <= 90, "to_90"),
+                 else_="over_90")  # fmt: skip
+    rows = db.session.execute(
+        select(Invoice.currency, group.label("age"), func.sum(Invoice.outstanding))
+        .where(
+            Invoice.tenant_id == current_tenant_id(),
+            Invoice.archived_at.is_(None),
+            Invoice.status.in_(UNPAID),
+        )
+        .group_by(Invoice.currency, "age")
+    )
+    sums: dict[str, dict[str, Decimal]] = {}
+    for currency, age, amount in rows:
+        sums.setdefault(currency, {})[age] = amount
+    return {currency: _age_bars(by_age) for currency, by_age in sums.items()}
+
+
+def _age_bars(by_age: dict[str, Decimal]) -> list[Bar]:
+    tones = {"not_due": "", "over_90": "risk"}
+    return [Bar(label, by_age.get(age, ZERO), tones.get(age, "attention")) for age, label in AGES]
+
+
+def _collected(today: date) -> dict[str, dict[tuple[int, int], Decimal]]:
+    year, month = extract("year", Payment.paid_on), extract("month", Payment.paid_on)
+    rows = db.session.execute(
+        select(Payment.currency, year, month, func.sum(Payment.amount))
+        .where(
+            Payment.tenant_id == current_tenant_id(),
+            Payment.deleted_at.is_(None),
+            Payment.paid_on >= _months(today)[0],
+            Payment.paid_on < _month_after(today),
+        )
+        .group_by(Payment.currency, year, month)
+    )
+    sums: dict[str, dict[tuple[int, int], Decimal]] = {}
+    for currency, in_year, in_month, amount in rows:
+        sums.setdefault(currency, {})[(int(in_year), int(in_month))] = amount
+    return sums
+
+
+def _month_bars(by_month: dict[tuple[int, int], Decimal], today: date) -> list[Bar]:
+    return [
+        Bar(
+            MONTHS[first.month - 1],
+            by_month.get((first.year, first.month), ZERO),
+            current=first.month == today.month,
+        )
+        for first in _months(today)
+    ]
+
+
+def _months(today: date) -> list[date]:
+    """First days of the months shown, oldest first."""
+    first, found = today.replace(day=1), []
+    for _ in range(MONTHS_SHOWN):
+        found.append(first)
+        first = (first - timedelta(days=1)).replace(day=1)
+    return found[::-1]
+
+
+def _month_after(today: date) -> date:
+    return (today.replace(day=28) + timedelta(days=4)).replace(day=1)

@@ -1,0 +1,134 @@
+"""All that a page shows about one invoice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import aliased
+
+from portal import ledger
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import (
+    CreditApplication,
+    Delivery,
+    ExceptionItem,
+    ExceptionState,
+    Integration,
+    Invoice,
+    InvoiceLine,
+    InvoicePdf,
+    TotalsMode,
+)
+from portal.queries import arrivals, history, payments
+
+
+@dataclass(frozen=True)
+class Credit:
+    """A credit application with the number of the invoice on its other side."""
+
+    application: CreditApplication
+    other: Invoice
+
+
+@dataclass(frozen=True)
+class Detail:
+    invoice: Invoice
+    integration: Integration | None
+    delivery: Delivery | None
+    lines: Sequence[InvoiceLine]
+    journeys: Sequence[arrivals.Journey]
+    credits: Sequence[Credit]
+    exceptions: Sequence[ExceptionItem]
+    pdf: InvoicePdf | None
+    history: Sequence[history.Entry]
+
+    @property
+    def theirs(self) -> Decimal:
+        """The amount due as Autotask's own total and tax make it."""
+        invoice = self.invoice
+        mode = self.integration.totals_mode if self.integration else TotalsMode.WITH_TAX
+        return ledger.amount_due(invoice.total_raw, invoice.tax_raw, mode, invoice.currency)
+
+    @property
+    def latest(self) -> arrivals.Journey | None:
+        """The payment that was recorded or deleted last."""
+        return max(self.journeys, key=lambda journey: journey.touched_at, default=None)
+
+    @property
+    def is_on_the_way(self) -> bool:
+        return self.delivery is not None and self.delivery.state in arrivals.ON_THE_WAY
+
+
+def of(invoice: Invoice) -> Detail:
+    """Everything about one invoice, in a fixed number of queries."""
+    journeys = payments.of_invoice(invoice.id)
+    return Detail(
+        invoice=invoice,
+        integration=_integration(invoice),
+        delivery=delivery_of(invoice.id),
+        lines=_lines(invoice.id),
+        journeys=journeys,
+        credits=_credits(invoice),
+        exceptions=_exceptions(invoice.id),
+        pdf=db.session.scalar(scoped(InvoicePdf).where(InvoicePdf.invoice_id == invoice.id)),
+        history=history.of_invoice(invoice.id, [journey.payment.id for journey in journeys]),
+    )
+
+
+def delivery_of(invoice_id: int) -> Delivery | None:
+    """What Autotask is to be told about this invoice."""
+    return db.session.scalar(scoped(Delivery).where(Delivery.invoice_id == invoice_id))
+
+
+def marker(invoice: Invoice, delivery: Delivery | None) -> str:
+    """Changes whenever the page's state does: a poll that knows it needs no new fragment."""
+    state = f"{delivery.wish_version}{delivery.state}{delivery.attempts}" if delivery else "-"
+    return f"{state}.{invoice.agreement}.{invoice.outstanding}"
+
+
+def _integration(invoice: Invoice) -> Integration | None:
+    if invoice.integration_id is None:
+        return None
+    return db.session.get(Integration, (invoice.tenant_id, invoice.integration_id))
+
+
+def _lines(invoice_id: int) -> Sequence[InvoiceLine]:
+    return db.session.scalars(
+        scoped(InvoiceLine)
+        .where(InvoiceLine.invoice_id == invoice_id)
+        .order_by(InvoiceLine.sort_order.asc().nulls_last(), InvoiceLine.item_on, InvoiceLine.id)
+    ).all()
+
+
+def _credits(invoice: Invoice) -> list[Credit]:
+    other = aliased(Invoice)
+    is_credit = CreditApplication.credit_invoice_id == invoice.id
+    rows: Any = db.session.execute(
+        select(CreditApplication, other)
+        .join(
+            other,
+            (other.tenant_id == CreditApplication.tenant_id)
+            & or_(
+                is_credit & (other.id == CreditApplication.invoice_id),
+                (CreditApplication.invoice_id == invoice.id)
+                & (other.id == CreditApplication.credit_invoice_id),
+            ),
+        )
+        .where(
+            CreditApplication.tenant_id == current_tenant_id(),
+            or_(is_credit, CreditApplication.invoice_id == invoice.id),
+        )
+        .order_by(CreditApplication.id.desc())
+    )
+    return [Credit(*row) for row in rows]
+
+
+def _exceptions(invoice_id: int) -> Sequence[ExceptionItem]:
+    return db.session.scalars(
+        scoped(ExceptionItem)
+        .where(ExceptionItem.invoice_id == invoice_id, ExceptionItem.state == ExceptionState.OPEN)
+        .order_by(ExceptionItem.id)
+    ).all()

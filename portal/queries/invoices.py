@@ -1,0 +1,164 @@
+"""Invoices as pages show them: the list, its totals, and all that belongs to one invoice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.orm import contains_eager
+
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import Agreement, Customer, Invoice, InvoiceStatus
+from portal.queries import paging
+from portal.queries.text import cleaned, containing
+
+UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
+KEYS = (paging.Key(Invoice.issued_on, date.fromisoformat), paging.Key(Invoice.id))
+
+
+class Show(StrEnum):
+    """What a list of invoices is narrowed to."""
+
+    ALL = "all"
+    UNPAID = "unpaid"
+    OVERDUE = "overdue"
+    PART_PAID = "part_paid"
+    PAID = "paid"
+    CREDIT = "credit"
+    VOIDED = "voided"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The filter in force; `today` is the partner's own day."""
+
+    today: date
+    show: Show = Show.UNPAID
+    agreement: Agreement | None = None
+    words: str = ""
+    customer_id: int | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "q", "show", "agreement")
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many invoices of one currency, and what is owed, overdue and left of credits."""
+
+    currency: str
+    invoices: int
+    outstanding: Decimal
+    overdue: Decimal
+    overdue_invoices: int
+    credit: Decimal
+
+
+def filter_from(args: Mapping[str, str], today: date) -> Filter:
+    """The filter of an address; unknown words count as not given. A search looks at all states by default."""
+    words = cleaned(args.get("q"))
+    usual = Show.ALL if words else Show.UNPAID
+    agreement = args.get("agreement", "")
+    return Filter(
+        today=today,
+        show=Show(args["show"]) if args.get("show") in set(Show) else usual,
+        agreement=Agreement(agreement) if agreement in set(Agreement) else None,
+        words=words,
+        args=args,
+    )
+
+
+def page(chosen: Filter) -> paging.Page:
+    """One page of invoices with their customers, newest first."""
+    statement = _narrowed(select(Invoice), chosen).options(contains_eager(Invoice.customer))
+    return paging.fetch(statement, KEYS, chosen.args)
+
+
+def every(chosen: Filter, most: int) -> Sequence[Invoice]:
+    """At most `most` invoices of the filter with their customers, newest first: for downloads."""
+    statement = _narrowed(select(Invoice), chosen).options(contains_eager(Invoice.customer))
+    return db.session.scalars(
+        statement.order_by(Invoice.issued_on.desc(), Invoice.id.desc()).limit(most)
+    ).all()
+
+
+def totals(chosen: Filter) -> list[Total]:
+    """The sums of the filter in force, one per currency."""
+    statement = _narrowed(select(Invoice.currency, *sums(chosen.today)), chosen)
+    rows = db.session.execute(statement.group_by(Invoice.currency).order_by(Invoice.currency)).all()
+    return [Total(*row) for row in rows]
+
+
+def sums(today: date) -> list[Any]:
+    """Columns in the order of Total, after the currency."""
+    unpaid = Invoice.status.in_(UNPAID)
+    late = is_overdue(today)
+    return [
+        func.count(),
+        func.coalesce(func.sum(case((unpaid, Invoice.outstanding), else_=0)), 0),
+        func.coalesce(func.sum(case((late, Invoice.outstanding), else_=0)), 0),
+        func.count().filter(late),
+        func.coalesce(
+            func.sum(case((Invoice.status == InvoiceStatus.CREDIT, Invoice.outstanding), else_=0)), 0
+        ),
+    ]
+
+
+def is_overdue(today: date) -> Any:
+    """Unpaid and due before today in the partner's zone."""
+    return and_(Invoice.status.in_(UNPAID), Invoice.due_on < today)
+
+
+def _narrowed(statement: Any, chosen: Filter) -> Any:
+    statement = statement.join(Invoice.customer).where(Invoice.tenant_id == current_tenant_id())
+    statement = statement.where(*_shown(chosen))
+    if chosen.agreement is not None:
+        statement = statement.where(Invoice.agreement == chosen.agreement)
+    if chosen.customer_id is not None:
+        statement = statement.where(Invoice.customer_id == chosen.customer_id)
+    if chosen.words:
+        pattern = containing(chosen.words)
+        statement = statement.where(or_(Invoice.number.ilike(pattern), Customer.name.ilike(pattern)))
+    return statement
+
+
+def _shown(chosen: Filter) -> list[Any]:
+    if chosen.show == Show.ARCHIVED:
+        return [Invoice.archived_at.is_not(None)]
+    here = Invoice.archived_at.is_(None)
+    if chosen.show == Show.ALL:
+        return [here]
+    if chosen.show == Show.UNPAID:
+        return [here, Invoice.status.in_(UNPAID)]
+    if chosen.show == Show.OVERDUE:
+        return [here, is_overdue(chosen.today)]
+    return [here, Invoice.status == chosen.show.value]
+
+
+def unpaid_of(customer_id: int) -> Sequence[Invoice]:
+    """A customer's unpaid invoices, oldest due first."""
+    return db.session.scalars(
+        scoped(Invoice)
+        .where(Invoice.customer_id == customer_id, Invoice.status.in_(UNPAID), Invoice.archived_at.is_(None))
+        .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)
+    ).all()
+
+
+def credits_of(customer_id: int) -> Sequence[Invoice]:
+    """A customer's credits, newest first."""
+    return db.session.scalars(
+        scoped(Invoice)
+        .where(
+            Invoice.customer_id == customer_id,
+            Invoice.status == InvoiceStatus.CREDIT,
+            Invoice.archived_at.is_(None),
+        )
+        .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+    ).all()

@@ -1,0 +1,128 @@
+"""What the form for recording a payment needs to know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from werkzeug.exceptions import NotFound
+
+from portal.access.tenancy import current_tenant_id, find_or_404
+from portal.extensions import db
+from portal.forms.payment import Row
+from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
+from portal.money import ZERO, plain
+from portal.queries import invoices
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to be paid: a customer's open invoices of one currency, perhaps one of them first."""
+
+    customer: Customer
+    currency: str
+    currencies: Sequence[str]
+    rows: Sequence[Row]
+    first: Invoice | None
+
+    @property
+    def owed(self) -> Decimal:
+        return sum((row.invoice.outstanding for row in self.rows), ZERO)
+
+    @property
+    def suggested(self) -> str:
+        """The amount to begin with: what is owed on the invoice that was asked for."""
+        return plain(self.first.outstanding, self.currency) if self.first and self.first.is_payable else ""
+
+
+def choice(args: Mapping[str, str]) -> Choice | None:
+    """What an address or a form chose: `invoice`, or `customer` and perhaps `currency`.
+
+    None when neither is given; NotFound for unknown and foreign ones.
+    """
+    first = find_or_404(Invoice, _id(args["invoice"])) if args.get("invoice") else None
+    if first is None and not args.get("customer"):
+        return None
+    customer = find_or_404(Customer, first.customer_id if first else _id(args["customer"]))
+    unpaid = invoices.unpaid_of(customer.id)
+    currencies = sorted({invoice.currency for invoice in unpaid})
+    currency = _currency(args.get("currency", ""), customer, currencies, first)
+    rows = rows_for(
+        [invoice for invoice in unpaid if invoice.currency == currency], first.id if first else None
+    )
+    return Choice(customer, currency, currencies, rows, first)
+
+
+def choice_or_404(args: Mapping[str, str]) -> Choice:
+    """The same for a form that was sent: without a choice there is nothing to record."""
+    found = choice(args)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise NotFound
+    return int(text)
+
+
+def _currency(wanted: str, customer: Customer, currencies: Sequence[str], first: Invoice | None) -> str:
+    if first is not None:
+        return first.currency
+    for currency in (wanted, customer.currency, *currencies):
+        if currency in currencies:
+            return currency
+    return customer.currency
+
+
+def rows_for(open_invoices: Sequence[Invoice], first_id: int | None = None) -> list[Row]:
+    """The allocation table, the invoice that was asked for on top."""
+    latest = _latest_paid_on([invoice.id for invoice in open_invoices])
+    rows = [Row(invoice, latest.get(invoice.id)) for invoice in open_invoices]
+    return sorted(rows, key=lambda row: row.invoice.id != first_id)
+
+
+def will_show(row: Row, paid_on: date | None) -> str:
+    """What Autotask will show for this invoice if the row is recorded as it stands."""
+    if not row.amount:
+        return ""
+    if row.amount < row.invoice.outstanding:
+        return when_part(row.invoice)
+    last = max(filter(None, (paid_on, row.latest_paid_on)), default=None)
+    return when_full(row.invoice, f"{last:%-d %b %Y}" if last else "that day")
+
+
+def when_full(invoice: Invoice, day: str = "{day}") -> str:
+    if invoice.agreement == Agreement.PORTAL_ONLY:
+        return f"{invoice.number} is paid; it exists only here."
+    return f"Autotask will show {invoice.number} as paid on {day}."
+
+
+def when_part(invoice: Invoice) -> str:
+    if invoice.agreement == Agreement.PORTAL_ONLY:
+        return f"{invoice.number} stays part paid; it exists only here."
+    return f"{invoice.number} stays unpaid in Autotask until it is fully paid."
+
+
+def _latest_paid_on(invoice_ids: Sequence[int]) -> dict[int, date]:
+    """The last day money came for each invoice so far: the paid date can only move forward from there."""
+    tenant_id = current_tenant_id()
+    paid = (
+        select(Allocation.invoice_id, func.max(Payment.paid_on))
+        .join(Payment, (Payment.tenant_id == Allocation.tenant_id) & (Payment.id == Allocation.payment_id))
+        .where(Allocation.tenant_id == tenant_id, Allocation.invoice_id.in_(invoice_ids))
+        .where(Payment.deleted_at.is_(None))
+        .group_by(Allocation.invoice_id)
+    )
+    credited = (
+        select(CreditApplication.invoice_id, func.max(CreditApplication.applied_on))
+        .where(CreditApplication.tenant_id == tenant_id, CreditApplication.invoice_id.in_(invoice_ids))
+        .where(CreditApplication.removed_at.is_(None))
+        .group_by(CreditApplication.invoice_id)
+    )
+    latest: dict[int, date] = {}
+    for invoice_id, day in [*db.session.execute(paid), *db.session.execute(credited)]:
+        latest[invoice_id] = max(day, latest.get(invoice_id, day))
+    return latest

@@ -1,0 +1,24 @@
+"""Home: is anything wrong, and what is owed?"""
+
+from typing import Any
+
+from flask import Blueprint, g
+
+from portal import clock, htmx
+from portal.access.permissions import Permission, requires
+from portal.queries import home
+
+pages = Blueprint("home", __name__, url_prefix="/p/<partner_slug>")
+
+
+@pages.get("/")
+@requires(Permission.VIEW)
+def show() -> Any:
+    return htmx.render(
+        "home/show.html",
+        "home/_detail.html",
+        comparison=home.comparison(),
+        attention=home.attention(),
+        figures=home.figures(clock.today(g.partner.time_zone), g.partner.default_currency),
+        syncs=home.syncs(),
+    )

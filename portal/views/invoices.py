@@ -1,0 +1,79 @@
+"""Invoices: the list, one invoice, its PDF."""
+
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, g, request
+
+from portal import clock, downloads, htmx, polls
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.models import Invoice
+from portal.money import rounded
+from portal.queries import invoice_detail, invoices
+from portal.serializers import number, paid_on
+
+pages = Blueprint("invoices", __name__, url_prefix="/p/<partner_slug>/invoices")
+
+MOST_IN_A_FILE = 50_000
+COLUMNS = (
+    "Number", "Autotask ID", "Customer", "Issued", "Due", "Currency", "Amount due", "Paid", "Credited",
+    "Settled in Autotask", "Outstanding", "Status", "Agreement",
+)  # fmt: skip
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    chosen = invoices.filter_from(request.args, today())
+    return htmx.render(
+        "invoices/index.html",
+        "invoices/_table.html",
+        chosen=chosen,
+        listed=invoices.page(chosen),
+        totals=invoices.totals(chosen),
+    )
+
+
+@pages.get("/export.csv")
+@requires(Permission.EXPORT)
+def export() -> Any:
+    rows = invoices.every(invoices.filter_from(request.args, today()), MOST_IN_A_FILE)
+    return downloads.table("invoices.csv", COLUMNS, map(_cells, rows))
+
+
+@pages.get("/<int:invoice_id>")
+@requires(Permission.VIEW)
+def show(invoice_id: int) -> Any:
+    invoice = find_or_404(Invoice, invoice_id)
+    delivery = invoice_detail.delivery_of(invoice_id)
+    marker = invoice_detail.marker(invoice, delivery)
+    return polls.unchanged(marker) or htmx.render(
+        "invoices/show.html",
+        "invoices/_detail.html",
+        detail=invoice_detail.of(invoice),
+        marker=marker,
+        paid_on=paid_on(invoice, delivery),
+        today=today(),
+        number=number,
+    )
+
+
+def today() -> date:
+    """The partner's own day."""
+    return clock.today(g.partner.time_zone)
+
+
+def _cells(row: Invoice) -> tuple[object, ...]:
+    amounts = (row.amount_due, row.paid_amount, row.credited_amount, row.settled_amount, row.outstanding)
+    return (
+        row.number,
+        row.autotask_id,
+        row.customer.name,
+        row.issued_on,
+        row.due_on,
+        row.currency,
+        *(rounded(amount, row.currency) for amount in amounts),
+        row.status,
+        row.agreement,
+    )

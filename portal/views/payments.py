@@ -1,0 +1,151 @@
+"""Payments: the list, one payment on its way to Autotask, recording and deleting one."""
+
+from typing import Any
+
+from flask import Blueprint, flash, g, request, url_for
+
+from portal import clock, formatters, htmx, polls, queue
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.forms.payment import DeletionForm, PaymentForm
+from portal.models import Payment
+from portal.money import minor_units
+from portal.queries import customers, payment_form, payments
+from portal.queries.text import cleaned
+from portal.reconcile import form_keys
+from portal.reconcile import payments as recording
+from portal.reconcile.idempotency import KeyReused
+from portal.reconcile.payments import NewPayment, PaymentRefused
+
+pages = Blueprint("payments", __name__, url_prefix="/p/<partner_slug>/payments")
+
+USED_KEY = "This form already recorded a payment. Look at it under Payments before you record another one."
+LOST_KEY = "Something was lost on the way. Check what you typed, then send this form once more."
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    chosen = payments.filter_from(request.args)
+    return htmx.render(
+        "payments/index.html",
+        "payments/_table.html",
+        chosen=chosen,
+        listed=payments.page(chosen),
+        totals=payments.totals(chosen),
+    )
+
+
+@pages.get("/<int:payment_id>")
+@requires(Permission.VIEW)
+def show(payment_id: int) -> Any:
+    journey = payments.one(find_or_404(Payment, payment_id))
+    return polls.unchanged(journey.marker) or htmx.render(
+        "payments/show.html", "payments/_detail.html", journey=journey
+    )
+
+
+@pages.get("/new")
+@requires(Permission.RECORD_PAYMENTS)
+def new() -> Any:
+    choice = payment_form.choice(request.args)
+    if choice is None:
+        words = cleaned(request.args.get("q"))
+        return htmx.render(
+            "payments/choose.html", "payments/_choose.html", words=words, customers=customers.paying(words)
+        )
+    form = PaymentForm(formdata=None, paid_on=clock.today(g.partner.time_zone))
+    form.begin_anew()
+    form.amount.data = choice.suggested
+    form.take_rows(choice.rows, {})
+    return _form(form, choice)
+
+
+@pages.post("")
+@requires(Permission.RECORD_PAYMENTS)
+def create() -> Any:
+    choice = payment_form.choice_or_404(request.form)
+    form = PaymentForm()
+    form.take_rows(choice.rows, request.form)
+    payment = _recorded(form, choice.currency)
+    if payment is None:
+        return _form(form, choice, 422)
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    flash(f"Payment of {formatters.money(payment.amount, payment.currency)} recorded.", "success")
+    return htmx.redirect(url_for("payments.show", payment_id=payment.id))
+
+
+@pages.get("/<int:payment_id>/delete")
+@requires(Permission.DELETE_PAYMENTS)
+def confirm_deletion(payment_id: int) -> Any:
+    journey = payments.one(find_or_404(Payment, payment_id))
+    return _deletion(DeletionForm(formdata=None), journey)
+
+
+@pages.post("/<int:payment_id>/delete")
+@requires(Permission.DELETE_PAYMENTS)
+def destroy(payment_id: int) -> Any:
+    payment = find_or_404(Payment, payment_id)
+    form = DeletionForm()
+    if not form.validate() or not _deleted(form, payment_id):
+        return _deletion(form, payments.one(payment), 422)
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    flash(f"Payment of {formatters.money(payment.amount, payment.currency)} deleted.", "success")
+    return htmx.redirect(url_for("payments.show", payment_id=payment_id))
+
+
+def _recorded(form: PaymentForm, currency: str) -> Payment | None:
+    """The payment of a valid form, committed; None with the refusal beside its field."""
+    if not form.has_key:
+        form.begin_anew(LOST_KEY)
+        return None
+    try:
+        payment = form_keys.replayed(form.key.data, form.typed) or _new_payment(form, currency)
+    except PaymentRefused as refusal:
+        form.refuse(refusal.field, str(refusal))
+        payment = None
+    except KeyReused:
+        form.begin_anew(USED_KEY)
+        payment = None
+    if payment is None:
+        db.session.rollback()
+        return None
+    db.session.commit()
+    return payment
+
+
+def _new_payment(form: PaymentForm, currency: str) -> Payment | None:
+    valid = form.validate()
+    allocations = form.allocate(currency)
+    if not valid or allocations is None or form.allocation_error:
+        return None
+    new = NewPayment(allocations, form.method.data, form.paid_on.data, form.reference.data, form.note.data)
+    payment, _ = recording.record(g.actor, new, scope="form payment", key=form.key.data)
+    form_keys.remember(form.key.data, payment)
+    return payment
+
+
+def _deleted(form: DeletionForm, payment_id: int) -> bool:
+    try:
+        recording.delete(g.actor, payment_id, form.reason.data)
+    except PaymentRefused as refusal:
+        db.session.rollback()
+        form.reason.errors = [str(refusal)]
+        return False
+    db.session.commit()
+    return True
+
+
+def _form(form: PaymentForm, choice: payment_form.Choice, status: int = 200) -> Any:
+    return htmx.render(
+        "payments/new.html", "payments/_form.html", status=status, form=form, choice=choice,
+        decimals=minor_units(choice.currency),
+        will_show=payment_form.will_show, when_full=payment_form.when_full, when_part=payment_form.when_part,
+    )  # fmt: skip
+
+
+def _deletion(form: DeletionForm, journey: Any, status: int = 200) -> Any:
+    return htmx.render(
+        "payments/delete.html", "payments/_deletion.html", status=status, form=form, journey=journey
+    )

@@ -1,0 +1,243 @@
+"""Invoices as a partner's people see them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import clock
+from portal.models import Tenant
+from tests import factories
+
+TODAY = clock.today("UTC")
+
+
+@pytest.fixture
+def partner(app: Flask) -> Tenant:
+    with app.app_context():
+        return factories.tenant(slug="northwind")
+
+
+@pytest.fixture
+def owner(partner: Tenant, log_in: Callable[..., FlaskClient]) -> FlaskClient:
+    return log_in(partner)
+
+
+def test_the_first_line_counts_and_adds_up_the_filter_in_force(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        dollars = factories.customer(factories.integration(app), currency="USD")
+        factories.invoice(dollars, "100.00", due_on=TODAY - timedelta(days=3))
+        factories.invoice(dollars, "1200.50", due_on=TODAY)
+        factories.invoice(factories.customer(currency="EUR"), "9.99", due_on=None)
+    page = owner.get("/p/northwind/invoices").text
+    assert "1 invoice, 9.99\N{NO-BREAK SPACE}EUR outstanding" in page
+    assert (
+        "2 invoices, 1,300.50\N{NO-BREAK SPACE}USD outstanding, 1 overdue with 100.00\N{NO-BREAK SPACE}USD"
+        in page
+    )
+
+
+def test_an_invoice_is_found_by_its_number_or_its_customer(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        factories.invoice(factories.customer(name="Adatum 100%"), number="A-1")
+        factories.invoice(factories.customer(name="Contoso"), number="B-2")
+    for words, found, hidden in (("b-2", "B-2", "A-1"), ("adatum", "A-1", "B-2"), ("100%", "A-1", "B-2")):
+        page = owner.get("/p/northwind/invoices", query_string={"q": words}).text
+        assert found in page
+        assert hidden not in page
+
+
+def test_older_and_newer_are_real_links_through_every_invoice_once(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        customer = factories.customer()
+        numbers = {
+            factories.invoice(customer, issued_on=TODAY - timedelta(days=n // 40)).number for n in range(120)
+        }
+    url, seen = "/p/northwind/invoices", []
+    for _ in range(3):
+        page = owner.get(url).text
+        seen += [number for number in numbers if f">{number}<" in page]
+        older = (
+            page.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+        )
+        url = older
+    assert sorted(seen) == sorted(numbers)
+    back = page.partition('rel="prev"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    assert "newer=" in back
+    assert owner.get(back).text.count('<th scope="row"><a') == 50
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["older=x", "older=2026-01-01~x", "newer=9999-99-99~1", "older=2026-01-01~" + "9" * 40, "older=%00~1"],
+)
+def test_a_broken_place_in_the_list_shows_the_first_page(
+    partner: Tenant, owner: FlaskClient, place: str
+) -> None:
+    assert owner.get(f"/p/northwind/invoices?{place}").status_code == 200
+
+
+def test_one_address_answers_with_the_page_or_its_part(partner: Tenant, owner: FlaskClient) -> None:
+    whole = owner.get("/p/northwind/invoices")
+    part = owner.get("/p/northwind/invoices", headers={"HX-Request": "true"})
+    assert "<html" in whole.text
+    assert "<html" not in part.text
+    assert 'id="invoices"' in part.text
+    assert "HX-Request" in whole.headers["Vary"]
+    assert "HX-Request" in part.headers["Vary"]
+
+
+def test_an_invoice_shows_amount_and_state_in_a_sentence(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(
+            factories.customer(factories.integration(app)), "100.00", due_on=TODAY - timedelta(days=1)
+        )
+        factories.line(invoice, "100.00", name="Managed services")
+        factories.payment((invoice, "40.00"))
+    page = owner.get(f"/p/northwind/invoices/{invoice.id}").text
+    assert "60.00\N{NO-BREAK SPACE}USD of 100.00\N{NO-BREAK SPACE}USD outstanding, overdue since" in page
+    assert "Managed services" in page
+    assert "It shows this invoice as unpaid until it is fully paid" in page
+    assert "nothing to send" in page
+
+
+def test_a_paid_invoice_polls_until_autotask_has_confirmed_it(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(factories.integration(app)), "100.00")
+        factories.payment((invoice, "100.00"))
+    url = f"/p/northwind/invoices/{invoice.id}"
+    page = owner.get(url).text
+    assert "Autotask is being told now." in page
+    assert 'hx-trigger="every 1s"' in page
+    marker = page.partition("seen=")[2].partition('"')[0]
+    poll = {"HX-Request": "true", "X-Portal-Poll": "1"}
+    assert owner.get(f"{url}?seen={marker}", headers=poll).status_code == 204
+    with app.app_context(), factories.inside(partner):
+        _confirm(invoice.id)
+    finished = owner.get(f"{url}?seen={marker}", headers=poll)
+    assert finished.status_code == 200
+    assert "hx-trigger" not in finished.text
+    assert "Autotask agrees." in finished.text
+
+
+def test_a_strangers_invoice_does_not_exist(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
+    with app.app_context(), factories.inside(factories.tenant(slug="elsewhere")):
+        theirs = factories.invoice(factories.customer())
+    assert owner.get(f"/p/northwind/invoices/{theirs.id}").status_code == 404
+    assert owner.get(f"/p/elsewhere/invoices/{theirs.id}").status_code == 404
+    assert owner.get("/p/northwind/invoices/999999999999").status_code == 404
+
+
+def test_the_list_asks_as_many_questions_for_fifty_rows_as_for_one(
+    app: Flask, partner: Tenant, owner: FlaskClient, count_queries: Callable[..., int]
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        factories.invoice(factories.customer())
+    one = count_queries(lambda: owner.get("/p/northwind/invoices"))
+    with app.app_context(), factories.inside(partner):
+        for _ in range(20):
+            factories.invoice(factories.customer())
+    assert count_queries(lambda: owner.get("/p/northwind/invoices")) == one
+
+
+def test_the_invoice_page_asks_as_many_questions_for_many_payments_as_for_one(
+    app: Flask, partner: Tenant, owner: FlaskClient, count_queries: Callable[..., int]
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        customer = factories.customer(factories.integration(app))
+        few, many = factories.invoice(customer), factories.invoice(customer)
+        factories.payment((few, "1.00"))
+        for _ in range(8):
+            factories.payment((many, "1.00"))
+            factories.line(many, "1.00")
+    one = count_queries(lambda: owner.get(f"/p/northwind/invoices/{few.id}"))
+    assert count_queries(lambda: owner.get(f"/p/northwind/invoices/{many.id}")) == one
+
+
+HOSTILE = '<img src=x onerror=alert(1)>{{7*7}}" hx-on:click="alert(2)'
+
+
+def test_hostile_names_stay_text(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
+    with app.app_context(), factories.inside(partner):
+        customer = factories.customer(factories.integration(app), name=HOSTILE)
+        customer_id = customer.id
+        invoice = factories.invoice(customer, number=HOSTILE[:60], comments=HOSTILE, order_number=HOSTILE)
+        invoice_id = invoice.id
+        factories.line(invoice, name=HOSTILE, description=HOSTILE)
+    for url in (
+        "invoices",
+        f"invoices/{invoice_id}",
+        "customers",
+        f"customers/{customer_id}",
+        f"payments/new?invoice={invoice_id}",
+    ):
+        page = owner.get(f"/p/northwind/{url}").text
+        assert "<img src=x" not in page
+        assert '" hx-on:click' not in page
+        assert "49" not in page.partition("<main")[2].partition("onerror")[2][:40]
+
+
+def test_the_csv_file_is_harmless_for_a_spreadsheet(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
+    with app.app_context(), factories.inside(partner):
+        customer = factories.customer(name="=HYPERLINK(1)")
+        factories.invoice(customer, "-120.00", number="+1")
+    answer = owner.get("/p/northwind/invoices/export.csv?show=all")
+    assert answer.mimetype == "text/csv"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert "'+1,,'=HYPERLINK(1)" in answer.text
+    assert ",-120.00," in answer.text
+
+
+def test_support_sees_invoices_and_can_change_or_export_nothing(
+    app: Flask, partner: Tenant, visit: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        factories.member(partner)
+        invoice = factories.invoice(factories.customer())
+    support = visit(partner)
+    page = support.get(f"/p/northwind/invoices/{invoice.id}")
+    assert page.status_code == 200
+    assert "Record payment" not in page.text
+    assert "Download CSV" not in support.get("/p/northwind/invoices").text
+    assert support.get("/p/northwind/invoices/export.csv").status_code == 403
+    assert support.get(f"/p/northwind/payments/new?invoice={invoice.id}").status_code == 403
+
+
+def test_a_reader_sees_no_button_that_would_be_refused(
+    app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer())
+    reader = log_in(partner, "reader")
+    assert "Record payment" not in reader.get(f"/p/northwind/invoices/{invoice.id}").text
+    assert reader.get(f"/p/northwind/payments/new?invoice={invoice.id}").status_code == 403
+
+
+def _confirm(invoice_id: int) -> None:
+    from portal import ledger
+    from portal.access.tenancy import scoped
+    from portal.extensions import db
+    from portal.models import Delivery, Invoice
+
+    delivery = db.session.scalars(scoped(Delivery).where(Delivery.invoice_id == invoice_id)).one()
+    delivery.state, delivery.confirmed_at = "confirmed", clock.now()
+    delivery.our_mark_on, delivery.done_version = delivery.wish_paid_on, delivery.wish_version
+    invoice = db.session.get_one(Invoice, (delivery.tenant_id, invoice_id))
+    invoice.autotask_paid_on = delivery.wish_paid_on
+    db.session.flush()
+    ledger.restate([invoice_id])
+    db.session.commit()
+    assert invoice.amount_due == Decimal("100.00")
