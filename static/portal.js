@@ -35,6 +35,7 @@ function hold(form, submitter) {
   }
   button.setAttribute("aria-busy", "true");
   setTimeout(() => { button.disabled = true; });
+  if (!form.hasAttribute("hx-post")) setTimeout(() => release(form), 20000); // it answered with a file
 }
 
 function release(form) {
