@@ -91,8 +91,12 @@ def install(lock: str) -> None:
     count = sum("==" in line for line in (PROJECT / lock).read_text().splitlines())
     say(f"Installing {count} locked packages from {lock}")
     started = time.monotonic()
-    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON)]
-    run([*uv, "--require-hashes", "-r", lock])
+    locked = ["--quiet", "--require-hashes", "-r", lock]
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), *locked]
+    # uv knows neither the machine's own certificates nor pip's settings; companies have both.
+    if not any(succeeds(command) for command in (uv, [*uv, "--system-certs"])):
+        say("uv could not fetch them; trying pip, which takes longer")
+        run([str(PYTHON), "-m", "pip", "install", *locked])
     contained = LOCKS[: LOCKS.index(lock) + 1]
     INSTALLED.write_text(json.dumps({name: digests()[name] for name in contained}))
     say(f"Packages are in place ({time.monotonic() - started:.1f} s)")
@@ -129,15 +133,23 @@ def works(python: Path) -> bool:
     return python.exists() and subprocess.run([python, "-c", check], capture_output=True).returncode == 0
 
 
-def run(command: list[str]) -> None:
-    """Output goes to standard error: standard output belongs to the program that follows."""
+def succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, env=calm()).returncode == 0
+
+
+def calm() -> dict[str, str]:
+    """The environment for installers: no questions, no advice."""
     quiet = {
         "PIP_ROOT_USER_ACTION": "ignore",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "DEBIAN_FRONTEND": "noninteractive",
     }
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | quiet
-    done = subprocess.run(command, cwd=PROJECT, stdout=sys.stderr, stdin=subprocess.DEVNULL, env=environment)
+    return {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | quiet
+
+
+def run(command: list[str]) -> None:
+    """Output goes to standard error: standard output belongs to the program that follows."""
+    done = subprocess.run(command, cwd=PROJECT, stdout=sys.stderr, stdin=subprocess.DEVNULL, env=calm())
     if done.returncode:
         raise SetupFailed(
             f"This failed (its reason stands above): {' '.join(command)}\n"
