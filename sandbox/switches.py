@@ -21,7 +21,6 @@ class Switches:
     retry_after: Literal["seconds", "date", "absent"] = "seconds"
     retry_after_seconds: int = 60
     dates_z: bool = True
-    fractions: bool = False
     next_by_get: Literal["405", "empty"] = "405"
     wrong_zone: Literal["401", "empty"] = "401"
     forbidden: Literal["403", "500"] = "403"
@@ -63,6 +62,38 @@ class Switches:
         """Every switch back to its default."""
         for one in fields(self):
             setattr(self, one.name, one.default)
+
+
+SAYS: dict[str, str] = {
+    "patch_null": "PATCH with null",
+    "put_omitted": "Field left out of a PUT",
+    "totals": "invoiceTotal",
+    "missing": "Get of a missing id",
+    "readonly_write": "Writing a read-only field",
+    "voided_write": "Writing to a voided invoice",
+    "over_limit_status": "Status over the limit",
+    "thread_limit_status": "Status of a fourth thread",
+    "retry_after": "Retry-After",
+    "retry_after_seconds": "Retry-After seconds",
+    "dates_z": "Dates end with Z",
+    "next_by_get": "GET on a POST page",
+    "wrong_zone": "Call in the wrong zone",
+    "forbidden": "No right to an entity",
+    "wrong_integration_code": "Wrong integration code",
+    "pdf_wrapped": "PDF inside an item",
+    "void_lines": "Lines of a voided invoice",
+    "void_total": "Total of a voided invoice",
+    "operator_case": "Operator spelling",
+    "picklist_values": "Values of no picklist",
+    "in_limit": "Most values of an in",
+    "page_positions": "Pages remembered (0: all)",
+    "threads": "Threads per endpoint (0: any)",
+    "lock_after": "Refusals that lock (0: none)",
+    "threshold": "Calls allowed",
+    "timeframe_minutes": "In so many minutes",
+    "latency": "Factor of the latency tiers",
+    "pace": "Seconds every call takes",
+}
 
 
 def choices() -> dict[str, list[str]]:

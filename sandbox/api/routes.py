@@ -51,6 +51,12 @@ SERVICE = [
     _route("GET", "thresholdinformation", "threshold", service.threshold),
     _route("GET", "entityinformation", "info", metadata.all_entities),
 ]
+SERVICE_NAMES = {
+    "zoneinformation": "ZoneInformation",
+    "version": "Version",
+    "thresholdinformation": "ThresholdInformation",
+    "entityinformation": "EntityInformation",
+}
 RECORDS = [
     _route("GET", "*/query", "query", _on(query.get_query)),
     _route("POST", "*/query", "query", _on(query.post_query)),
@@ -175,7 +181,7 @@ def _entity(lower: list[str]) -> Entity | None:
 
 
 def _endpoint(lower: list[str], entity: Entity | None) -> str:
-    return entity.name if entity else {"zoneinformation": "ZoneInformation"}.get(lower[0], lower[0])
+    return entity.name if entity else SERVICE_NAMES[lower[0]]
 
 
 def _unknown(segments: list[str], lower: list[str]) -> Exception:

@@ -154,7 +154,8 @@ class _Maker:
         if self.draw.random() >= chance or day >= self.today:
             return None
         taken = self.draw.randrange(1, 20 + TERM_DAYS[customer.term])
-        return self._stamp(min(day + timedelta(days=taken), self.today))
+        paid = day + timedelta(days=taken)
+        return self._stamp(paid) if paid <= self.today else None
 
     def _stamp(self, day: date) -> str:
         found = self.stamps.get(day)

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from sandbox.api.messages import Answer, Call
 from sandbox.wire.reader import BadRequest, read_call
@@ -23,7 +23,7 @@ class Connection:
     def __init__(self, sock: socket.socket, stopped: threading.Event) -> None:
         self.sock = sock
         self.stopped = stopped
-        self.stream: BinaryIO = sock.makefile("rb", buffering=64 * 1024)
+        self.stream: BinaryIO = cast(BinaryIO, sock.makefile("rb", buffering=64 * 1024))
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)

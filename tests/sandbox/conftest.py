@@ -71,7 +71,7 @@ def where(field: str, op: str, value: Any = None, **more: Any) -> dict[str, Any]
     return {"op": op, "field": field, "value": value, **more}
 
 
-@pytest.fixture()
+@pytest.fixture
 def start() -> Iterator[Callable[..., Sandbox]]:
     """Starts sandboxes that stop with the test."""
     started: list[Sandbox] = []
@@ -85,20 +85,20 @@ def start() -> Iterator[Callable[..., Sandbox]]:
         one.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def sb(start: Callable[..., Sandbox]) -> Sandbox:
     """An empty Autotask: reference data only."""
     return start()
 
 
-@pytest.fixture()
+@pytest.fixture
 def api(sb: Sandbox) -> Iterator[Api]:
     made = Api(sb)
     yield made
     made.session.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def raw(api: Api) -> Api:
     """The same client without the judge, for answers that faults have spoilt."""
     api.judged = False
@@ -112,7 +112,7 @@ def seeded() -> Iterator[Sandbox]:
         yield made
 
 
-@pytest.fixture()
+@pytest.fixture
 def seeded_api(seeded: Sandbox) -> Iterator[Api]:
     made = Api(seeded)
     yield made

@@ -11,7 +11,7 @@ from sandbox import Sandbox
 from tests.sandbox.conftest import Api
 
 
-@pytest.fixture()
+@pytest.fixture
 def invoice(sb: Sandbox) -> int:
     company = sb.add_company(companyName="Ünïque <b>Foods</b> & Co. 株", currencyID=2, address1="1 Mill Lane")
     lines = [{"itemName": "Remote support", "quantity": "1.5", "rate": "120.3333", "taxDollars": "37.905"}]

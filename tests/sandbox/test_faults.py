@@ -14,12 +14,12 @@ from tests.sandbox.conftest import EVERYTHING, Api, where
 NUMBERS = [f"F{number}" for number in range(1, 32)]
 
 
-@pytest.fixture()
+@pytest.fixture
 def company(sb: Sandbox) -> int:
     return sb.add_company(companyName="Harbor Foods")
 
 
-@pytest.fixture()
+@pytest.fixture
 def invoices(sb: Sandbox, company: int) -> list[int]:
     return [sb.add_invoice(companyID=company, invoiceTotal=n, paidDate="2026-05-01") for n in (10, 20, 30)]
 

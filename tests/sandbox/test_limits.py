@@ -15,7 +15,7 @@ from sandbox.switches import Switches
 from tests.sandbox.conftest import EVERYTHING, Api
 
 
-@pytest.fixture()
+@pytest.fixture
 def usage() -> Usage:
     clock = Clock()
     clock.set("2026-11-20T10:00:00+00:00", frozen=True)

@@ -10,7 +10,7 @@ from sandbox import Sandbox
 from tests.sandbox.conftest import EVERYTHING, Api, where
 
 
-@pytest.fixture()
+@pytest.fixture
 def four(api: Api, sb: Sandbox) -> Api:
     """Companies 1 to 4; the last has no number."""
     for key, name, number in [

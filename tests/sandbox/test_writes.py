@@ -8,12 +8,12 @@ from sandbox import Sandbox
 from tests.sandbox.conftest import Api
 
 
-@pytest.fixture()
+@pytest.fixture
 def company(sb: Sandbox) -> int:
     return sb.add_company(companyName="Harbor Foods")
 
 
-@pytest.fixture()
+@pytest.fixture
 def invoice(sb: Sandbox, company: int) -> int:
     return sb.add_invoice(companyID=company, invoiceNumber="INV-1", lines=[{"rate": "10"}])
 
