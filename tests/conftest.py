@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.fixtures.network",
+    "tests.fixtures.properties",
     "tests.fixtures.servers",
     "tests.fixtures.database",
     "tests.fixtures.web",
