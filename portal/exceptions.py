@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
@@ -11,6 +11,13 @@ from portal.access.tenancy import current_tenant_id
 from portal.extensions import db, rows_written
 from portal.models import Cause, ExceptionItem, ExceptionState
 
+# These last until somebody acts; the others are events, which count each time.
+STANDING = set(Cause) - {
+    Cause.SYNC_FAILED,
+    Cause.DELIVERY_PARKED,
+    Cause.DELIVERY_REFUSED,
+    Cause.NOT_CLEARED,
+}
 CLOSED_BY_ITSELF = "Closed by itself: both sides are in order again."
 
 
@@ -26,7 +33,12 @@ def open_item(
     invoice_id: int | None = None,
     run_id: int | None = None,
 ) -> None:
-    """Opens the item, or counts another sighting of the one that is open and refreshes its texts."""
+    """Opens the item, or counts another sighting of the one that is open and refreshes its texts.
+
+    What a person resolved stays closed while both sides say the same as then.
+    """
+    if cause in STANDING and _was_decided(cause, subject_type, subject_key, ours or {}, theirs or {}):
+        return
     row = {
         "tenant_id": current_tenant_id(),
         "cause": cause,
@@ -53,6 +65,24 @@ def open_item(
             },
         )
     )
+
+
+def _was_decided(
+    cause: Cause, subject_type: str, subject_key: str, ours: dict[str, Any], theirs: dict[str, Any]
+) -> bool:
+    last = db.session.execute(
+        select(ExceptionItem.state, ExceptionItem.resolved_by_id, ExceptionItem.ours, ExceptionItem.theirs)
+        .where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.cause == cause,
+            ExceptionItem.subject_type == subject_type,
+            ExceptionItem.subject_key == subject_key,
+        )
+        .order_by(ExceptionItem.id.desc())
+        .limit(1)
+    ).first()
+    decided = last is not None and last.state == ExceptionState.RESOLVED and last.resolved_by_id is not None
+    return decided and (last.ours, last.theirs) == (ours, theirs)
 
 
 def close_items(

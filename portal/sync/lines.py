@@ -82,6 +82,11 @@ def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
     removed(running, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id))
 
 
+def single_lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
+    """Writes lines that were asked for by their ids."""
+    _write_page(running, page)
+
+
 def _write_page(running: Running, page: list[Any]) -> upsert.Written:
     found = bad_records.parsed(running, counts.LINES, records.line, page)
     owners = _owners(running, [record["invoice_autotask_id"] for record in found])

@@ -7,7 +7,7 @@ from portal.autotask import filters
 from portal.autotask.client import Client
 from portal.autotask.filters import Condition
 from portal.models import SyncKind, SyncTrigger
-from portal.sync import currencies, cursors, customers, lines, matching, missing, pdfs, pull
+from portal.sync import currencies, cursors, customers, lines, matching, missing, pdfs, pull, reread
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
 from portal.sync.running import Running
 
@@ -79,6 +79,7 @@ def people(running: Running, client: Client, *, complete: bool) -> None:
 
 def new(running: Running, client: Client) -> None:
     """What was created or modified since the last completed read; everything, if there was none."""
+    reread.wanted(running, client)
     held = cursors.of(running.integration.id)
     since = cursors.window_from(held.get("invoices"), running.read_at)
     if running.checkpoint.setdefault("everything", since is None):

@@ -9,7 +9,7 @@ from portal.sync import counts
 from portal.sync.contacts import contacts_in
 from portal.sync.customers import customers_in
 from portal.sync.invoices import invoices_in
-from portal.sync.lines import lines_in
+from portal.sync.lines import lines_in, single_lines_in
 from portal.sync.running import Running
 
 
@@ -29,3 +29,4 @@ CUSTOMERS = Resource("Companies", counts.CUSTOMERS, "customer", "Customers", "cu
 CONTACTS = Resource("Contacts", counts.CONTACTS, "contact", "Contacts", "contact", contacts_in)
 INVOICES = Resource("Invoices", counts.INVOICES, "invoice", "Invoices", "invoice", invoices_in)
 LINES = Resource("BillingItems", counts.LINES, "line", "Line items", None, lines_in)
+SINGLE_LINES = Resource("BillingItems", counts.LINES, "line", "Line items", None, single_lines_in)

@@ -141,3 +141,71 @@ def test_changes_are_downloaded_as_csv(connect, sandbox: Sandbox, browse, at) ->
     file = browse().get(at(f"/sync-runs/{run.id}/changes.csv")).get_data(as_text=True)
 
     assert f",Name,{company['companyName']},'=HYPERLINK(1)," in file
+
+
+def bad_invoice(sandbox: Sandbox, company: int) -> int:
+    return sandbox.add_invoice(companyID=company, invoiceTotal="10.00", invoiceNumber="BAD-1")
+
+
+def test_an_exception_shows_both_values_and_is_resolved_with_a_reason_and_undone(
+    connect, sandbox, browse, at
+) -> None:
+    """Rule 3.4."""
+    from portal import exceptions
+    from portal.models import Cause
+
+    connect(sandbox)
+    exceptions.open_item(
+        Cause.OVERPAID,
+        "invoice",
+        "12",
+        label="Invoice 12",
+        detail="Too much.",
+        ours={"paid": "5.00"},
+        theirs={"amount_due": "4.00"},
+    )
+    db.session.commit()
+    browser = browse("clerk")
+    page = text(browser.get(at("/exceptions")))
+    assert "1 thing needs you." in page
+    assert "5.00" in page
+    item = page.partition('value="')[2]
+    item_id = page.partition('name="item" value="')[2].partition('"')[0]
+
+    refused = browser.post(
+        at("/exceptions/resolve"), data={"item": item_id, "reason": "no"}, follow_redirects=True
+    )
+    assert "Say why in at least 5 characters." in text(refused)
+    done = browser.post(
+        at("/exceptions/resolve"),
+        data={"item": item_id, "reason": "Customer gets it back"},
+        follow_redirects=True,
+    )
+    assert "Nothing needs you." in text(done)
+    assert "1 exception resolved" in text(done)
+    undone = browser.post(at("/exceptions/reopen"), data={"item": item_id}, follow_redirects=True)
+    assert "1 thing needs you." in text(undone)
+    assert item
+
+
+def test_missing_invoices_are_archived_in_bulk_and_taken_back(connect, sandbox: Sandbox, browse, at) -> None:
+    """Rule 3.9."""
+    integration = connect(sandbox)
+    sync(integration)
+    unpaid = [row for row in sandbox.rows("Invoices") if not row["paidDate"] and not row["isVoided"]]
+    sandbox.remove_invoice(unpaid[0]["id"])
+    sync(integration, "unpaid")
+    browser = browse("manager")
+    page = text(browser.get(at("/missing")))
+    assert "1 invoice was not in the last complete read" in page
+    row = page.partition('name="id" value="')[2].partition('"')[0]
+
+    done = text(
+        browser.post(at("/missing/archive"), data={"kind": "invoice", "id": row}, follow_redirects=True)
+    )
+    assert "1 invoice archived" in done
+    assert "Everything that is here is still in Autotask." in done
+    back = text(
+        browser.post(at("/missing/restore"), data={"kind": "invoice", "id": row}, follow_redirects=True)
+    )
+    assert "1 invoice was not in the last complete read" in back

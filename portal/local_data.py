@@ -1,0 +1,154 @@
+"""What partners do with customers and invoices in the portal itself. None of it ever goes to Autotask (rule 3.8).
+
+Nothing here commits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import update
+
+from portal import clock, ledger, money
+from portal.access import audit
+from portal.access.actor import Actor
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import Agreement, Customer, Invoice
+
+UNPAID = ("open", "part_paid")
+KINDS: dict[str, type[Customer] | type[Invoice]] = {"customer": Customer, "invoice": Invoice}
+
+
+class NotAllowed(ValueError):
+    """The change is refused; str() is a sentence, `field` the form field to look at."""
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class NewInvoice:
+    """An invoice made in the portal. `amount` includes `tax`."""
+
+    customer_id: int
+    number: str
+    issued_on: date
+    due_on: date | None
+    amount: Decimal
+    tax: Decimal = Decimal(0)
+    comments: str = ""
+
+
+def create_customer(actor: Actor, name: str, currency: str, **values: str) -> Customer:
+    """A customer of the portal's own."""
+    if not name.strip():
+        raise NotAllowed("Give the customer a name.", "name")
+    row = Customer(tenant_id=current_tenant_id(), name=name.strip()[:100], currency=currency, **values)
+    db.session.add(row)
+    db.session.flush()
+    audit.record(actor, "customer.created", "customer", row.id, name=row.name, currency=currency)
+    return row
+
+
+def create_invoice(actor: Actor, new: NewInvoice) -> Invoice:
+    """An invoice of the portal's own. Raises NotAllowed."""
+    customer = db.session.get(Customer, (current_tenant_id(), new.customer_id))
+    if customer is None:
+        raise NotAllowed("There is no such customer.", "customer_id")
+    _check_amount(new.amount)
+    _check_days(new.issued_on, new.due_on)
+    if not new.number.strip():
+        raise NotAllowed("Give the invoice a number.", "number")
+    row = Invoice(
+        tenant_id=customer.tenant_id,
+        customer_id=customer.id,
+        number=new.number.strip()[:100],
+        issued_on=new.issued_on,
+        due_on=new.due_on,
+        currency=customer.currency,
+        total_raw=new.amount - new.tax,
+        tax_raw=new.tax,
+        amount_due=money.rounded(new.amount, customer.currency),
+        comments=new.comments,
+        agreement=Agreement.PORTAL_ONLY,
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.record(
+        actor, "invoice.created", "invoice", row.id, number=row.number, amount_due=str(row.amount_due)
+    )
+    return row
+
+
+def change_invoice(actor: Actor, invoice: Invoice, amount: Decimal, due_on: date | None) -> bool:
+    """Another amount or due date for an unpaid invoice; whether anything changed.
+
+    The next sync that reads it puts Autotask's values back (rule 3.7). Raises NotAllowed.
+    """
+    ledger.lock_invoices([invoice.id])
+    db.session.refresh(invoice)
+    if invoice.status not in UNPAID or invoice.archived_at is not None:
+        raise NotAllowed("Only an unpaid invoice can be changed here.")
+    _check_amount(amount)
+    _check_days(invoice.issued_on, due_on)
+    covered = invoice.paid_amount + invoice.credited_amount
+    amount = money.rounded(amount, invoice.currency)
+    if amount < covered:
+        shown = money.plain(covered, invoice.currency)
+        raise NotAllowed(f"{shown} {invoice.currency} is already paid; the amount cannot be less.", "amount")
+    before = {"amount_due": str(invoice.amount_due), "due_on": invoice.due_on}
+    if (amount, due_on) == (invoice.amount_due, invoice.due_on):
+        return False
+    invoice.amount_due, invoice.due_on = amount, due_on
+    if invoice.autotask_id is not None:
+        invoice.locally_changed_at = clock.now()
+    else:
+        invoice.total_raw = amount - invoice.tax_raw
+    db.session.flush()
+    ledger.restate([invoice.id])
+    after = {"amount_due": str(amount), "due_on": due_on}
+    audit.record(actor, "invoice.changed", "invoice", invoice.id, before=before, after=after)
+    return True
+
+
+def _check_amount(amount: Decimal) -> None:
+    if amount <= 0:
+        raise NotAllowed("The amount must be more than zero.", "amount")
+
+
+def _check_days(issued_on: date, due_on: date | None) -> None:
+    for day, field in ((issued_on, "issued_on"), (due_on, "due_on")):
+        if day is not None and not 1990 <= day.year <= 2100:
+            raise NotAllowed("Choose a day between 1990 and 2100.", field)
+
+
+def archive(actor: Actor, kind: str, ids: Sequence[int]) -> list[int]:
+    """Puts invoices or customers away; the ids of those that were not archived yet."""
+    return _set(actor, kind, ids, archive_now=True)
+
+
+def restore(actor: Actor, kind: str, ids: Sequence[int]) -> list[int]:
+    """Takes them out of the archive again; the ids of those that were in it."""
+    return _set(actor, kind, ids, archive_now=False)
+
+
+def _set(actor: Actor, kind: str, ids: Sequence[int], *, archive_now: bool) -> list[int]:
+    model: Any = KINDS[kind]
+    wanted = model.archived_at.is_(None) if archive_now else model.archived_at.is_not(None)
+    done = sorted(
+        db.session.scalars(
+            update(model)
+            .where(model.tenant_id == current_tenant_id(), model.id.in_(ids), wanted)
+            .values(archived_at=clock.now() if archive_now else None)
+            .returning(model.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+    if done:
+        event = f"{kind}s.archived" if archive_now else f"{kind}s.restored"
+        audit.record(actor, event, kind, done[0] if len(done) == 1 else None, ids=done)
+    return done

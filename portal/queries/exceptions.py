@@ -1,0 +1,154 @@
+"""The exceptions inbox: open items by cause, and what each means."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, or_, select
+
+from portal.access.permissions import may
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.inbox import ACTIONS, Action
+from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
+from portal.queries import paging
+from portal.queries.text import cleaned, containing
+
+NAMES = {
+    Cause.BAD_RECORD: "Record that cannot be taken in",
+    Cause.REPEATED_RECORD: "Record that came twice",
+    Cause.DELIVERY_REFUSED: "Refused by Autotask",
+    Cause.DELIVERY_PARKED: "Could not be told to Autotask",
+    Cause.NOT_CLEARED: "Paid date not cleared",
+    Cause.UNPAID_IN_AUTOTASK: "Set back to unpaid in Autotask",
+    Cause.PAID_MARK_CHANGED: "Paid date changed in Autotask",
+    Cause.PAID_TWICE: "Perhaps paid twice",
+    Cause.OVERPAID: "Overpaid",
+    Cause.VOIDED_WITH_PAYMENTS: "Voided with payments",
+    Cause.CURRENCY_CHANGED: "Currency changed",
+    Cause.CURRENCY_UNKNOWN: "Currency unknown",
+    Cause.SUSPICIOUS_READ: "Suddenly much less in Autotask",
+    Cause.MATCH_NONE: "No match in Autotask",
+    Cause.MATCH_SEVERAL: "Several matches in Autotask",
+    Cause.PDF_UNAVAILABLE: "PDF not available",
+    Cause.SYNC_FAILED: "Sync failed",
+}
+MATTERS = {
+    Cause.BAD_RECORD: "Until it is corrected, this record is missing or out of date here.",
+    Cause.DELIVERY_REFUSED: "Autotask does not show what was paid here.",
+    Cause.DELIVERY_PARKED: "Autotask does not show what was paid here.",
+    Cause.NOT_CLEARED: "Autotask still shows the invoice as paid, so nobody there will ask for the money.",
+    Cause.UNPAID_IN_AUTOTASK: "The two sides disagree about whether the money came in.",
+    Cause.PAID_MARK_CHANGED: "The two sides disagree about whether the money came in.",
+    Cause.PAID_TWICE: "The customer may have paid more than was owed.",
+    Cause.OVERPAID: "The customer has money with you that belongs to no invoice.",
+    Cause.VOIDED_WITH_PAYMENTS: "A payment hangs on an invoice that no longer counts.",
+    Cause.CURRENCY_CHANGED: "A payment is in another currency than its invoice.",
+    Cause.CURRENCY_UNKNOWN: "Amounts may be shown in the wrong currency.",
+    Cause.SUSPICIOUS_READ: "Either much was deleted, or the API user lost the right to see it.",
+    Cause.MATCH_NONE: "Payments of this invoice cannot be shown in Autotask.",
+    Cause.MATCH_SEVERAL: "Payments of this invoice cannot be shown in Autotask.",
+    Cause.PDF_UNAVAILABLE: "The customer cannot be given the printed invoice.",
+    Cause.SYNC_FAILED: "What is shown here may be older than promised.",
+}
+KEYS = (paging.Key(ExceptionItem.id),)
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Filter:
+    cause: str = ""
+    closed: bool = False
+    words: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "q", "cause", "show")
+
+
+def filter_from(args: Mapping[str, str]) -> Filter:
+    """The filter of an address; unknown words count as not given."""
+    return Filter(
+        cause=args["cause"] if args.get("cause") in set(Cause) else "",
+        closed=args.get("show") == "closed",
+        words=cleaned(args.get("q")),
+        args=args,
+    )
+
+
+def page(chosen: Filter) -> paging.Page:
+    """Items with their invoice, newest first."""
+    same = (Invoice.tenant_id == ExceptionItem.tenant_id) & (Invoice.id == ExceptionItem.invoice_id)
+    state = ExceptionState.RESOLVED if chosen.closed else ExceptionState.OPEN
+    statement = (
+        select(ExceptionItem, Invoice)
+        .outerjoin(Invoice, same)
+        .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == state)
+    )
+    if chosen.cause:
+        statement = statement.where(ExceptionItem.cause == chosen.cause)
+    if chosen.words:
+        pattern = containing(chosen.words)
+        statement = statement.where(
+            or_(ExceptionItem.label.ilike(pattern), ExceptionItem.detail.ilike(pattern))
+        )
+    return paging.fetch(statement, KEYS, chosen.args)
+
+
+def by_cause() -> dict[str, int]:
+    """How many are open of each cause, most first."""
+    rows = db.session.execute(
+        select(ExceptionItem.cause, func.count())
+        .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == ExceptionState.OPEN)
+        .group_by(ExceptionItem.cause)
+        .order_by(func.count().desc(), ExceptionItem.cause)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def some(ids: Iterable[str]) -> Sequence[ExceptionItem]:
+    """The partner's items with these ids, as typed; what is no id or foreign is left out."""
+    wanted = [int(text) for text in ids if text.isascii() and text.isdigit() and len(text) < 19][
+        :MOST_AT_ONCE
+    ]
+    return db.session.scalars(scoped(ExceptionItem).where(ExceptionItem.id.in_(wanted))).all()
+
+
+def open_ones(cause: str) -> Sequence[ExceptionItem]:
+    """Open items, all or of one cause, oldest first."""
+    query = scoped(ExceptionItem).where(ExceptionItem.state == ExceptionState.OPEN)
+    if cause in set(Cause):
+        query = query.where(ExceptionItem.cause == cause)
+    return db.session.scalars(query.order_by(ExceptionItem.id).limit(MOST_AT_ONCE)).all()
+
+
+def actions(item: ExceptionItem) -> list[Action]:
+    """The buttons that the person of this request may press for an open item."""
+    if item.state != ExceptionState.OPEN:
+        return []
+    return [action for action in ACTIONS.get(item.cause, ()) if may(action.permission)]
+
+
+def both_values(item: ExceptionItem) -> list[dict[str, Any]]:
+    """Ours beside Autotask's, one row a field."""
+    names = [*item.ours, *(name for name in item.theirs if name not in item.ours)]
+    return [
+        {
+            "label": name.replace("_", " ").capitalize(),
+            "ours": _shown(item.ours.get(name)),
+            "theirs": _shown(item.theirs.get(name)),
+        }
+        for name in names
+        if name not in ("autotask_ids", "candidates")
+    ]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return (
+        {True: "yes", False: "no"}.get(value, str(value)[:200])
+        if isinstance(value, bool)
+        else str(value)[:200]
+    )

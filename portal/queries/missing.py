@@ -1,0 +1,91 @@
+"""What was here at the last complete read but no longer in Autotask."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager
+
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import Customer, Invoice, RunState, SyncKind, SyncRun
+from portal.queries import paging
+
+KINDS = {"invoice": "Invoices", "customer": "Customers"}
+INVOICE_KEYS = (paging.Key(Invoice.id),)
+CUSTOMER_KEYS = (paging.Key(Customer.id),)
+MOST_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Filter:
+    kind: str = "invoice"
+    archived: bool = False
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "kind", "show")
+
+
+def filter_from(args: Mapping[str, str]) -> Filter:
+    """The filter of an address; unknown words count as not given."""
+    kind = args.get("kind", "")
+    return Filter(kind if kind in KINDS else "invoice", args.get("show") == "archived", args)
+
+
+def page(chosen: Filter) -> paging.Page:
+    """Missing invoices with their customer, or missing customers, newest first."""
+    model = Invoice if chosen.kind == "invoice" else Customer
+    away = model.archived_at.is_not(None) if chosen.archived else model.archived_at.is_(None)
+    statement = select(model).where(
+        model.tenant_id == current_tenant_id(), model.missing_since.is_not(None), away
+    )
+    if chosen.kind == "customer":
+        return paging.fetch(statement, CUSTOMER_KEYS, chosen.args)
+    statement = statement.join(Invoice.customer).options(contains_eager(Invoice.customer))
+    return paging.fetch(statement, INVOICE_KEYS, chosen.args)
+
+
+def counts() -> dict[str, int]:
+    """How many of each kind wait for a decision."""
+    found = {}
+    for kind, model in (("invoice", Invoice), ("customer", Customer)):
+        query = select(func.count()).select_from(model)
+        found[kind] = (
+            db.session.scalar(
+                query.where(
+                    model.tenant_id == current_tenant_id(),
+                    model.missing_since.is_not(None),
+                    model.archived_at.is_(None),
+                )
+            )
+            or 0
+        )
+    return found
+
+
+def read_at(kind: str) -> datetime | None:
+    """When the last complete read ended that could have seen them."""
+    kinds = (SyncKind.ALL, SyncKind.UNPAID) if kind == "invoice" else (SyncKind.ALL, SyncKind.CUSTOMERS)
+    return db.session.scalar(
+        select(func.max(SyncRun.finished_at)).where(
+            SyncRun.tenant_id == current_tenant_id(),
+            SyncRun.kind.in_(kinds),
+            SyncRun.state == RunState.COMPLETED,
+        )
+    )
+
+
+def chosen_ids(kind: str, texts: Iterable[str]) -> Sequence[int]:
+    """Ids of the partner's missing records among those typed."""
+    model = Invoice if kind == "invoice" else Customer
+    wanted = [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19][
+        :MOST_AT_ONCE
+    ]
+    return db.session.scalars(
+        select(model.id).where(
+            model.tenant_id == current_tenant_id(), model.id.in_(wanted), model.missing_since.is_not(None)
+        )
+    ).all()

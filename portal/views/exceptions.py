@@ -1,0 +1,98 @@
+"""What must I decide? One row per cause and record, with what each button does."""
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, request, url_for
+
+from portal import htmx, inbox
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.models import ExceptionItem, Invoice
+from portal.queries import exceptions
+
+pages = Blueprint("exceptions", __name__, url_prefix="/p/<partner_slug>/exceptions")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    chosen = exceptions.filter_from(request.args)
+    return htmx.render(
+        "exceptions/index.html",
+        "exceptions/_table.html",
+        chosen=chosen,
+        page=exceptions.page(chosen),
+        counts=exceptions.by_cause(),
+        about=exceptions,
+        undo=exceptions.some(request.args.get("undo", "").split(",")),
+    )
+
+
+@pages.get("/<int:item_id>")
+@requires(Permission.VIEW)
+def show(item_id: int) -> Any:
+    item = find_or_404(ExceptionItem, item_id)
+    invoice = db.session.get(Invoice, (item.tenant_id, item.invoice_id)) if item.invoice_id else None
+    return htmx.render(
+        "exceptions/show.html", "exceptions/_detail.html", item=item, invoice=invoice, about=exceptions
+    )
+
+
+@pages.post("/<int:item_id>/act")
+@requires(Permission.DECIDE_EXCEPTIONS)
+def act(item_id: int) -> Any:
+    """One of the item's buttons; each has its own permission."""
+    item, name = find_or_404(ExceptionItem, item_id), request.form.get("action", "")
+    if not any(action.name == name for action in exceptions.actions(item)):
+        abort(403 if any(one.name == name for one in inbox.ACTIONS.get(item.cause, ())) else 422)
+    try:
+        outcome = inbox.act(g.actor, item, name)
+    except inbox.CannotDo as refusal:
+        db.session.rollback()
+        flash(str(refusal), "warning")
+        return htmx.redirect(url_for("exceptions.index"))
+    return _done(outcome)
+
+
+@pages.post("/resolve")
+@requires(Permission.DECIDE_EXCEPTIONS)
+def resolve() -> Any:
+    try:
+        closed = inbox.resolve(
+            g.actor, exceptions.some(request.form.getlist("item")), request.form.get("reason", "")
+        )
+    except inbox.CannotDo as refusal:
+        flash(str(refusal), "warning")
+        return htmx.redirect(url_for("exceptions.index"))
+    db.session.commit()
+    if not closed:
+        flash("Choose at least one open exception.", "warning")
+    return htmx.redirect(url_for("exceptions.index", undo=",".join(map(str, closed)) or None))
+
+
+@pages.post("/reopen")
+@requires(Permission.DECIDE_EXCEPTIONS)
+def reopen() -> Any:
+    opened = inbox.reopen(g.actor, exceptions.some(request.form.getlist("item")))
+    db.session.commit()
+    flash(f"{opened:,} open again." if opened else "There was nothing to open again.", "message")
+    return htmx.redirect(url_for("exceptions.index"))
+
+
+@pages.post("/retry")
+@requires(Permission.DECIDE_EXCEPTIONS)
+def retry() -> Any:
+    """All open ones of a cause, or those chosen, as far as this person may try them again."""
+    chosen = exceptions.some(request.form.getlist("item")) or exceptions.open_ones(
+        request.form.get("cause", "")
+    )
+    allowed = [item for item in chosen if any(one.name == "retry" for one in exceptions.actions(item))]
+    return _done(inbox.retry_all(g.actor, allowed))
+
+
+def _done(outcome: inbox.Outcome) -> Any:
+    db.session.commit()
+    outcome.ring()
+    flash(outcome.words, "message")
+    return htmx.redirect(url_for("exceptions.index"))
