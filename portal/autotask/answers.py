@@ -51,7 +51,7 @@ def understood(answer: Answer, endpoint: str, *, write: bool) -> dict[str, Any]:
     `maybe_applied` is set on Unavailable when `write` and the outcome cannot be known.
     """
     content = _content(answer)
-    texts = texts_of(content)
+    texts = texts_of(content, answer.status)
     problem = _problem(answer, endpoint, texts, write)
     if problem is not None:
         raise problem
@@ -72,12 +72,13 @@ def _content(answer: Answer) -> Any:
         return error
 
 
-def texts_of(content: Any) -> list[str]:
+def texts_of(content: Any, status: int) -> list[str]:
     """Autotask's own words in an error body: {"errors": [...]} or {"Message": "..."}; printable."""
     if not isinstance(content, dict):
         return []
     named = {str(key).lower(): value for key, value in content.items() if len(str(key)) < 20}
-    found = named.get("errors") or named.get("message") or []
+    bare = None if 200 <= status < 300 else named.get("message")
+    found = named.get("errors") or bare or []
     listed = found if isinstance(found, list) else [found]
     return [text for item in listed[:_MOST_TEXTS] if (text := _words(item))]
 

@@ -104,15 +104,16 @@ def _is_number(host: str) -> bool:
 
 
 def _connect(found: list[Any], deadline: Deadline) -> socket.socket:
-    """The first address that accepts; all tries together take at most the connect time."""
+    """The first address that accepts. All share the connect time, so that a dead one leaves some to the next."""
     end = clock.monotonic() + deadline.wait(deadline.timeouts.connect)
     last: OSError = OSError("no address")
-    for family, kind, protocol, _, address in found:
+    for tried, (family, kind, protocol, _, address) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(max(end - clock.monotonic(), 0.001))
+            sock.settimeout(max((end - clock.monotonic()) / (len(found) - tried), 0.001))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(address)
+            sock.settimeout(deadline.wait(deadline.timeouts.connect))  # for the TLS handshake
             return sock
         except OSError as error:
             sock.close()

@@ -64,9 +64,11 @@ class Transport:
         try:
             return self._exchange(method, url, body)
         except requests.RequestException as error:
-            raise _translated(error, is_write(method)) from None
+            problem = _translated(error, is_write(method))
         except TimeoutError:
-            raise Unavailable("Autotask did not answer in time.", maybe_applied=is_write(method)) from None
+            problem = Unavailable("Autotask did not answer in time.", maybe_applied=is_write(method))
+        # Raised out here, so that it does not carry along requests' error and with it the headers.
+        raise problem
 
     def _exchange(self, method: str, url: str, body: bytes | None) -> Answer:
         limits = (self.timeouts.connect, self.timeouts.read)

@@ -68,8 +68,8 @@ def _headers(head: bytes) -> list[tuple[bytes, bytes, bytes]]:
 class FaultServer:
     """Runs `script` for every connection; `requests` and `connections` are what arrived."""
 
-    def __init__(self, script: Script) -> None:
-        self._script = script
+    def __init__(self, script: Script, *, hears_first: bool = True) -> None:
+        self._script, self._hears_first = script, hears_first
         self._stopped = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -97,6 +97,8 @@ class FaultServer:
     def _serve(self, sock: socket.socket) -> None:
         wire = Wire(sock, self._stopped)
         with sock, contextlib.suppress(OSError):
+            if not self._hears_first:
+                self._script(wire)
             while wire.hear():
                 self.requests.append(wire.request)
                 self._script(wire)

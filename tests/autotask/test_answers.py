@@ -162,6 +162,14 @@ def test_a_refused_write_says_that_the_right_to_change_is_missing():
         read(403, write=True)
 
 
+def test_a_message_in_a_good_answer_is_no_error():
+    assert read(200, b'{"message":"hello","errors":[],"items":[]}') == {
+        "message": "hello",
+        "errors": [],
+        "items": [],
+    }
+
+
 def test_the_words_of_autotask_are_kept():
     with pytest.raises(Rejected) as caught:
         read(500, errors("First.", "Second."))

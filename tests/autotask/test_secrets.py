@@ -60,6 +60,13 @@ def test_no_variable_on_the_way_of_an_error_holds_the_secret(autotask, client):
         assert_silent(repr(frame.f_locals))
 
 
+def test_no_error_carries_along_the_request_that_failed(autotask, client):
+    autotask.patch(f"{V1}Invoices", body=requests.ConnectionError("cut"))
+    with pytest.raises(AutotaskError) as caught:
+        client.patch("Invoices", {"id": 7})
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
 @pytest.mark.parametrize(
     "secret", ["", " x", "x ", "a\r\nEvil: 1", "a\nb", "pässword", "“quoted”", "a\x00", "a\x7f"]
 )

@@ -178,6 +178,42 @@ def test_tls_with_a_server_that_speaks_none_is_unavailable(facing):
     assert server.requests == []
 
 
+def drips_a_handshake() -> FaultServer:
+    """Answers the first bytes of TLS with a record that never ends."""
+
+    def script(wire: Wire) -> None:
+        wire.drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+
+    return FaultServer(script, hears_first=False)
+
+
+@pytest.mark.parametrize("server", [drips_a_handshake, lambda: FaultServer(says_nothing, hears_first=False)])
+def test_a_tls_handshake_that_never_ends_is_ended(server):
+    with server() as running:
+        url = running.url.replace("http://", "https://")
+        error = broken(
+            Client(url, credentials(), trusted_hosts=[running.address], timeouts=SHORT), write=True
+        )
+        assert error.status is None
+
+
+def test_a_dead_address_leaves_time_for_the_next(facing, monkeypatch):
+    client, server = facing(lambda wire: wire.answer(GOOD))
+    port = int(server.address.partition(":")[2])
+    both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.9", "127.0.0.1")]
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: tuple[str, int]) -> None:
+        if address[0] == "127.0.0.9":
+            assert 0 < (self.gettimeout() or 0) <= PATIENT.connect / 2
+            raise TimeoutError
+        real(self, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **named: both)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    assert client.get("Invoices", 7) == {"id": 7}
+
+
 def test_connections_are_kept_and_used_again(facing):
     client, server = facing(lambda wire: wire.answer(GOOD))
     for _ in range(5):
