@@ -81,11 +81,11 @@ class Syncs:
 def comparison() -> Comparison:
     """Counts over invoices that are not archived."""
     rows = db.session.execute(
-        select(Invoice.agreement, func.count())
+        select(Invoice.agreement, func.count().label("number"))
         .where(Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None))
         .group_by(Invoice.agreement)
-    )
-    counts: dict[str, int] = dict(rows)
+    ).all()
+    counts = {row.agreement: row.number for row in rows}
     needing = db.session.scalar(
         select(func.count()).where(
             ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == ExceptionState.OPEN
