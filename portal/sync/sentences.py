@@ -90,4 +90,4 @@ def _listed(word: str, values: list[str]) -> str:
 def stored_labels(integration: Integration | None) -> dict[str, dict[str, str]]:
     """Names of picklist values as they were when the filters were saved: {filter: {value: label}}."""
     held = (integration.picklists if integration is not None else None) or {}
-    return {name: dict(values) for name, values in held.items()}
+    return {name: dict(held[name]) for name in LISTS if name in held}

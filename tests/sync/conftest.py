@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from portal.access.actor import Actor, Source
 from portal.extensions import db
@@ -26,9 +27,12 @@ def partner(app: Flask) -> Iterator[Tenant]:
 
 
 @pytest.fixture
-def autotask(sandbox: Sandbox) -> Sandbox:
-    """An empty Autotask."""
-    return sandbox
+def empty(app: Flask) -> Iterator[Sandbox]:
+    """An Autotask without customers and invoices, which the app finds and trusts."""
+    with Sandbox(customers=0, invoices=0) as running:
+        app.config["AUTOTASK_DISCOVERY_URL"] = running.discovery_url
+        app.config["AUTOTASK_TRUSTED_HOSTS"] = ["127.0.0.1"]
+        yield running
 
 
 @pytest.fixture
@@ -54,3 +58,21 @@ def sync(integration: Integration, kind: str = "all", trigger: str = "command", 
     work.perform(run.id)
     db.session.commit()
     return runs.get(run.id)
+
+
+@pytest.fixture
+def browse(app: Flask, partner: Tenant) -> Callable[..., FlaskClient]:
+    """A browser in which somebody with this role is logged in."""
+
+    def make(role: str = "owner") -> FlaskClient:
+        person = factories.member(partner, role)
+        browser = app.test_client()
+        browser.post("/login", data={"email": person.email, "password": factories.PASSWORD})
+        return browser
+
+    return make
+
+
+@pytest.fixture
+def at(partner: Tenant) -> Callable[[str], str]:
+    return lambda path: f"/p/{partner.slug}{path}"

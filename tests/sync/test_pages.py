@@ -1,37 +1,12 @@
 """The pages of sync: runs, preferences, and what the integration's page promises."""
 
-from collections.abc import Callable
-
-import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-
 from portal.extensions import db
-from portal.models import Integration, Tenant
+from portal.models import Integration
 from portal.sync import runs, work
 from sandbox import Sandbox
-from tests import factories
 from tests.sync.conftest import sync
 
 POLL = {"HX-Request": "true", "X-Portal-Poll": "1"}
-
-
-@pytest.fixture
-def browse(app: Flask, partner: Tenant) -> Callable[..., FlaskClient]:
-    """A browser in which somebody with this role is logged in."""
-
-    def make(role: str = "owner") -> FlaskClient:
-        person = factories.member(partner, role)
-        browser = app.test_client()
-        browser.post("/login", data={"email": person.email, "password": factories.PASSWORD})
-        return browser
-
-    return make
-
-
-@pytest.fixture
-def at(partner: Tenant) -> Callable[[str], str]:
-    return lambda path: f"/p/{partner.slug}{path}"
 
 
 def text(answer) -> str:

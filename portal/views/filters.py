@@ -1,0 +1,111 @@
+"""What comes in? Filters with the partner's own choices, and a preview before anything is saved."""
+
+import hashlib
+import json
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, render_template, url_for
+
+from portal import connect, htmx
+from portal.access.permissions import Permission, requires
+from portal.autotask.errors import AutotaskError
+from portal.autotask.filters import SyncFilters
+from portal.extensions import db
+from portal.forms.filters import FiltersForm
+from portal.models import Integration, SyncKind, SyncTrigger
+from portal.sync import filtering, runs, sentences
+
+pages = Blueprint("filters", __name__, url_prefix="/p/<partner_slug>/integrations/autotask/filters")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def show() -> Any:
+    integration = _found()
+    form = FiltersForm(formdata=None)
+    form.show(SyncFilters.from_dict(integration.filters))
+    return _page(integration, form)
+
+
+@pages.post("/preview")
+@requires(Permission.SET_FILTERS)
+def preview() -> Any:
+    integration, form = _found(), FiltersForm()
+    return _preview(integration, form)
+
+
+@pages.post("")
+@requires(Permission.SET_FILTERS)
+def update() -> Any:
+    """Saves what was previewed; other values are previewed first."""
+    integration, form = _found(), FiltersForm()
+    _offer(integration, form)
+    chosen = form.chosen() if form.validate() else None
+    if chosen is None or form.previewed.data != _digest(chosen):
+        return _preview(integration, form)
+    changed = filtering.save(g.actor, integration, chosen)
+    run = _first_run(integration)
+    db.session.commit()
+    if run is not None:
+        runs.ring(run)
+        return htmx.redirect(url_for("integrations.show"))
+    words = (
+        "Saved. The next sync works by these filters." if changed else "These filters were in force already."
+    )
+    flash(words, "success")
+    return htmx.redirect(url_for("filters.show"))
+
+
+def _preview(integration: Integration, form: FiltersForm) -> Any:
+    _offer(integration, form)
+    chosen = form.chosen() if form.validate() else None
+    if chosen is None:
+        return _page(integration, form, status=422)
+    try:
+        found = filtering.preview(integration, chosen)
+    except AutotaskError as error:
+        db.session.rollback()
+        return _page(_found(), form, trouble=str(error), status=503)
+    form.previewed.data = _digest(chosen)
+    return _page(_found(), form, preview=found, wanted=sentences.of_filters(chosen.to_dict(), integration))
+
+
+def _page(integration: Integration, form: FiltersForm, *, status: int = 200, **context: Any) -> Any:
+    context.setdefault("trouble", _offer(integration, form))
+    context.setdefault("preview", None)
+    now = sentences.of_filters(integration.filters, integration)
+    first = runs.last(integration.id, SyncKind.ALL) is None
+    return (
+        render_template(
+            "filters/show.html", form=form, integration=integration, in_force=now, first=first, **context
+        ),
+        status,
+    )
+
+
+def _offer(integration: Integration, form: FiltersForm) -> str | None:
+    """Gives the form the partner's picklists; why that is not possible, or None."""
+    trouble = None
+    try:
+        picklists = filtering.choices(integration)
+    except AutotaskError as error:
+        db.session.rollback()
+        picklists, trouble = integration.picklists or {}, str(error)
+    form.offer(picklists)
+    form.contact_fields = picklists.get("contact_fields", [])
+    return trouble
+
+
+def _first_run(integration: Integration) -> Any:
+    """The first full read, where choosing filters was the last step of connecting."""
+    if runs.last(integration.id, SyncKind.ALL) is not None or not integration.is_primary:
+        return None
+    return runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
+
+
+def _digest(chosen: SyncFilters) -> str:
+    return hashlib.sha256(json.dumps(chosen.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _found() -> Integration:
+    return connect.current() or abort(404, "Autotask was never connected here.")
