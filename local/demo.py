@@ -30,7 +30,10 @@ def main(arguments: list[str]) -> int:
         with only_one(folder, options.check):
             if options.fresh or options.check:
                 begin_anew(folder)
-            return start(folder, check=options.check)
+            code = start(folder, check=options.check)
+            if options.check:
+                postgres.forget(folder / "postgres")
+            return code
     except ServerFailed as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
