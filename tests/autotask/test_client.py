@@ -96,13 +96,20 @@ def test_an_unconfirmed_write_may_have_been_applied(autotask, client, answer):
     assert client.calls == 1
 
 
-def test_after_an_answer_of_no_use_the_next_call_opens_a_new_connection(facing):
-    client, server = facing(lambda wire: wire.answer(b"{}"))
-    with pytest.raises(Unavailable):
-        client.patch("Invoices", {"id": 7})
-    with pytest.raises(Unavailable):
-        client.count("Invoices", [])
+@pytest.mark.parametrize("body", [b"{}", b"null", b"<html>"])
+def test_after_an_unconfirmed_write_the_next_call_opens_a_new_connection(facing, body):
+    client, server = facing(lambda wire: wire.answer(body))
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            client.patch("Invoices", {"id": 7})
     assert server.connections == 2
+
+
+def test_after_an_answer_of_no_use_a_read_is_tried_again_on_a_new_connection(facing):
+    client, server = facing(lambda wire: wire.answer(b"null"))
+    with pytest.raises(Unavailable):
+        client.get("Invoices", 7)
+    assert server.connections == client.calls == 3
 
 
 def test_a_pdf_comes_out_of_base64_with_a_safe_name(autotask, client):
