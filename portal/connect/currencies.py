@@ -6,7 +6,7 @@ from typing import Any
 from portal.access.tenancy import current_tenant_id
 from portal.autotask import records
 from portal.autotask.client import Client
-from portal.autotask.errors import BadRecord, Permanent
+from portal.autotask.errors import BadRecord, Permanent, Unauthorized
 from portal.connect.calls import calling, find
 from portal.extensions import db
 from portal.models import Integration, Tenant
@@ -19,6 +19,8 @@ def read_currencies(client: Client) -> dict[str, str] | None:
     """{Autotask id: code}, with the database's own currency under "internal"; None where none are offered."""
     try:
         rows = client.currencies()
+    except Unauthorized:
+        raise
     except Permanent:
         return None
     return by_id(rows)

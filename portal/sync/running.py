@@ -129,6 +129,12 @@ class Running:
         """HTTP calls of this run so far, those of interrupted tries included."""
         return self.earlier_calls + (self.client.calls - self.calls_before if self.client else 0)
 
+    def look_up(self) -> None:
+        """Reads integration and partner anew and leaves no transaction open: a rollback forgets them."""
+        db.session.refresh(self.integration)
+        db.session.refresh(self.tenant)
+        db.session.commit()
+
     def mark(self) -> None:
         """Notes the database's time before something is asked for outside of a page's transaction."""
         self.read_at = db.session.scalar(text("SELECT clock_timestamp()"))

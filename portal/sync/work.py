@@ -64,6 +64,7 @@ def perform(run_id: int) -> bool:
 
 
 def _work(running: Running, client: Client) -> None:
+    running.look_up()
     with running.calling_with(client):
         plans.carry_out(running, client)
 

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from portal.access.actor import Actor, Source
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Integration, SyncRun, Tenant
+from portal.models import Integration, SyncChange, SyncRun, Tenant
 from portal.sync import runs, work
 from sandbox import Sandbox
 from tests import factories
@@ -76,3 +78,20 @@ def browse(app: Flask, partner: Tenant) -> Callable[..., FlaskClient]:
 @pytest.fixture
 def at(partner: Tenant) -> Callable[[str], str]:
     return lambda path: f"/p/{partner.slug}{path}"
+
+
+def rows(model: Any, **where: Any) -> list[Any]:
+    """The partner's rows of a table as the database holds them now, by id."""
+    db.session.commit()
+    query = select(model).where(model.tenant_id == current_tenant_id()).filter_by(**where)
+    return list(db.session.scalars(query.order_by(model.id).execution_options(populate_existing=True)))
+
+
+def one(model: Any, **where: Any) -> Any:
+    (row,) = rows(model, **where)
+    return row
+
+
+def changes(run: SyncRun) -> dict[tuple[str, str], tuple[str | None, str | None]]:
+    """(label, field) to (old value, new value) of what a run changed."""
+    return {(row.label, row.field): (row.old_value, row.new_value) for row in rows(SyncChange, run_id=run.id)}
