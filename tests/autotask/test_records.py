@@ -353,6 +353,8 @@ def test_a_day_is_never_shifted_by_a_zone_or_a_time(value):
 BAD_DAYS = [
     "2026-02-30",
     "20250-01-01",
+    "2025-10-055",
+    "2025-10-05x",
     "soon",
     "2025-13-01",
     "20251005",
@@ -406,6 +408,7 @@ def test_an_invoice_without_its_date_is_refused(value):
 def test_an_instant_is_in_utc(value, instant):
     record = invoice(createDateTime=value)
     assert (record["created_at"], record["flags"]) == (instant, [])
+    assert record["created_at"].tzinfo is UTC
 
 
 @pytest.mark.parametrize("value", ["2025-09-05T24:00:00", *BAD_DAYS, *FAR_DAYS, 5, ["x"], {"a": 1}])
@@ -462,6 +465,10 @@ def test_active_is_a_number_or_a_boolean(value, active):
 )
 def test_names_lose_what_is_invisible_and_nothing_else(value, name):
     assert records.company({**COMPANY, "companyName": value})["name"] == name
+
+
+def test_a_comment_keeps_its_lines_and_tabs():
+    assert invoice(comments="a\r\n\r\n\tb\rc\u2028d\x00 ")["comments"] == "a\n\n\tb\nc\nd"
 
 
 def test_a_name_of_5_mb_is_cut_and_noted():
