@@ -59,7 +59,7 @@ class PaymentForm(FlaskForm):
     amount = StringField("Amount received", filters=[lambda text: (text or "").strip()])
     paid_on = Day("Paid on", [InputRequired("Enter the day the money was paid.")])
     method = SelectField("How it was paid", choices=METHODS, validate_choice=False)
-    reference = StringField("Reference", [LONGEST], description="Such as the check number. Shown in lists.")
+    reference = StringField("Reference", [LONGEST], description="Such as the check number.")
     note = TextAreaField("Note", [LONGEST], description="Only for your own people.")
 
     rows: Sequence[Row] = ()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
-from portal import ledger
+from portal import ledger, storage
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
@@ -20,6 +20,7 @@ from portal.models import (
     Invoice,
     InvoiceLine,
     InvoicePdf,
+    PdfState,
     TotalsMode,
 )
 from portal.queries import arrivals, history, payments
@@ -58,6 +59,10 @@ class Detail:
         return max(self.journeys, key=lambda journey: journey.touched_at, default=None)
 
     @property
+    def pdf_is_waiting(self) -> bool:
+        return self.pdf is not None and self.pdf.state == PdfState.WAITING
+
+    @property
     def is_on_the_way(self) -> bool:
         return self.delivery is not None and self.delivery.state in arrivals.ON_THE_WAY
 
@@ -67,13 +72,13 @@ def of(invoice: Invoice) -> Detail:
     journeys = payments.of_invoice(invoice.id)
     return Detail(
         invoice=invoice,
-        integration=_integration(invoice),
+        integration=integration_of(invoice),
         delivery=delivery_of(invoice.id),
         lines=_lines(invoice.id),
         journeys=journeys,
         credits=_credits(invoice),
         exceptions=_exceptions(invoice.id),
-        pdf=db.session.scalar(scoped(InvoicePdf).where(InvoicePdf.invoice_id == invoice.id)),
+        pdf=_pdf(invoice.id),
         history=history.of_invoice(invoice.id, [journey.payment.id for journey in journeys]),
     )
 
@@ -83,13 +88,34 @@ def delivery_of(invoice_id: int) -> Delivery | None:
     return db.session.scalar(scoped(Delivery).where(Delivery.invoice_id == invoice_id))
 
 
-def marker(invoice: Invoice, delivery: Delivery | None) -> str:
+@dataclass(frozen=True)
+class PdfFile:
+    name: str
+    data: bytes
+
+
+def pdf_data(invoice_id: int) -> PdfFile | None:
+    """The stored PDF of an invoice, or None while it is not here."""
+    row = _pdf(invoice_id)
+    if row is None or row.state != PdfState.HERE or not row.storage_key:
+        return None
+    data = storage.get(row.tenant_id, row.storage_key)
+    return None if data is None else PdfFile(row.name or f"invoice-{invoice_id}.pdf", data)
+
+
+def marker(invoice: Invoice, delivery: Delivery | None, getting_pdf: bool = False) -> str:
     """Changes whenever the page's state does: a poll that knows it needs no new fragment."""
+    pdf = _pdf(invoice.id) if getting_pdf else None
     state = f"{delivery.wish_version}{delivery.state}{delivery.attempts}" if delivery else "-"
-    return f"{state}.{invoice.agreement}.{invoice.outstanding}"
+    return f"{state}.{invoice.agreement}.{invoice.outstanding}.{pdf.state if pdf else ''}"
 
 
-def _integration(invoice: Invoice) -> Integration | None:
+def _pdf(invoice_id: int) -> InvoicePdf | None:
+    return db.session.scalar(scoped(InvoicePdf).where(InvoicePdf.invoice_id == invoice_id))
+
+
+def integration_of(invoice: Invoice) -> Integration | None:
+    """Where the invoice came from; None for one made here."""
     if invoice.integration_id is None:
         return None
     return db.session.get(Integration, (invoice.tenant_id, invoice.integration_id))

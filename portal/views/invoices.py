@@ -3,15 +3,17 @@
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, flash, g, request, url_for
 
 from portal import clock, downloads, htmx, polls
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
-from portal.models import Invoice
+from portal.extensions import db
+from portal.models import Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
 from portal.queries import invoice_detail, invoices
 from portal.serializers import number, paid_on
+from portal.sync import pdfs, runs
 
 pages = Blueprint("invoices", __name__, url_prefix="/p/<partner_slug>/invoices")
 
@@ -47,16 +49,46 @@ def export() -> Any:
 def show(invoice_id: int) -> Any:
     invoice = find_or_404(Invoice, invoice_id)
     delivery = invoice_detail.delivery_of(invoice_id)
-    marker = invoice_detail.marker(invoice, delivery)
+    getting_pdf = request.args.get("getting") == "pdf"
+    marker = invoice_detail.marker(invoice, delivery, getting_pdf)
     return polls.unchanged(marker) or htmx.render(
         "invoices/show.html",
         "invoices/_detail.html",
         detail=invoice_detail.of(invoice),
         marker=marker,
+        getting_pdf=getting_pdf,
         paid_on=paid_on(invoice, delivery),
         today=today(),
         number=number,
     )
+
+
+@pages.get("/<int:invoice_id>/pdf")
+@requires(Permission.VIEW)
+def pdf(invoice_id: int) -> Any:
+    """The printed invoice, in the browser; back to the invoice where it is not here."""
+    invoice = find_or_404(Invoice, invoice_id)
+    found = invoice_detail.pdf_data(invoice_id)
+    if found is None or not downloads.is_pdf(found.data):
+        flash(f"The PDF of invoice {invoice.number} is not here yet.", "warning")
+        return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+    return downloads.pdf(found.name, found.data)
+
+
+@pages.post("/<int:invoice_id>/pdf")
+@requires(Permission.VIEW)
+def fetch_pdf(invoice_id: int) -> Any:
+    """Gets an older invoice's PDF from Autotask because a person opens it."""
+    invoice = find_or_404(Invoice, invoice_id)
+    integration = invoice_detail.integration_of(invoice)
+    if integration is None or not integration.is_connected:
+        flash("Autotask is not connected, so the PDF cannot be fetched.", "warning")
+        return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+    pdfs.want_one(invoice)
+    run = runs.start(integration, SyncKind.PDFS, SyncTrigger.BUTTON, g.actor)
+    db.session.commit()
+    runs.ring(run)
+    return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id, getting="pdf", _anchor="facts"))
 
 
 def today() -> date:

@@ -241,3 +241,58 @@ def _confirm(invoice_id: int) -> None:
     ledger.restate([invoice_id])
     db.session.commit()
     assert invoice.amount_due == Decimal("100.00")
+
+
+PDF = b"%PDF-1.4\nprinted"
+
+
+def stored_pdf(app: Flask, partner: Tenant, data: bytes) -> int:
+    from portal import storage
+    from portal.extensions import db
+    from portal.models import InvoicePdf
+
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(factories.integration(app)))
+        storage.put(invoice.tenant_id, "invoices/1.pdf", data)
+        db.session.add(
+            InvoicePdf(
+                tenant_id=invoice.tenant_id,
+                invoice_id=invoice.id,
+                state="here",
+                name='März "1".pdf',
+                storage_key="invoices/1.pdf",
+            )
+        )
+        db.session.commit()
+        return int(invoice.id)
+
+
+def test_a_pdf_opens_in_the_browser_and_cannot_act_as_a_page(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    """F31 of the list of faults."""
+    answer = owner.get(f"/p/northwind/invoices/{stored_pdf(app, partner, PDF)}/pdf")
+    assert answer.data == PDF
+    assert answer.mimetype == "application/pdf"
+    assert answer.headers["Content-Disposition"].startswith('inline; filename="M_rz _1_.pdf"')
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_bytes_that_are_no_pdf_are_never_served(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
+    """F31 of the list of faults."""
+    answer = owner.get(f"/p/northwind/invoices/{stored_pdf(app, partner, b'<script>alert(1)</script>')}/pdf")
+    assert answer.status_code == 303
+    assert b"<script>alert" not in answer.data
+
+
+def test_an_older_pdf_is_fetched_when_a_person_asks(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
+    """Rule 3, the table: PDFs of older invoices when a person opens them."""
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(factories.integration(app)))
+    assert "Get it from Autotask" in owner.get(f"/p/northwind/invoices/{invoice.id}").text
+    answer = owner.post(f"/p/northwind/invoices/{invoice.id}/pdf")
+    assert answer.status_code == 303
+    page = owner.get(answer.location.partition("#")[0]).text
+    assert "Being fetched from Autotask" in page
+    assert "getting=pdf" in page.partition("hx-get=")[2][:200]
