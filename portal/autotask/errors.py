@@ -46,6 +46,10 @@ class Unavailable(Retryable):
         self.maybe_applied = maybe_applied
 
 
+class NoAnswer(Unavailable):
+    """Nothing came back at all: not reachable, too late, or broken off."""
+
+
 class Permanent(AutotaskError):
     """Will not go well until a person changes something."""
 

@@ -10,7 +10,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from portal.autotask.deadlines import Deadline, DeadlineAdapter, Timeouts
-from portal.autotask.errors import Permanent, Unavailable, Untrusted
+from portal.autotask.errors import NoAnswer, Permanent, Unavailable, Untrusted
 
 USER_AGENT = "MSP billing portal"
 LARGEST_BODY = 20 * 1024 * 1024
@@ -66,7 +66,7 @@ class Transport:
         except requests.RequestException as error:
             problem = _translated(error, is_write(method))
         except TimeoutError:
-            problem = Unavailable("Autotask did not answer in time.", maybe_applied=is_write(method))
+            problem = NoAnswer("Autotask did not answer in time.", maybe_applied=is_write(method))
         # Raised out here, so that it does not carry along requests' error and with it the headers.
         raise problem
 
@@ -103,10 +103,10 @@ def _translated(error: requests.RequestException, write: bool) -> Permanent | Un
         return Untrusted("Autotask's certificate could not be verified, so nothing was sent.")
     unsent = (NewConnectionError, NameResolutionError, requests.ConnectTimeout)
     if any(isinstance(cause, unsent) for cause in causes):
-        return Unavailable("Autotask could not be reached.")
+        return NoAnswer("Autotask could not be reached.")
     if isinstance(error, requests.Timeout) or any(isinstance(cause, TimeoutError) for cause in causes):
-        return Unavailable("Autotask did not answer in time.", maybe_applied=write)
-    return Unavailable("The connection to Autotask broke off.", maybe_applied=write)
+        return NoAnswer("Autotask did not answer in time.", maybe_applied=write)
+    return NoAnswer("The connection to Autotask broke off.", maybe_applied=write)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

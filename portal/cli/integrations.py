@@ -22,22 +22,24 @@ NEVER = {"kind": "autotask", "state": "not_connected"}
 @click.option("--email", required=True, help="The e-mail address of the Autotask account.")
 @click.option("--username", required=True, help="The API user's Username (Key).")
 @click.option(
-    "--identifier", type=click.Choice([one.value for one in Identifier]), default=Identifier.NUMBER.value, show_default=True
+    "--identifier",
+    type=click.Choice([one.value for one in Identifier]),
+    default=Identifier.NUMBER.value,
+    show_default=True,
 )
 @click.option(
-    "--role", type=click.Choice([one.value for one in IntegrationRole]), default=IntegrationRole.PRIMARY.value, show_default=True
+    "--role",
+    type=click.Choice([one.value for one in IntegrationRole]),
+    default=IntegrationRole.PRIMARY.value,
+    show_default=True,
 )
 def connect_partner(slug: str, email: str, username: str, identifier: str, role: str) -> None:
     """Tests the login, the secret of which comes from standard input, connects, and starts the first sync."""
     tenant = lookup.partner(slug)
     secret = lookup.secret_from_stdin("Secret")
     request = connect.ConnectRequest(email, username, secret, identifier, role)
-    db.session.commit()
-    try:
-        verified = connect.check(request, current_app.config)
-    except connect.ConnectRefused as refusal:
-        lookup.refuse("\n".join(refusal.sentences))
     with tenant_scope(tenant.id):
+        verified = _checked(request)
         integration = connect.save_connection(lookup.OPERATOR, request, verified)
         run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, lookup.OPERATOR)
         db.session.commit()
@@ -45,6 +47,15 @@ def connect_partner(slug: str, email: str, username: str, identifier: str, role:
         for note in verified.notes:
             click.echo(note, err=True)
         lookup.answer({"partner": slug, **as_json(integration), "first_run": run.id})
+
+
+def _checked(request: connect.ConnectRequest) -> connect.Verified:
+    known = connect.known_customers()
+    db.session.commit()
+    try:
+        return connect.check(request, current_app.config, known)
+    except connect.ConnectRefused as refusal:
+        lookup.refuse("\n".join(refusal.sentences))
 
 
 @commands.command("show")

@@ -7,6 +7,7 @@ from portal.connect.opening import client_for
 from portal.connect.saving import (
     current,
     disconnect,
+    known_customers,
     owed_deliveries,
     save_connection,
     set_identifier,
@@ -29,6 +30,7 @@ __all__ = [
     "current",
     "decide_totals",
     "disconnect",
+    "known_customers",
     "owed_deliveries",
     "save_connection",
     "set_identifier",

@@ -11,11 +11,12 @@ from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask import budget
-from portal.connect import schedule, totals
+from portal.connect import schedule, totals, usage
 from portal.connect.verify import ConnectRequest, Verified
 from portal.extensions import db
 from portal.models import (
     INCOMPLETE,
+    Customer,
     Delivery,
     DeliveryState,
     Identifier,
@@ -29,12 +30,28 @@ from portal.models import (
 )
 
 KIND = "autotask"
+SOME = 30
 OWED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
 
 
 def current() -> Integration | None:
     """The partner's Autotask integration, in whatever state."""
     return db.session.scalar(scoped(Integration).where(Integration.kind == KIND))
+
+
+def known_customers() -> dict[int, str]:
+    """Names by Autotask ID of some customers that came from Autotask: {} before the first sync."""
+    rows = db.session.execute(
+        select(Customer.autotask_id, Customer.name)
+        .where(
+            Customer.tenant_id == current_tenant_id(),
+            Customer.autotask_id > 0,
+            Customer.missing_since.is_(None),
+        )
+        .order_by(Customer.id)
+        .limit(SOME)
+    )
+    return {row.autotask_id: row.name for row in rows}
 
 
 def save_connection(actor: Actor, request: ConnectRequest, verified: Verified) -> Integration:
@@ -52,6 +69,7 @@ def save_connection(actor: Actor, request: ConnectRequest, verified: Verified) -
     if integration.identifier != request.identifier:
         _renumber(integration, request.identifier)
     schedule.plan(integration)
+    usage.add_own_calls(integration, verified.calls)
     event = "integration.reconnected" if before else "integration.connected"
     audit.record(actor, event, "integration", integration.id, **_told(integration))
     return integration

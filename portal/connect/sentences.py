@@ -3,6 +3,7 @@
 from portal.autotask.errors import (
     AutotaskError,
     BadRecord,
+    NoAnswer,
     Throttled,
     Unauthorized,
     Unavailable,
@@ -28,6 +29,11 @@ WRONG_LOGIN = (
 NO_COMPANIES = (
     "Autotask shows this API user no companies at all. If you do have some, its security level or line of "
     "business hides them: choose “API User (system) Can't Read Costs” for it."
+)
+ANOTHER_AUTOTASK = (
+    "This key belongs to another Autotask than the one that was connected before: none of the customers known "
+    "here is found in it. Make the API user in the same Autotask as before; to use another one, ask support for "
+    "a new partner, so that the customers of two companies are never mixed up."
 )
 LATER = "What you typed is still here; try again in a few minutes."
 RIGHTS = {
@@ -73,7 +79,7 @@ def _later(error: AutotaskError) -> str:
         return f"Autotask limits requests at the moment, so the test could not be finished. {LATER}"
     if isinstance(error, Untrusted):
         return f"{error} Ask whoever runs this portal to check the Autotask address and its trusted hosts."
-    if isinstance(error, Unavailable) and _is_silence(error):
+    if isinstance(error, NoAnswer):
         return f"{str(error).rstrip('.')}: the portal got no answer. {LATER}"
     if isinstance(error, Unavailable) and (error.status or 0) >= 500:
         return f"Autotask is not available at the moment (it answered with error {error.status}). {LATER}"
@@ -81,8 +87,3 @@ def _later(error: AutotaskError) -> str:
         f"What answered is not Autotask's API. {error} {LATER} If it stays like this, ask whoever runs this "
         "portal to check the Autotask address."
     )
-
-
-def _is_silence(error: Unavailable) -> bool:
-    """Whether no answer came at all, in contrast to one that makes no sense."""
-    return isinstance(error.__cause__, OSError) or isinstance(error.__context__, OSError)

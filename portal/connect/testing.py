@@ -10,7 +10,7 @@ from portal.connect import refused, verify
 from portal.connect.calls import find
 from portal.connect.errors import ConnectRefused, NotConnected
 from portal.connect.opening import Connection, credentials
-from portal.connect.usage import remember
+from portal.connect.usage import add_own_calls, remember
 from portal.connect.verify import ConnectRequest, Verified
 from portal.extensions import db
 from portal.models import AuditEvent, Integration, IntegrationState
@@ -71,6 +71,7 @@ def _accepted(actor: Actor, connection: Connection, verified: Verified) -> None:
     row.zone_url, row.zone_name = verified.zone.url, verified.zone.name
     row.web_url, row.database_number = verified.zone.web_url, verified.zone.ci
     refused.recover(row, actor)
+    add_own_calls(row, verified.calls)
     if verified.currencies is not None:
         row.currencies = verified.currencies
     db.session.commit()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
 from portal.autotask import budget
@@ -12,7 +13,8 @@ from portal.autotask.budget import Pace, Purpose, Threshold
 from portal.autotask.errors import AutotaskError, Throttled, Unauthorized
 from portal.connect import own_statements
 from portal.connect.errors import Paused
-from portal.models import Integration
+from portal.extensions import db
+from portal.models import ApiUsage, Integration
 
 OLD_AFTER = timedelta(minutes=5)
 FRESH_FOR = timedelta(seconds=30)
@@ -121,6 +123,22 @@ def remember(tenant_id: int, integration_id: int, reading: Threshold, read_at: d
         read_at=read_at,
         paused_until=clock.now() + timedelta(seconds=pace.seconds) if stopped else None,
         reason=pace.reason if stopped else None,
+    )
+
+
+def add_own_calls(integration: Integration, calls: int) -> None:
+    """Counts calls that took no place, those of the test before saving. The caller commits."""
+    row = insert(ApiUsage).values(
+        tenant_id=integration.tenant_id,
+        integration_id=integration.id,
+        minute=clock.now().replace(second=0, microsecond=0),
+        calls=calls,
+    )
+    db.session.execute(
+        row.on_conflict_do_update(
+            index_elements=["tenant_id", "integration_id", "minute"],
+            set_={"calls": ApiUsage.calls + row.excluded.calls},
+        )
     )
 
 

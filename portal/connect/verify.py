@@ -10,14 +10,15 @@ from portal import clock
 from portal.autotask import zones
 from portal.autotask.budget import Threshold
 from portal.autotask.client import Client, Credentials, Timeouts
-from portal.autotask.conditions import everything
-from portal.autotask.errors import AutotaskError, BadRecord, Forbidden, Unauthorized, Unavailable
+from portal.autotask.conditions import any_value, everything
+from portal.autotask.errors import AutotaskError, BadRecord, Forbidden, NoAnswer, Unauthorized
 from portal.autotask.zones import Zone
 from portal.connect import sentences
 from portal.connect.currencies import read_currencies
 from portal.connect.errors import ConnectRefused
 from portal.connect.totals import Sample, read_samples
 
+FEWEST_KNOWN = 3
 NEEDED = ("Companies", "Contacts", "Invoices", "BillingItems")
 TIMEOUTS = Timeouts(connect=3.0, read=8.0, total=10.0)
 WHOLE_TEST_SECONDS = 24.0  # a web request is ended after 30
@@ -44,12 +45,16 @@ class Verified:
     samples: list[Sample] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     read_at: datetime = field(default_factory=clock.now)
+    calls: int = 0
 
 
-def check(request: ConnectRequest, config: Mapping[str, Any]) -> Verified:
+def check(
+    request: ConnectRequest, config: Mapping[str, Any], known: Mapping[int, str] | None = None
+) -> Verified:
     """Asks Autotask, saves nothing. Raises ConnectRefused with a sentence for each thing that is wrong.
 
     The login is tried exactly once: a refused one is never repeated here, because Autotask locks users.
+    `known` are names of customers by their Autotask ID, to notice a key of another Autotask.
     """
     if not config["AUTOTASK_INTEGRATION_CODE"]:
         raise ConnectRefused([sentences.NO_CODE])
@@ -57,6 +62,7 @@ def check(request: ConnectRequest, config: Mapping[str, Any]) -> Verified:
     with _client(request, zone, config) as client:
         threshold = _login(client)
         empty = _rights(client)
+        _same_autotask(client, known or {})
         return _look_around(client, zone, threshold, empty)
 
 
@@ -77,7 +83,7 @@ def _client(request: ConnectRequest, zone: Zone, config: Mapping[str, Any]) -> C
 
     def in_time(_: str) -> AbstractContextManager[None]:
         if clock.monotonic() - started > WHOLE_TEST_SECONDS:
-            raise Unavailable("Autotask did not answer in time.") from TimeoutError()
+            raise NoAnswer("Autotask did not answer in time.")
         return nullcontext()
 
     code = config["AUTOTASK_INTEGRATION_CODE"]
@@ -118,6 +124,24 @@ def _rights(client: Client) -> list[str]:
     return empty
 
 
+def _same_autotask(client: Client, known: Mapping[int, str]) -> None:
+    """Rows are matched by Autotask ID, so a key of another Autotask would mix up two firms' customers."""
+    if len(known) < FEWEST_KNOWN:
+        return
+    try:
+        rows = [row for page in client.pages("Companies", any_value("id", known)) for row in page]
+    except AutotaskError as error:
+        raise sentences.refusal(error) from error
+    if not any(_same_name(known.get(row["id"], ""), row.get("companyName")) for row in rows):
+        raise ConnectRefused([sentences.ANOTHER_AUTOTASK])
+
+
+def _same_name(ours: str, theirs: object) -> bool:
+    return (
+        isinstance(theirs, str) and " ".join(theirs.split()).casefold() == " ".join(ours.split()).casefold()
+    )
+
+
 def _look_around(client: Client, zone: Zone, threshold: Threshold | None, empty: list[str]) -> Verified:
     """What is good to know, but no reason to refuse, apart from the right to read PDFs."""
     notes = [sentences.NO_COMPANIES] if "Companies" in empty else []
@@ -127,7 +151,7 @@ def _look_around(client: Client, zone: Zone, threshold: Threshold | None, empty:
         currencies = read_currencies(client)
     except AutotaskError as error:
         raise sentences.refusal(error) from error
-    return Verified(zone, threshold, currencies, samples, notes)
+    return Verified(zone, threshold, currencies, samples, notes, calls=client.calls)
 
 
 def _pdf(client: Client, samples: list[Sample]) -> list[str]:

@@ -11,6 +11,8 @@ from portal.models import Integration
 CONFIRMATION = "disconnect"
 EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+$"
 
+REFUSED_FIELD = {"username": "Copy it again from Autotask.", "secret": "Paste the secret once more."}
+
 IDENTIFIERS = [SelectChoice("number", "Invoice Number"), SelectChoice("id", "Autotask ID")]
 ROLES = [
     SelectChoice("primary", "Primary: customers and invoices come from Autotask"),
@@ -53,12 +55,11 @@ class CredentialsForm(FlaskForm):
     )
 
     def show(self, refusal: ConnectRefused) -> None:
-        """Puts the refusal's sentences beside the field they are about, or above the form."""
+        """Says above the form why Autotask refused, and marks the field that it is about."""
+        self.form_errors.extend(refusal.sentences)
         field = self._fields.get(refusal.field or "")
-        if field is None:
-            self.form_errors.extend(refusal.sentences)
-        else:
-            field.errors = [*field.errors, *refusal.sentences]
+        if field is not None:
+            field.errors = [*field.errors, REFUSED_FIELD[field.name]]
 
     def request_for(self, integration: Integration) -> ConnectRequest:
         """New credentials for a connection whose other settings stay."""

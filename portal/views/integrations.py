@@ -126,10 +126,10 @@ def disconnect() -> Any:
 
 def _connected(form: CredentialsForm, request: Any) -> bool:
     """Tests, saves and starts a full read; False with the reasons in the form when Autotask refuses."""
-    typed = request()
+    typed, known = request(), connect.known_customers()
     db.session.commit()
     try:
-        verified = connect.check(typed, current_app.config)
+        verified = connect.check(typed, current_app.config, known)
     except connect.ConnectRefused as refusal:
         form.show(refusal)
         return False
