@@ -54,7 +54,8 @@ function addUp(form) {
   rowsOf(table).forEach((row) => tell(row, table, paidOn));
   form.querySelector("[data-total]").textContent = toText(sum, table, true);
   const words = form.querySelector(".form-actions [data-words]");
-  words.textContent = sum > 0 ? `Record payment of ${toText(sum, table, true)}` : "Record payment";
+  words.dataset.plain ||= words.textContent;
+  words.textContent = sum > 0 ? `${words.dataset.plain} of ${toText(sum, table, true)}` : words.dataset.plain;
 }
 
 function onInput(event) {

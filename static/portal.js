@@ -154,11 +154,21 @@ function tick() {
 }
 
 function reveal(root) {
+  root.querySelectorAll(".table-box").forEach(letScroll);
   root.querySelectorAll("[data-theme-toggle]").forEach(setUpTheme);
   if (navigator.clipboard) root.querySelectorAll("[data-copy][hidden]").forEach((button) => { button.hidden = false; });
 }
 
+// A table wider than its place can be scrolled by keyboard too.
+function letScroll(box) {
+  if (box.scrollWidth <= box.clientWidth) return box.removeAttribute("tabindex");
+  box.tabIndex = 0;
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", box.querySelector("caption").textContent);
+}
+
 reveal(document);
+addEventListener("resize", () => document.querySelectorAll(".table-box").forEach(letScroll));
 document.addEventListener("htmx:load", (event) => {
   if (event.target !== document.body) reveal(event.target);
 });

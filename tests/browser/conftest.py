@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.serving import Quiet as Quiet
 from tests.browser.serving import serve
 from tests.browser.styleguide import create_styleguide
 
