@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from portal.autotask.client import Client
-from portal.autotask.errors import Permanent, Unavailable, Untrusted
+from portal.autotask.errors import NoAnswer, Permanent, Unavailable, Untrusted
 from tests.autotask.conftest import PATIENT, SHORT, credentials
 from tests.autotask.fault_server import FaultServer, Wire
 
@@ -20,7 +20,7 @@ AT_MOST = 5
 
 def broken(client: Client, *, write: bool = False) -> Unavailable:
     started = time.monotonic()
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(NoAnswer) as caught:
         client.patch("Invoices", {"id": 7}) if write else client.get("Invoices", 7)
     assert time.monotonic() - started < AT_MOST
     return caught.value
