@@ -23,7 +23,7 @@ from portal.models import (
     PdfState,
     TotalsMode,
 )
-from portal.queries import arrivals, history, payments
+from portal.queries import arrivals, credits, history, payments
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Detail:
     exceptions: Sequence[ExceptionItem]
     pdf: InvoicePdf | None
     history: Sequence[history.Entry]
+    has_usable_credit: bool
 
     @property
     def theirs(self) -> Decimal:
@@ -80,6 +81,7 @@ def of(invoice: Invoice) -> Detail:
         exceptions=_exceptions(invoice.id),
         pdf=_pdf(invoice.id),
         history=history.of_invoice(invoice.id, [journey.payment.id for journey in journeys]),
+        has_usable_credit=invoice.is_payable and bool(credits.usable(invoice.customer_id, invoice.currency)),
     )
 
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from portal.access.tenancy import current_tenant_id, find_or_404
 from portal.extensions import db
-from portal.forms.payment import Row
+from portal.forms.allocation import Row
 from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
 from portal.money import ZERO, plain
 from portal.queries import invoices
@@ -41,10 +41,10 @@ def choice(args: Mapping[str, str]) -> Choice | None:
 
     None when neither is given; NotFound for unknown and foreign ones.
     """
-    first = find_or_404(Invoice, _id(args["invoice"])) if args.get("invoice") else None
+    first = find_or_404(Invoice, id_of(args["invoice"])) if args.get("invoice") else None
     if first is None and not args.get("customer"):
         return None
-    customer = find_or_404(Customer, first.customer_id if first else _id(args["customer"]))
+    customer = find_or_404(Customer, first.customer_id if first else id_of(args["customer"]))
     unpaid = invoices.unpaid_of(customer.id)
     currencies = sorted({invoice.currency for invoice in unpaid})
     currency = _currency(args.get("currency", ""), customer, currencies, first)
@@ -62,7 +62,8 @@ def choice_or_404(args: Mapping[str, str]) -> Choice:
     return found
 
 
-def _id(text: str) -> int:
+def id_of(text: str) -> int:
+    """An id from an address or a form. Raises NotFound for anything else."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise NotFound
     return int(text)

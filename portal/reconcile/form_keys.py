@@ -1,29 +1,26 @@
-"""A form that is sent twice records one payment, also when the first sending changed what is still owed."""
+"""A form that is sent twice acts once, also when its first sending changed what is still owed."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import scoped
 from portal.extensions import db
-from portal.models import IdempotencyKey, Payment
+from portal.models import IdempotencyKey
 from portal.reconcile import idempotency
 
-SCOPE = "form"
 
-
-def replayed(key: str, typed: Mapping[str, str]) -> Payment | None:
-    """The payment that this form recorded before; None for its first time. Waits for one under way.
+def first_answer(form: str, key: str, typed: Mapping[str, str]) -> dict[str, Any] | None:
+    """What this form led to before; None for its first time. Waits for a sending that is under way.
 
     Raises KeyReused when the form now says something else. Part of the caller's transaction.
     """
-    claimed, _ = idempotency.claim(SCOPE, key, dict(typed))
-    if not claimed.answer:
-        return None
-    return db.session.get_one(Payment, (current_tenant_id(), claimed.answer["payment_id"]))
+    claimed, _ = idempotency.claim(f"form {form}", key, dict(typed))
+    return claimed.answer
 
 
-def remember(key: str, payment: Payment) -> None:
-    """Keeps the payment as the answer to this form's key, in the transaction that records it."""
+def remember(form: str, key: str, **answer: Any) -> None:
+    """Keeps what a form led to, in the transaction that did it."""
     claimed = db.session.scalars(
-        scoped(IdempotencyKey).where(IdempotencyKey.scope == SCOPE, IdempotencyKey.key == key)
+        scoped(IdempotencyKey).where(IdempotencyKey.scope == f"form {form}", IdempotencyKey.key == key)
     ).one()
-    claimed.status, claimed.answer = 201, {"payment_id": payment.id}
+    claimed.status, claimed.answer = 201, answer

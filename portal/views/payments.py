@@ -20,6 +20,7 @@ from portal.reconcile.payments import NewPayment, PaymentRefused
 
 pages = Blueprint("payments", __name__, url_prefix="/p/<partner_slug>/payments")
 
+FORM = "payment"
 USED_KEY = "This form already recorded a payment. Look at it under Payments before you record another one."
 LOST_KEY = "Something was lost on the way. Check what you typed, then send this form once more."
 
@@ -101,7 +102,8 @@ def _recorded(form: PaymentForm, currency: str) -> Payment | None:
         form.begin_anew(LOST_KEY)
         return None
     try:
-        payment = form_keys.replayed(form.key.data, form.typed) or _new_payment(form, currency)
+        before = form_keys.first_answer(FORM, form.key.data, form.typed)
+        payment = find_or_404(Payment, before["payment_id"]) if before else _new_payment(form, currency)
     except PaymentRefused as refusal:
         form.refuse(refusal.field, str(refusal))
         payment = None
@@ -121,8 +123,8 @@ def _new_payment(form: PaymentForm, currency: str) -> Payment | None:
     if not valid or allocations is None or form.allocation_error:
         return None
     new = NewPayment(allocations, form.method.data, form.paid_on.data, form.reference.data, form.note.data)
-    payment, _ = recording.record(g.actor, new, scope="form payment", key=form.key.data)
-    form_keys.remember(form.key.data, payment)
+    payment, _ = recording.record(g.actor, new, scope="payment", key=f"form:{form.key.data}")
+    form_keys.remember(FORM, form.key.data, payment_id=payment.id)
     return payment
 
 

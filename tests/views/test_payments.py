@@ -148,7 +148,7 @@ def test_what_cannot_be_recorded_is_told_beside_its_field_and_stays_typed(
 def test_amounts_that_do_not_add_up_are_told(books: Books, clerk: FlaskClient) -> None:
     answer = clerk.post("/p/northwind/payments", data=typed(books, **{f"pay-{books.first_id}": "100.00"}))
     assert answer.status_code == 422
-    assert "add up to 100.00, but the amount received is 120.00 USD" in answer.text
+    assert "add up to 100.00, but the amount above is 120.00 USD" in answer.text
 
 
 def test_a_double_submit_records_one_payment(books: Books, clerk: FlaskClient) -> None:

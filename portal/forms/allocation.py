@@ -1,0 +1,136 @@
+"""An amount spread over open invoices: the part that payments and credits share."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, StringField
+
+from portal.models import Invoice
+from portal.money import ZERO, AmountError, parse_amount, plain
+
+PLUMBING = ("key", "csrf_token")
+
+
+@dataclass
+class Row:
+    """One open invoice of the allocation table: what was typed for it, and what is wrong with that."""
+
+    invoice: Invoice
+    latest_paid_on: date | None = None
+    typed: str = ""
+    amount: Decimal = ZERO
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"pay-{self.invoice.id}"
+
+
+class AllocationForm(FlaskForm):
+    """A key of its own, an amount, and what of it goes to each open invoice."""
+
+    key = HiddenField()
+    amount = StringField("Amount", filters=[lambda text: (text or "").strip()])
+
+    rows: Sequence[Row] = ()
+    allocation_error = ""
+    ask_for_amount = "Enter the amount."
+
+    def take_rows(self, rows: Sequence[Row], typed: Mapping[str, str]) -> None:
+        """Puts what was typed beside each invoice."""
+        self.rows = rows
+        for row in rows:
+            row.typed = typed.get(row.name, "").strip()
+
+    def allocate(self, currency: str) -> list[tuple[int, Decimal]] | None:
+        """(invoice id, amount) pairs, oldest first where none were typed; None with errors set."""
+        received = self._received(currency)
+        self._read_rows(currency)
+        if self.errors or self.allocation_error or any(row.error for row in self.rows):
+            return None
+        if not any(row.amount for row in self.rows):
+            self._spread(received, currency)
+        elif received is not None:
+            self._check_sum(received, currency)
+        if self.errors or self.allocation_error:
+            return None
+        return [(row.invoice.id, row.amount) for row in self.rows if row.amount]
+
+    def refuse(self, field_name: str, sentence: str) -> None:
+        """Puts a refusal beside the field it is about."""
+        field: Any = self._fields.get(field_name)
+        if field is None:
+            self.allocation_error = sentence
+        else:
+            field.errors = [*field.errors, sentence]
+
+    def begin_anew(self, sentence: str = "") -> None:
+        """A key of its own for each form: sending one twice records one payment."""
+        self.key.data = secrets.token_urlsafe(24)
+        self.allocation_error = sentence
+
+    @property
+    def has_key(self) -> bool:
+        return 16 <= len(self.key.data or "") <= 64
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What was sent, as it was typed: sending the same again asks for nothing new."""
+        fields = {name: str(field.data or "") for name, field in self._fields.items() if name not in PLUMBING}
+        return fields | {row.name: row.typed for row in self.rows if row.typed}
+
+    @property
+    def total(self) -> Decimal:
+        return sum((row.amount for row in self.rows), ZERO)
+
+    def _received(self, currency: str) -> Decimal | None:
+        if not self.amount.data:
+            return None
+        try:
+            received = parse_amount(self.amount.data, currency)
+        except AmountError as error:
+            self.refuse("amount", str(error))
+            return None
+        if received <= 0:
+            self.refuse("amount", "The amount must be more than zero.")
+        return received
+
+    def _read_rows(self, currency: str) -> None:
+        for row in self.rows:
+            try:
+                row.amount = parse_amount(row.typed, currency) if row.typed else ZERO
+            except AmountError as error:
+                row.error = str(error)
+            if row.amount < 0:
+                row.amount, row.error = ZERO, "The amount must be more than zero."
+            elif row.amount > row.invoice.outstanding:
+                row.error = f"Only {plain(row.invoice.outstanding, currency)} is still owed here."
+
+    def _spread(self, received: Decimal | None, currency: str) -> None:
+        if received is None:
+            return self.refuse("amount", self.ask_for_amount)
+        owed = sum((row.invoice.outstanding for row in self.rows), ZERO)
+        if received > owed:
+            return self.refuse(
+                "amount",
+                f"This is more than the {plain(owed, currency)} {currency} still owed on open invoices.",
+            )
+        left = received
+        for row in self.rows:
+            row.amount = min(left, row.invoice.outstanding)
+            row.typed = plain(row.amount, currency) if row.amount else ""
+            left -= row.amount
+        return None
+
+    def _check_sum(self, received: Decimal, currency: str) -> None:
+        if self.total != received:
+            self.allocation_error = (
+                f"The amounts beside the invoices add up to {plain(self.total, currency)}, but the amount above "
+                f"is {plain(received, currency)} {currency}. Make them equal, or empty the amounts beside the "
+                "invoices to pay the oldest first."
+            )

@@ -1,0 +1,108 @@
+"""Credits: applied to open invoices of the same customer and currency, and taken back."""
+
+from typing import Any
+
+from flask import Blueprint, flash, g, request, url_for
+
+from portal import clock, htmx, queue
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.forms.credit import CreditForm
+from portal.models import CreditApplication
+from portal.money import minor_units
+from portal.queries import credits, payment_form
+from portal.reconcile import credits as applying
+from portal.reconcile import form_keys
+from portal.reconcile.credits import CreditRefused, NewApplication
+from portal.reconcile.idempotency import KeyReused
+
+pages = Blueprint("credits", __name__, url_prefix="/p/<partner_slug>/credits")
+
+FORM = "credit"
+USED_KEY = "This form already applied a credit. Look at the invoice before you apply more."
+
+
+@pages.get("/new")
+@requires(Permission.RECORD_PAYMENTS)
+def new() -> Any:
+    choice = credits.choice(request.args)
+    form = CreditForm(formdata=None)
+    form.begin_anew()
+    form.take_rows(choice.rows, {})
+    form.amount.data = choice.suggested
+    return _form(form, choice)
+
+
+@pages.post("")
+@requires(Permission.RECORD_PAYMENTS)
+def create() -> Any:
+    choice = credits.choice(request.form)
+    form = CreditForm()
+    form.take_rows(choice.rows, request.form)
+    if not _applied(form, choice):
+        return _form(form, choice, 422)
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    flash(f"Credit {choice.credit.number} applied.", "success")
+    shown = choice.first.id if choice.first else choice.credit.id
+    return htmx.redirect(url_for("invoices.show", invoice_id=shown))
+
+
+@pages.post("/<int:application_id>/undo")
+@requires(Permission.DELETE_PAYMENTS)
+def destroy(application_id: int) -> Any:
+    row = find_or_404(CreditApplication, application_id)
+    try:
+        applying.take_back(g.actor, application_id)
+        db.session.commit()
+        queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+        flash("The credit was taken back. It can be applied again.", "success")
+    except CreditRefused as refusal:
+        db.session.rollback()
+        flash(str(refusal), "warning")
+    return htmx.redirect(url_for("invoices.show", invoice_id=row.invoice_id))
+
+
+def _applied(form: CreditForm, choice: credits.Choice) -> bool:
+    """Whether the credit stands applied now, committed; the refusal is beside its field if not."""
+    if not (form.has_key and form.validate()):
+        return False
+    try:
+        if not form_keys.first_answer(FORM, form.key.data, form.typed) and not _apply(form, choice):
+            db.session.rollback()
+            return False
+    except CreditRefused as refusal:
+        db.session.rollback()
+        form.refuse(refusal.field, str(refusal))
+        return False
+    except KeyReused:
+        db.session.rollback()
+        form.begin_anew(USED_KEY)
+        return False
+    db.session.commit()
+    return True
+
+
+def _apply(form: CreditForm, choice: credits.Choice) -> bool:
+    allocations = form.allocate(choice.credit.currency)
+    if allocations is None:
+        return False
+    new = NewApplication(choice.credit.id, allocations, clock.today(g.partner.time_zone))
+    applying.apply(g.actor, new, key=form.key.data)
+    form_keys.remember(FORM, form.key.data, credit_id=choice.credit.id)
+    return True
+
+
+def _form(form: CreditForm, choice: credits.Choice, status: int = 200) -> Any:
+    return htmx.render(
+        "credits/new.html",
+        "credits/_form.html",
+        status=status,
+        form=form,
+        choice=choice,
+        decimals=minor_units(choice.credit.currency),
+        today=clock.today(g.partner.time_zone),
+        will_show=payment_form.will_show,
+        when_full=payment_form.when_full,
+        when_part=payment_form.when_part,
+    )
