@@ -48,8 +48,7 @@ class Check:
 
     def run(self) -> None:
         self.log_in()
-        self.connect()
-        self.wait_for_first_sync()
+        self.wait_for_first_sync(self.connect())
         invoice = self.choose_invoice()
         half = (invoice.outstanding / 2).quantize(Decimal("0.01"))
         self.pay_first_part(invoice, half)
@@ -65,31 +64,35 @@ class Check:
         )
         saw(f"logged in as {owner}")
 
-    def connect(self) -> None:
+    def connect(self) -> Page:
         page = self.visitor.open(f"{HOME}/integrations/autotask/connect")
         form = page.form(having="secret")
         username, secret = self.login
         typed = {"email": demo_data.address("owner"), "username": username, "secret": secret}
         choices = {"identifier": "number", "role": "primary"}
-        (page), seconds = timed(lambda: self.visitor.send(page, form, **typed, **choices))
+        page, seconds = timed(lambda: self.visitor.send(page, form, **typed, **choices))
         expect(
             "Autotask is connected" in page.text, f"Autotask is connected; the page says: {page.text[:300]}"
         )
         saw(f"Autotask tested and connected in {seconds:.1f} s")
+        return page
 
-    def wait_for_first_sync(self) -> None:
-        address = f"{HOME}/integrations/autotask"
+    def wait_for_first_sync(self, connected: Page) -> None:
+        address = connected.link(r"/sync-runs/\d+$")
 
         def finished() -> Page | None:
             page = self.visitor.open(address)
-            return None if 'id="first-sync"' in page.html else page
+            return None if 'id="under-way"' in page.html else page
 
-        _, seconds = wait_for(finished, SYNC_SECONDS, "the first sync to end")
-        customers = self.visitor.open(f"{HOME}/customers")
-        invoices = self.visitor.open(f"{HOME}/invoices?show=all")
-        expect("/customers/" in customers.html, "customers came in")
-        expect(bool(invoice_links(invoices)), "invoices came in")
-        saw(f"the first sync ended after {seconds:.1f} s")
+        page, seconds = wait_for(finished, SYNC_SECONDS, "the first sync to end")
+        expect("Completed" in page.text, f"the first sync completed; its page says: {page.text[:300]}")
+        found = re.findall(r'<th scope="row">([^<]+)</th>\s*<td[^>]*data-label="Found">([\d,]+)', page.html)
+        expect(
+            {"Customers", "Invoices"} <= {name.strip() for name, _ in found},
+            f"counts of what came in: {found}",
+        )
+        figures = ", ".join(f"{count} {name.strip().lower()}" for name, count in found)
+        saw(f"the first sync completed within {seconds:.1f} s: {figures}")
 
     def choose_invoice(self) -> Invoice:
         """The first unpaid invoice of at least 2.00 whose page offers to record a payment."""

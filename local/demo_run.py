@@ -94,7 +94,8 @@ def wait_for_pages(addresses: Addresses) -> bool:
         waiting = [url for url in waiting if not answers(url)]
         time.sleep(0.05)
     if waiting:
-        say(f"No answer from {' and '.join(waiting)} within {READY_SECONDS} s")
+        say(f"No answer from {' and '.join(waiting)} within {READY_SECONDS} s; the reason stands above.")
+        say("If it is the demo's own data: bin/demo --fresh begins anew.")
     return not waiting
 
 

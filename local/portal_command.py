@@ -19,7 +19,7 @@ def main() -> None:
     embedded = len(given) < 2
     try:
         joined: AbstractContextManager[dict[str, str]] = nullcontext({})
-        with shared.servers(state.DEMO) if embedded else joined as servers:
+        with shared.servers(state.DEMO, preload) if embedded else joined as servers:
             environment = state.app_environment(servers | given, autotask() if embedded else {})
             if "DATABASE_URL" not in given:
                 shared.migrate(state.DEMO, environment)
@@ -27,6 +27,13 @@ def main() -> None:
             run()
     except ServerFailed as error:
         sys.exit(str(error))
+
+
+def preload() -> None:
+    """Loading the portal takes about as long as starting the servers."""
+    import flask.cli  # noqa: F401
+
+    import portal  # noqa: F401
 
 
 def autotask() -> dict[str, str]:

@@ -7,7 +7,7 @@ import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,15 +22,16 @@ STOP_SECONDS = 10
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[dict[str, str]]:
+def servers(folder: Path, meanwhile: Callable[[], object] = int) -> Iterator[dict[str, str]]:
     """DATABASE_URL and REDIS_URL of the servers in `folder`, which run at least as long as this lasts.
 
-    The last one out waits until they have stopped. Killed in any way, they stop all the same.
+    The last one out waits until they have stopped. Killed in any way, they stop all the same. `meanwhile` is called
+    while they start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "users.lock").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping
-        own_keeper = ensure_keeper(folder)
+        own_keeper = ensure_keeper(folder, meanwhile)
         try:
             yield state.read(folder / "servers.json")
         finally:
@@ -40,11 +41,11 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
                 own_keeper.returncode = 0  # it stays for others: nothing to wait for, nothing to warn about
 
 
-def ensure_keeper(folder: Path) -> subprocess.Popen[bytes] | None:
+def ensure_keeper(folder: Path, meanwhile: Callable[[], object]) -> subprocess.Popen[bytes] | None:
     """The keeper that had to be started, or None when one was there."""
     with (folder / "start.lock").open("a") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
-        return None if keeper_lives(folder) else start_keeper(folder)
+        return None if keeper_lives(folder) else start_keeper(folder, meanwhile)
 
 
 def keeper_lives(folder: Path) -> bool:
@@ -52,7 +53,7 @@ def keeper_lives(folder: Path) -> bool:
         return not try_lock(lock, fcntl.LOCK_SH)
 
 
-def start_keeper(folder: Path) -> subprocess.Popen[bytes]:
+def start_keeper(folder: Path, meanwhile: Callable[[], object]) -> subprocess.Popen[bytes]:
     """The keeper is a session of its own: it must survive the Ctrl-C that ends whoever started it."""
     told, log = folder / "servers.json", folder / "keeper.log"
     told.unlink(missing_ok=True)
@@ -65,6 +66,7 @@ def start_keeper(folder: Path) -> subprocess.Popen[bytes]:
             start_new_session=True,
             cwd=PROJECT,
         )
+    meanwhile()
     deadline = time.monotonic() + START_SECONDS
     while not told.exists():
         if keeper.poll() is not None or time.monotonic() > deadline:

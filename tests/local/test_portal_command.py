@@ -1,0 +1,72 @@
+"""bin/portal: standard output is the command's alone, and two commands at once share the servers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.shared import keeper_lives
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture
+def local(kept_folder: Path) -> dict[str, str]:
+    """The environment of a person who set nothing, with `.local` in a folder of the tests."""
+    ours = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "AUTOTASK_", "INSECURE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PORTAL_LOCAL": str(kept_folder), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def portal(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-P", "-m", "local.portal_command", *words]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, env=environment, cwd="/", text=True, **pipes)
+
+
+def lines(output: str) -> list[dict]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_commands_at_once_share_the_servers_and_print_nothing_but_their_own(local, kept_folder) -> None:
+    both = [portal(local, "partners", "create", slug, "--slug", slug) for slug in ("one", "two")]
+    for running in both:
+        output, said = running.communicate()
+        assert running.returncode == 0, said
+        assert lines(output)[0]["slug"] in ("one", "two")
+    assert not keeper_lives(kept_folder / "demo")
+    output, _ = portal(local, "partners", "list").communicate()
+    assert [row["slug"] for row in lines(output)] == ["one", "two"]
+
+
+def test_a_password_comes_from_standard_input(local) -> None:
+    portal(local, "partners", "create", "Three", "--slug", "three").communicate()
+    words = ("users", "create", "ada@three.example", "--partner", "three", "--role", "owner")
+    output, said = portal(local, *words).communicate(f"{PASSWORD}\n")
+    assert lines(output)[0]["email"] == "ada@three.example", said
+
+
+def test_a_refused_command_says_why_on_standard_error_and_exits_non_zero(local) -> None:
+    running = portal(local, "customers", "list", "nobody", "--json")
+    output, said = running.communicate()
+    assert (running.returncode, output) == (1, "")
+    assert "There is no partner with the slug 'nobody'." in said
+
+
+def test_given_servers_are_used_and_none_is_started(environment, local, folder) -> None:
+    given = {name: environment[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    running = portal(local | given | {"PORTAL_LOCAL": str(folder)}, "partners", "list")
+    output, said = running.communicate()
+    assert (running.returncode, output) == (0, ""), said
+    assert not (folder / "demo").exists()
+
+
+def test_an_unusable_address_is_named_without_a_traceback(local) -> None:
+    given = {"DATABASE_URL": "mysql://somewhere/else", "REDIS_URL": "redis://127.0.0.1:9"}
+    running = portal(local | given, "partners", "list")
+    _, said = running.communicate()
+    assert running.returncode == 1
+    assert said.startswith("DATABASE_URL must be")
