@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from portal.access.permissions import Permission, may
 from portal.access.tenancy import current_tenant_id, system_scope
+from portal.connect import refused
 from portal.extensions import db
 from portal.models import ExceptionItem, ExceptionState, Membership, SupportVisit, Tenant
 
@@ -30,6 +31,7 @@ def frame() -> dict[str, Any]:
         "my_partners": [] if g.true_user.is_staff else partners_of(g.true_user.id),
         "nav_counts": {"exceptions": _open_exceptions()} if partner is not None else {},
         "notices": [],
+        "refused_login": refused.standing() if partner is not None else None,
     }
 
 

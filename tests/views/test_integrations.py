@@ -1,6 +1,7 @@
 """The Integrations pages: connect, look, test, reconnect, disconnect (rules 1.1 to 1.8)."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -138,6 +139,21 @@ def test_a_paused_integration_says_until_when_and_why(
     assert reason in page
     assert "Reading waits" in page
     assert "8,000 of 10,000" in page
+
+
+def test_every_page_carries_a_banner_while_the_login_is_refused(
+    browse: Callable[..., FlaskClient], connected: Callable[..., Integration]
+) -> None:
+    """Rule 1.8: a banner says why and since when, and data stays readable."""
+    since = datetime(2026, 11, 19, 10, 42, tzinfo=UTC)
+    connected(state="needs_reconnecting", reconnect_reason="Autotask said no.", reconnect_since=since)
+
+    for role, words in (("owner", "Reconnect"), ("reader", "Look at the connection")):
+        page = browse(role).get("/p/northwind/invoices")
+        assert page.status_code == 200
+        assert "Autotask needs reconnecting" in page.text
+        assert "Autotask said no. Since 19 Nov 2026, 10:42 UTC" in page.text
+        assert words in page.text
 
 
 # Connecting
