@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 
 from sandbox import control
 from sandbox.api import dispatch
-from sandbox.api.messages import Answer, Call
+from sandbox.api.messages import Answer, Call, json_bytes
 from sandbox.faults.certificates import context
 from sandbox.web import pages
 from sandbox.wire.server import Connection, Server, keeps_alive
@@ -50,11 +51,20 @@ class Serving:
         if not dispatch.is_api(call.path):
             connection.send(whole(self._own(call), keep))
             return keep
-        outcome = dispatch.handle(self.world, call)
+        outcome = self._outcome(call)
         for fault in outcome.delivery:
             return bool(fault.shape.deliver(fault.params, connection, outcome.answer))  # type: ignore[misc]
         connection.send(whole(outcome.answer, keep))
         return keep
+
+    def _outcome(self, call: Call) -> dispatch.Outcome:
+        """The API's outcome. A mistake of the sandbox itself is told as one, never as Autotask's."""
+        try:
+            return dispatch.handle(self.world, call)
+        except Exception as error:
+            traceback.print_exc()
+            body = json_bytes({"errors": [f"The sandbox made a mistake: {error!r}"]})
+            return dispatch.failed(self.world, call, Answer(500, body, headers={"Sandbox-Says": "mistake"}))
 
     def _own(self, call: Call) -> Answer:
         if not _local(call):

@@ -45,6 +45,11 @@ def handle(world: World, call: Call) -> Outcome:
     return _logged(world, request, answer, faults)
 
 
+def failed(world: World, call: Call, answer: Answer) -> Outcome:
+    """The outcome of a call that the sandbox itself could not answer."""
+    return _logged(world, _request(world, call), answer, [])
+
+
 def _request(world: World, call: Call) -> Request:
     body = call.body[:BODY_KEPT].decode("utf-8", "replace")
     return Request(world.clock.now(), call.method, call.path, "", call.method.lower(), call.query, body)

@@ -29,6 +29,10 @@ MONEY = {
     "Portland": (1, 1),
 }
 STATES = {"NY": 2, "CA": 3}
+# Most customers are at home; these are abroad in any case, so that every currency occurs.
+WEIGHTS = [1 if city in MONEY and MONEY[city][0] != 1 else 4 for city, _, _ in names.CITIES]
+ABROAD = {5: "Utrecht", 8: "Leeds", 11: "Toronto", 14: "Osaka"}
+PLACES = {city: (city, state, postal) for city, state, postal in names.CITIES}
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ def sow(world: World, draw: random.Random, customers: int, today: date) -> list[
     return made
 
 
-def _base(key: int, name: str, draw: random.Random, today: date) -> dict[str, Any]:
-    city, state, postal = draw.choice(names.CITIES)
+def _base(key: int, name: str, draw: random.Random, today: date, where: str = "") -> dict[str, Any]:
+    drawn = draw.choices(names.CITIES, WEIGHTS)[0]
+    city, state, postal = PLACES.get(where, drawn)
     currency, region = MONEY.get(city, (1, STATES.get(state, 1)))
     created = today - timedelta(days=draw.randrange(400, 2400))
     modified = today - timedelta(days=draw.randrange(1, 300), hours=0)
@@ -110,7 +115,7 @@ def _own(today: date) -> dict[str, Any]:
 
 def _customer(draw: random.Random, at: int, key: int, today: date) -> dict[str, Any]:
     trade, segment = draw.choice(names.TRADES)
-    row = _base(key, _name(draw, at, trade), draw, today)
+    row = _base(key, _name(draw, at, trade), draw, today, ABROAD.get(at, ""))
     row["marketSegmentID"] = SEGMENTS[segment] if draw.random() < 0.9 else None
     row["classification"] = draw.choice([201, 202, 203, 204, None])
     row["territoryID"] = draw.choice([29682778, 29682779, 29682780, 29682781, None])
