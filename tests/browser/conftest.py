@@ -75,7 +75,9 @@ def accessibility_faults() -> Callable[[Page], list[str]]:
 
     def faults(page: Page) -> list[str]:
         page.evaluate(source)
-        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)
+        found = page.evaluate(
+            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", AXE_RULES
+        )
         return [f"{rule['id']}: {n['html'][:160]}" for rule in found["violations"] for n in rule["nodes"]]
 
     return faults
