@@ -16,6 +16,10 @@ depends_on = None
 
 def upgrade():
     op.add_column("delivery", sa.Column("shown_on", sa.Date(), nullable=True))
+    op.add_column("delivery", sa.Column("look_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_delivery_look", "delivery", ["look_at"], unique=False, postgresql_where="look_at IS NOT NULL"
+    )
     op.add_column("delivery_attempt", sa.Column("may_land_until", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "ix_delivery_attempt_open",
@@ -41,4 +45,6 @@ def downgrade():
     )
     op.drop_index("ix_delivery_attempt_open", "delivery_attempt")
     op.drop_column("delivery_attempt", "may_land_until")
+    op.drop_index("ix_delivery_look", "delivery")
+    op.drop_column("delivery", "look_at")
     op.drop_column("delivery", "shown_on")

@@ -1,6 +1,6 @@
-"""The tries of a delivery, as rows: written before anything is sent, closed by what was seen."""
+"""The tries of a delivery as rows: written before anything is sent, closed by what was seen."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -8,104 +8,83 @@ from sqlalchemy import select
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryAttempt
-from portal.reconcile.decide import Reading
-from portal.reconcile.protocol import MAY_LAND, Try, landed
+from portal.reconcile.protocol import MAY_LAND
 from portal.reconcile.steps import Work
+from portal.reconcile.tries import Tries, Try
 
 CLEARED = "null"
+
+
+def load(delivery_id: int, now: datetime) -> Tries:
+    """All writes of a delivery, oldest first; those too old to arrive count as closed."""
+    rows = db.session.scalars(
+        scoped(DeliveryAttempt)
+        .where(DeliveryAttempt.delivery_id == delivery_id, DeliveryAttempt.wrote.is_not(None))
+        .order_by(DeliveryAttempt.id)
+        .execution_options(populate_existing=True)
+    )
+    return tuple(_as_try(row, now) for row in rows)
+
+
+def save(tries: Tries, now: datetime) -> None:
+    """Writes what became of known tries."""
+    for one in tries:
+        row = db.session.get_one(DeliveryAttempt, (current_tenant_id(), one.id))
+        if one != _as_try(row, now):
+            row.outcome, row.finished_at = one.outcome, one.finished_at
+            row.may_land_until = (row.may_land_until or now + MAY_LAND) if one.is_open else None
+    db.session.flush()
 
 
 def begin(work: Work, now: datetime) -> int:
     """The row that says what is about to be sent."""
     assert work.decision is not None
     attempt = _new(work, AttemptOutcome.STARTED, now)
-    attempt.wrote = value_of(work.decision.paid_on)
+    attempt.wrote = CLEARED if work.decision.paid_on is None else work.decision.paid_on.isoformat()
     attempt.may_land_until = now + MAY_LAND
     db.session.add(attempt)
     db.session.flush()
     return attempt.id
 
 
-def end(
-    work: Work, outcome: AttemptOutcome, now: datetime, error: str | None = None, *, watched: bool = False
-) -> None:
-    """Closes the try, with a row of its own where nothing was sent. `watched`: its write may still arrive."""
+def describe(work: Work, outcome: AttemptOutcome, now: datetime, error: str | None = None) -> None:
+    """What was seen and said during the try; one that sent nothing gets its row here."""
     attempt = _begun(work) or _repeated(work, outcome, error) or _new(work, outcome, now)
-    attempt.outcome, attempt.finished_at, attempt.error = outcome, now, error
+    attempt.outcome = attempt.outcome if work.attempt_id is not None else outcome
+    attempt.finished_at, attempt.error = now, error
     attempt.calls = (attempt.calls or 0) + work.calls
     attempt.seen_before = work.read.paid_on if work.read else attempt.seen_before
     attempt.seen_after = work.read_back.paid_on if work.read_back else None
-    attempt.may_land_until = now + MAY_LAND if watched and attempt.wrote is not None else None
     db.session.add(attempt)
     db.session.flush()
 
 
-def strays(delivery_id: int, now: datetime) -> frozenset[date | None]:
-    """Values that earlier writes of ours may still bring to Autotask, or have brought unseen."""
-    rows = db.session.scalars(
-        select(DeliveryAttempt.wrote).where(
-            DeliveryAttempt.tenant_id == current_tenant_id(),
-            DeliveryAttempt.delivery_id == delivery_id,
-            DeliveryAttempt.may_land_until > now,
-        )
-    )
-    return frozenset(read_value(wrote) for wrote in rows if wrote is not None)
+def shown(paid_on: date | None) -> str | None:
+    """A paid date as exceptions keep it."""
+    return paid_on.isoformat() if paid_on else None
 
 
-def close_landed(delivery_id: int, read: Reading, now: datetime, *, acted: bool) -> None:
-    """Stops watching the tries that `read` accounts for, and those too old to arrive."""
-    rows = db.session.scalars(
-        scoped(DeliveryAttempt)
-        .where(DeliveryAttempt.delivery_id == delivery_id, DeliveryAttempt.wrote.is_not(None))
-        .order_by(DeliveryAttempt.id)
-    ).all()
-    tries = [_as_try(row, read) for row in rows]
-    done = set(landed(tries, read.paid_on, acted=acted))
-    for row in rows:
-        if row.id in done or (row.may_land_until is not None and row.may_land_until <= now):
-            row.may_land_until = None
-            row.outcome = AttemptOutcome.UNKNOWN if row.outcome == AttemptOutcome.STARTED else row.outcome
-    db.session.flush()
-
-
-def _as_try(row: DeliveryAttempt, read: Reading) -> Try:
-    answered = row.outcome == AttemptOutcome.OVERTAKEN and row.finished_at is not None
-    return Try(
-        id=row.id,
-        wrote=read_value(row.wrote or CLEARED),
-        is_open=row.may_land_until is not None,
-        was_overtaken=bool(answered and row.finished_at < read.started_at),  # type: ignore[operator]
-    )
-
-
-def open_tries() -> Sequence[DeliveryAttempt]:
-    """This partner's tries whose write may still arrive unseen, oldest first."""
-    return db.session.scalars(
-        scoped(DeliveryAttempt)
-        .where(DeliveryAttempt.may_land_until.is_not(None))
-        .order_by(DeliveryAttempt.id)
-    ).all()
-
-
-def value_of(paid_on: date | None) -> str:
-    return CLEARED if paid_on is None else paid_on.isoformat()
-
-
-def read_value(wrote: str) -> date | None:
-    return None if wrote == CLEARED else date.fromisoformat(wrote)
+def _as_try(row: DeliveryAttempt, now: datetime) -> Try:
+    wrote = None if row.wrote in (None, CLEARED) else date.fromisoformat(row.wrote or "")
+    one = Try(row.id, wrote, row.outcome, row.may_land_until is not None, row.finished_at)
+    too_old = row.may_land_until is not None and row.may_land_until <= now
+    return replace(one, is_open=False) if too_old else one
 
 
 def _begun(work: Work) -> DeliveryAttempt | None:
     if work.attempt_id is None:
         return None
-    return db.session.get_one(DeliveryAttempt, (current_tenant_id(), work.attempt_id), populate_existing=True)
+    return db.session.get_one(DeliveryAttempt, (current_tenant_id(), work.attempt_id))
 
 
 def _repeated(work: Work, outcome: AttemptOutcome, error: str | None) -> DeliveryAttempt | None:
     """The last try, when this one met the same trouble: hours of outage are one line, not hundreds."""
     last = db.session.scalar(
-        scoped(DeliveryAttempt)
-        .where(DeliveryAttempt.delivery_id == work.claim.delivery_id)
+        select(DeliveryAttempt)
+        .where(
+            DeliveryAttempt.tenant_id == current_tenant_id(),
+            DeliveryAttempt.delivery_id == work.claim.delivery_id,
+        )
         .order_by(DeliveryAttempt.id.desc())
         .limit(1)
     )
@@ -126,8 +105,3 @@ def _new(work: Work, outcome: AttemptOutcome, now: datetime) -> DeliveryAttempt:
         seen_before=work.read.paid_on if work.read else None,
         calls=0,
     )
-
-
-def shown(paid_on: date | None) -> str | None:
-    """A paid date as exceptions keep it."""
-    return paid_on.isoformat() if paid_on else None

@@ -4,7 +4,7 @@ The store applies them under the row's lock; a test enumerates their interleavin
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -48,32 +48,6 @@ class Trouble:
     counts: bool = True
     pause: float | None = None
     maybe_applied: bool = False
-
-
-@dataclass(frozen=True)
-class Try:
-    """A write of ours: may it still arrive (`is_open`), or was it answered after our lease was lost?"""
-
-    id: int
-    wrote: date | None
-    is_open: bool
-    was_overtaken: bool = False
-
-
-def landed(tries: Sequence[Try], seen: date | None, *, acted: bool) -> list[int]:
-    """The open tries that need no more watching, now that a read showed `seen`.
-
-    A single possible explanation has landed. Of several, one is used up only when we `acted` because of it:
-    the others may still arrive. What was answered before the read is in the read.
-    """
-    done = [one.id for one in tries if one.is_open and one.was_overtaken]
-    waiting = [one for one in tries if one.is_open and not one.was_overtaken and one.wrote == seen]
-    if not waiting:
-        return done
-    oldest = waiting[0]
-    same = [one for one in tries if one.wrote == seen and one.id != oldest.id]
-    rivals = [one for one in same if one.is_open or one.id > oldest.id]
-    return [*done, oldest.id] if acted or not rivals else done
 
 
 def is_due(row: Row, now: datetime) -> bool:

@@ -172,6 +172,8 @@ def _same_mark(work: Work) -> bool:
 
 def _not_taken(work: Work, said: str) -> Work:
     """The first way of clearing did not take: the second one, then a person (rule 5.5)."""
+    if work.by_put and work.read_back is not None and work.read_back.paid_on in work.claim.marks.strays:
+        return _fail(work, NOT_TAKEN)  # it may have been cleared, and a late write of ours came after
     if work.by_put:
         return _fail(replace(work, refused_with=said), replace(not_cleared(said), maybe_applied=work.sent))
     return replace(work, phase=Phase.BEGIN, by_put=True, refused_with=said, unknown=False)

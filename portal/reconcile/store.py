@@ -4,28 +4,25 @@ All times are the database's: the clocks of workers are never compared.
 """
 
 import secrets
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, or_, select
 
-from portal import exceptions, ledger
+from portal import ledger
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import AttemptOutcome, Cause, Delivery, DeliveryState, Invoice
-from portal.reconcile import attempts, mirror, protocol
-from portal.reconcile.decide import Act, Known, Marks, marks_after
+from portal.models import AttemptOutcome, Delivery, DeliveryState, Invoice
+from portal.reconcile import attempts, findings, looks, mirror, protocol, rules
+from portal.reconcile.decide import Known
 from portal.reconcile.protocol import Row
-from portal.reconcile.steps import Claim, Work, moved
+from portal.reconcile.rules import Held
+from portal.reconcile.steps import Claim, Work
 from portal.reconcile.troubles import SHARED
 
 COLUMNS = tuple(field.name for field in fields(Row))
-CAUSES = {"not_cleared": Cause.NOT_CLEARED, "paid_mark_changed": Cause.PAID_MARK_CHANGED}
-CAUSES |= {"unpaid_in_autotask": Cause.UNPAID_IN_AUTOTASK, "voided": Cause.VOIDED_WITH_PAYMENTS}
-# The ledger opens and closes these from both values.
-LEDGERS = frozenset({Cause.PAID_MARK_CHANGED, Cause.UNPAID_IN_AUTOTASK, Cause.VOIDED_WITH_PAYMENTS})
-OURS = (Cause.DELIVERY_REFUSED, Cause.DELIVERY_PARKED, Cause.NOT_CLEARED, Cause.SUSPICIOUS_READ)
+CHANGED = protocol.Trouble("changed", "The invoice was changed in Autotask. The portal looks again.")
 
 
 class SqlStore:
@@ -53,15 +50,16 @@ class SqlStore:
     def begin(self, work: Work) -> int | None:
         """K3 and K4: the attempt's id, or None when it is no longer ours or the wish has changed."""
         delivery, now = _locked(work), clock_timestamp()
-        row = row_of(delivery)
-        if not protocol.may_send(row, work.claim.token, work.claim.version, now):
+        held = held_of(delivery, now)
+        if rules.begin(held, work, 0, now) is None:
             db.session.commit()
             return None
-        assert work.decision is not None
-        if work.attempt_id is not None:
-            attempts.end(work, AttemptOutcome.REFUSED, now, work.refused_with or NOT_CLEARED_BY_PATCH)
-        apply(delivery, protocol.begun(row, work.decision.paid_on, now))
         attempt_id = attempts.begin(work, now)
+        begun = rules.begin(held, work, attempt_id, now)
+        assert begun is not None
+        keep(delivery, begun, now)
+        if work.attempt_id is not None:
+            attempts.describe(work, AttemptOutcome.REFUSED, now, work.refused_with or NOT_CLEARED_BY_PATCH)
         db.session.commit()
         return attempt_id
 
@@ -69,64 +67,53 @@ class SqlStore:
         """K6: what was read back is kept, and counts as done for the version that was carried."""
         invoice = mirror.lock(work.claim.invoice_id)
         delivery, now = _locked(work), clock_timestamp()
-        read = work.read_back or work.read
-        assert read is not None
-        held = delivery.lease_token == work.claim.token
-        attempts.end(
-            work, _outcome(work, held), now, None if held else OVERTAKEN, watched=work.unknown or not held
-        )
-        if held:
-            _close_landed(work, now)
-        marks = marks_after(_marks(delivery, now), read)
-        apply(delivery, protocol.settled(row_of(delivery), work.claim.token, work.claim.version, marks, now))
-        mirror.write(invoice, read)
-        _close_exceptions(delivery, invoice)
-        _tell_moved(work, invoice)
-        ledger.restate([invoice.id])
-        db.session.commit()
+        said = None if delivery.lease_token == work.claim.token else OVERTAKEN
+        keep(delivery, rules.settle(held_of(delivery, now), work, now), now)
+        attempts.describe(work, AttemptOutcome.NOTHING_TO_DO, now, said)
+        mirror.write(invoice, work.read_back or work.read)
+        findings.close(delivery, invoice)
+        findings.tell_moved(work, invoice)
+        self._finish(delivery, invoice, now)
 
     def learn(self, work: Work) -> None:
         """Autotask's own values moved: they come first, the wish that follows from them is looked at anew."""
         invoice = mirror.lock(work.claim.invoice_id)
         delivery, now = _locked(work), clock_timestamp()
-        trouble = protocol.Trouble("changed", "The invoice was changed in Autotask.", pause=0.0)
-        fresh = mirror.write(invoice, work.read)
-        row = row_of(delivery)
-        if fresh:
-            apply(delivery, protocol.released(row, work.claim.token, now))
+        held = held_of(delivery, now)
+        if mirror.write(invoice, work.read):
+            keep(delivery, rules.release(held, work, now), now)
         else:
-            apply(delivery, protocol.failed(row, work.claim.token, work.claim.version, trouble, now))
-        ledger.restate([invoice.id])
-        db.session.commit()
+            keep(delivery, rules.fail(held, replace(work, trouble=CHANGED), now), now)
+        self._finish(delivery, invoice, now)
 
     def fail(self, work: Work) -> None:
         """The try did not end well: what was read is kept, it waits or is parked as an exception."""
         invoice = mirror.lock(work.claim.invoice_id)
         delivery, now = _locked(work), clock_timestamp()
-        trouble = work.trouble
-        assert trouble is not None
-        watched = work.sent and not trouble.final
-        attempts.end(work, _failed_outcome(work), now, trouble.sentence, watched=watched)
-        row = _without_mark(work, row_of(delivery))
-        apply(delivery, protocol.failed(row, work.claim.token, work.claim.version, trouble, now))
+        assert work.trouble is not None
+        keep(delivery, rules.fail(held_of(delivery, now), work, now), now)
+        attempts.describe(work, rules.failed_outcome(work), now, work.trouble.sentence)
         mirror.write(invoice, work.read_back or work.read)
         if delivery.state == DeliveryState.PARKED:
-            _open_exception(delivery, invoice, final=trouble.final)
-        ledger.restate([invoice.id])
-        db.session.commit()
+            findings.open_item(delivery, invoice, final=work.trouble.final)
+        self._finish(delivery, invoice, now)
 
     def release(self, work: Work) -> None:
         """Given back: another try begins with what is wished by then."""
         delivery, now = _locked(work), clock_timestamp()
+        keep(delivery, rules.release(held_of(delivery, now), work, now), now)
         if work.attempt_id is not None:
-            outcome = AttemptOutcome.UNKNOWN if work.sent else AttemptOutcome.OVERTAKEN
-            attempts.end(work, outcome, now, watched=work.sent)
-        row = _without_mark(work, row_of(delivery))
-        apply(delivery, protocol.released(row, work.claim.token, now, sent=work.sent))
+            attempts.describe(work, AttemptOutcome.OVERTAKEN, now, GIVEN_BACK)
+        db.session.commit()
+
+    def _finish(self, delivery: Delivery, invoice: Invoice, now: datetime) -> None:
+        looks.plan(delivery, now)
+        ledger.restate([invoice.id])
         db.session.commit()
 
 
 NOT_CLEARED_BY_PATCH = "Autotask kept the paid date; the second way of clearing is tried."
+GIVEN_BACK = "Given back before it was sent, because the wish changed or time ran short."
 OVERTAKEN = "Another worker had taken over; the invoice is looked at again."
 
 
@@ -161,13 +148,9 @@ def _claim_of(delivery: Delivery, token: str, now: datetime) -> Claim:
         token=token,
         version=delivery.wish_version,
         wish_paid_on=delivery.wish_paid_on,
-        marks=_marks(delivery, now),
+        marks=held_of(delivery, now).marks,
         known=Known(invoice.total_raw, invoice.tax_raw, invoice.is_voided),
     )
-
-
-def _marks(delivery: Delivery, now: datetime) -> Marks:
-    return Marks(delivery.our_mark_on, delivery.shown_on, attempts.strays(delivery.id, now))
 
 
 def _locked(work: Work) -> Delivery:
@@ -175,80 +158,23 @@ def _locked(work: Work) -> Delivery:
     return db.session.get_one(Delivery, key, with_for_update=True, populate_existing=True)
 
 
+def held_of(delivery: Delivery, now: datetime) -> Held:
+    """The delivery as the rules see it."""
+    return Held(row_of(delivery), attempts.load(delivery.id, now))
+
+
+def keep(delivery: Delivery, held: Held, now: datetime) -> None:
+    """Writes what the rules made of it. The caller commits."""
+    apply(delivery, held.row)
+    attempts.save(held.tries, now)
+
+
 def row_of(delivery: Delivery) -> Row:
     return Row(**{name: getattr(delivery, name) for name in COLUMNS})
 
 
 def apply(delivery: Delivery, row: Row) -> None:
-    for name, value in asdict(row).items():
-        if getattr(delivery, name) != value:
-            setattr(delivery, name, value)
+    for name in COLUMNS:
+        if getattr(delivery, name) != getattr(row, name):
+            setattr(delivery, name, getattr(row, name))
     db.session.flush()
-
-
-def _without_mark(work: Work, row: Row) -> Row:
-    """Refused, or never sent: the date is not ours after all."""
-    if work.attempt_id is None or work.sent or work.decision is None:
-        return row
-    return protocol.taken_back(row, work.claim.token, work.decision.paid_on, work.claim.marks.our_mark_on)
-
-
-def _outcome(work: Work, held: bool) -> AttemptOutcome:
-    if work.attempt_id is None:
-        return AttemptOutcome.NOTHING_TO_DO
-    return AttemptOutcome.CONFIRMED if held else AttemptOutcome.OVERTAKEN
-
-
-def _failed_outcome(work: Work) -> AttemptOutcome:
-    assert work.trouble is not None
-    if work.trouble.final:
-        return AttemptOutcome.REFUSED
-    return AttemptOutcome.UNKNOWN if work.sent else AttemptOutcome.RETRY
-
-
-def _close_landed(work: Work, now: datetime) -> None:
-    """What the first read explains, and what the read-back says about a write that got no answer."""
-    if work.read is not None:
-        acted = work.decision is not None and work.decision.act in (Act.WRITE, Act.CLEAR)
-        attempts.close_landed(work.claim.delivery_id, work.read, now, acted=acted)
-    if work.unknown and work.read_back is not None:
-        attempts.close_landed(work.claim.delivery_id, work.read_back, now, acted=False)
-
-
-def _close_exceptions(delivery: Delivery, invoice: Invoice) -> None:
-    if delivery.state != DeliveryState.CONFIRMED:
-        return
-    for cause in OURS:
-        exceptions.close_items(cause, "delivery", [str(invoice.id)])
-
-
-def _open_exception(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
-    cause = CAUSES.get(delivery.error_kind or "", Cause.DELIVERY_REFUSED if final else Cause.DELIVERY_PARKED)
-    if cause in LEDGERS:
-        return
-    exceptions.open_item(
-        cause,
-        "delivery",
-        str(invoice.id),
-        label=f"Invoice {invoice.number}",
-        detail=delivery.error or "",
-        ours={"paid_on": attempts.shown(delivery.wish_paid_on), "attempts": delivery.attempts},
-        theirs={"paid_on": attempts.shown(invoice.autotask_paid_on)},
-        invoice_id=invoice.id,
-    )
-
-
-def _tell_moved(work: Work, invoice: Invoice) -> None:
-    if not moved(work) or work.read is None or work.read_back is None:
-        return
-    exceptions.open_item(
-        Cause.SUSPICIOUS_READ,
-        "delivery",
-        str(invoice.id),
-        label=f"Invoice {invoice.number}",
-        detail="While its paid date was being changed, the invoice's number or web-service date changed too. "
-        "The portal does not write these. Check the invoice in Autotask.",
-        ours={"number": work.read.number, "web_service_date": work.read.web_service_date},
-        theirs={"number": work.read_back.number, "web_service_date": work.read_back.web_service_date},
-        invoice_id=invoice.id,
-    )

@@ -1,0 +1,158 @@
+"""The poller, beside the workers: finds what is due in PostgreSQL and does it, with or without Redis.
+
+`python -m jobs.poll`. A lost bell, a dead worker or an empty Redis costs seconds because of it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.deliver import deliver_due
+from jobs.sync import run_sync
+from portal import clock
+from portal.access.tenancy import tenant_scope
+from portal.connect import refused
+from portal.extensions import db
+from portal.reconcile import due, sweep
+from portal.sync import runs, schedule
+
+log = structlog.get_logger(__name__)
+WAKE = 1.0
+LAST_WORDS = 60.0
+GRACE = 15.0
+
+
+@dataclass
+class Watch:
+    """One kind of due work: `find` lists keys, `work(*key)` does one, in at most `threads` threads at a time.
+
+    A key is left to the workers until it was found due for `patience` seconds.
+    """
+
+    name: str
+    every: float
+    find: Callable[[], list[tuple[Hashable, ...]]]
+    work: Callable[..., Any]
+    threads: int = 1
+    patience: float = 0.0
+    next_at: float = 0.0
+    seen: dict[tuple[Hashable, ...], float] = field(default_factory=dict)
+
+    def keys(self, now: float) -> list[tuple[Hashable, ...]]:
+        """What to begin now."""
+        found = self.find()
+        self.seen = {key: self.seen.get(key, now) for key in found}
+        return [key for key in found if now - self.seen[key] >= self.patience]
+
+
+class Poller:
+    """Looks around once a second until it is told to stop; what it began has 15 seconds to end."""
+
+    def __init__(self, app: Flask, watches: list[Watch]) -> None:
+        self.app, self.watches = app, watches
+        self.stopping = threading.Event()
+        self.running: dict[tuple[str, tuple[Hashable, ...]], threading.Thread] = {}
+        self.counts: Counter[str] = Counter()
+
+    def run(self) -> None:
+        said_at = clock.monotonic()
+        while not self.stopping.wait(WAKE):
+            self.look_around()
+            if clock.monotonic() - said_at >= LAST_WORDS:
+                said_at = clock.monotonic()
+                log.info("poller.counts", **self.counts)
+        self.finish()
+
+    def look_around(self) -> None:
+        """One round: begins what is due and has a free thread."""
+        self.running = {key: thread for key, thread in self.running.items() if thread.is_alive()}
+        now = clock.monotonic()
+        for watch in self.watches:
+            if watch.next_at <= now:
+                watch.next_at = now + watch.every
+                self._begin_all(watch, now)
+
+    def finish(self) -> None:
+        """Gives what runs its time; the rest is left to its lease."""
+        until = clock.monotonic() + GRACE
+        for thread in self.running.values():
+            thread.join(max(0.0, until - clock.monotonic()))
+        log.info("poller.stopped", **self.counts)
+
+    def _begin_all(self, watch: Watch, now: float) -> None:
+        try:
+            with self.app.app_context():
+                keys = watch.keys(now)
+        except SQLAlchemyError as error:
+            # The database restarts or is full: it is asked again, more slowly.
+            watch.next_at = now + max(watch.every, 5.0)
+            log.warning("poller.no_database", watch=watch.name, error=type(error).__name__)
+            return
+        for key in keys:
+            busy = sum(name == watch.name for name, _ in self.running)
+            if busy < watch.threads and (watch.name, key) not in self.running:
+                self._begin(watch, key)
+
+    def _begin(self, watch: Watch, key: tuple[Hashable, ...]) -> None:
+        self.counts[watch.name] += 1
+        thread = threading.Thread(target=self._do, args=(watch, key), name=watch.name, daemon=True)
+        self.running[watch.name, key] = thread
+        thread.start()
+
+    def _do(self, watch: Watch, key: tuple[Hashable, ...]) -> None:
+        with self.app.app_context():
+            try:
+                watch.work(*key)
+            except Exception:
+                db.session.rollback()
+                log.exception("poller.failed", watch=watch.name, key=key)
+
+
+def watches() -> list[Watch]:
+    """What the portal has to watch. Deliveries first: they are promised in real time."""
+    return [
+        Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
+        Watch("schedules", 15, lambda: [()], schedule.create_due),
+        Watch("syncs", 2, lambda: list(runs.due()), run_sync, threads=2, patience=5),
+        Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
+        Watch("logins", 60, lambda: list(refused.due_probes()), probe),
+    ]
+
+
+def compare(tenant_id: int) -> None:
+    """Compares both sides of one partner's deliveries where that is due."""
+    with tenant_scope(tenant_id):
+        sweep.sweep()
+
+
+def probe(tenant_id: int, integration_id: int) -> None:
+    """Asks once whether Autotask accepts a refused login again."""
+    with tenant_scope(tenant_id):
+        refused.probe(integration_id)
+
+
+def main() -> None:
+    from wsgi import app
+
+    poller = Poller(app, watches())
+
+    def stop(_: int, __: FrameType | None) -> None:
+        poller.stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    poller.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Which partners have something due: the only questions that look across partners."""
+
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+
+from portal.access.tenancy import system_scope
+from portal.extensions import db
+from portal.models import Delivery, DeliveryState, Integration, IntegrationState
+
+MOST = 500
+
+
+def tenants_to_deliver() -> list[int]:
+    """Partners with a delivery due now and Autotask connected, longest due first. Ends its transaction."""
+    now = func.clock_timestamp()
+    free = or_(Delivery.lease_until.is_(None), Delivery.lease_until < now)
+    due = or_(Delivery.next_try_at <= now, Delivery.state == DeliveryState.SENDING)
+    return _tenants(
+        Delivery.state != DeliveryState.CONFIRMED, free, due, order=func.min(Delivery.next_try_at)
+    )
+
+
+def tenants_to_look_at() -> list[int]:
+    """Partners whose sides are due for a comparison. Ends its transaction."""
+    settled = Delivery.state.in_((DeliveryState.CONFIRMED, DeliveryState.PARKED))
+    return _tenants(settled, Delivery.look_at <= func.clock_timestamp(), order=func.min(Delivery.look_at))
+
+
+def _tenants(*conditions: Any, order: Any) -> list[int]:
+    query: Select[int] = (
+        select(Delivery.tenant_id)
+        .join(Integration, Integration.tenant_id == Delivery.tenant_id)
+        .where(Integration.kind == "autotask", Integration.state == IntegrationState.CONNECTED, *conditions)
+        .group_by(Delivery.tenant_id)
+        .order_by(order)
+        .limit(MOST)
+    )
+    with system_scope():
+        found = list(db.session.scalars(query))
+        db.session.rollback()
+    return found

@@ -1,0 +1,61 @@
+"""What a delivery tells a person: exceptions that open with its trouble and close when it is confirmed."""
+
+from portal import exceptions
+from portal.models import Cause, Delivery, DeliveryState, Invoice
+from portal.reconcile import attempts
+from portal.reconcile.steps import Work, moved
+
+OURS = (Cause.DELIVERY_REFUSED, Cause.DELIVERY_PARKED, Cause.NOT_CLEARED, Cause.SUSPICIOUS_READ)
+# The ledger opens and closes what follows from both values.
+LEDGERS = ("paid_mark_changed", "unpaid_in_autotask", "voided")
+
+
+def open_item(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
+    """The exception of a parked delivery. `final`: Autotask refused it for good."""
+    kind = delivery.error_kind or ""
+    if kind in LEDGERS:
+        return
+    cause = Cause.NOT_CLEARED if kind == "not_cleared" else Cause.DELIVERY_PARKED
+    _open(
+        Cause.DELIVERY_REFUSED if final and kind != "not_cleared" else cause,
+        invoice,
+        delivery.error or "",
+        ours={"paid_on": attempts.shown(delivery.wish_paid_on), "attempts": delivery.attempts},
+        theirs={"paid_on": attempts.shown(invoice.autotask_paid_on)},
+    )
+
+
+def close(delivery: Delivery, invoice: Invoice) -> None:
+    """Once confirmed, all of them close by themselves."""
+    if delivery.state == DeliveryState.CONFIRMED:
+        for cause in OURS:
+            exceptions.close_items(cause, "delivery", [str(invoice.id)])
+
+
+def tell_moved(work: Work, invoice: Invoice) -> None:
+    """A field that the portal never changes differs after our write."""
+    if not moved(work) or work.read is None or work.read_back is None:
+        return
+    _open(
+        Cause.SUSPICIOUS_READ,
+        invoice,
+        "While its paid date was being changed, the invoice's number or web-service date changed too. "
+        "The portal does not write these. Check the invoice in Autotask.",
+        ours={"number": work.read.number, "web_service_date": work.read.web_service_date},
+        theirs={"number": work.read_back.number, "web_service_date": work.read_back.web_service_date},
+    )
+
+
+def _open(
+    cause: Cause, invoice: Invoice, detail: str, *, ours: dict[str, object], theirs: dict[str, object]
+) -> None:
+    exceptions.open_item(
+        cause,
+        "delivery",
+        str(invoice.id),
+        label=f"Invoice {invoice.number}",
+        detail=detail,
+        ours=ours,
+        theirs=theirs,
+        invoice_id=invoice.id,
+    )

@@ -1,0 +1,116 @@
+"""Compares both sides again. No lease can stop a write that is already on the wire, so somebody has to look.
+
+It never changes money and never writes to Autotask: what differs becomes due, and the delivery reads first.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+
+from portal import connect, ledger
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.autotask import conditions
+from portal.autotask.client import Client
+from portal.autotask.errors import AutotaskError, BadRecord
+from portal.extensions import db
+from portal.models import Delivery, DeliveryState, Invoice
+from portal.reconcile import looks, mirror, protocol, rules
+from portal.reconcile.decide import Known, Reading, reading_of
+from portal.reconcile.deliver import the_integration
+from portal.reconcile.steps import INVOICES
+from portal.reconcile.store import clock_timestamp, held_of, keep
+
+log = structlog.get_logger(__name__)
+MOST = 2000
+TAKEN_FOR = protocol.MAY_LAND / 288  # five minutes: another process may look when this one died
+
+
+def sweep() -> int:
+    """Looks at what is due for a look, of the partner in scope; how many became due for delivery again.
+
+    Safe to run twice and at the same time.
+    """
+    due = _take()
+    integration = the_integration()
+    db.session.commit()
+    if not due or integration is None:
+        return 0
+    try:
+        return connect.calling(integration.id, lambda client: _look_at(client, due), purpose="read")
+    except AutotaskError as error:
+        db.session.rollback()
+        log.info("sweep.waits", reason=str(error))
+        return 0
+
+
+def _take() -> dict[int, int]:
+    """Invoices due for a look, by Autotask id; they are this process's for five minutes."""
+    now = clock_timestamp()
+    due = (
+        scoped(Delivery)
+        .where(Delivery.look_at <= now, Delivery.state.in_((DeliveryState.CONFIRMED, DeliveryState.PARKED)))
+        .order_by(Delivery.look_at)
+        .limit(MOST)
+        .with_for_update(skip_locked=True)
+    )
+    ids = [row.id for row in db.session.scalars(due)]
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.tenant_id == current_tenant_id(), Delivery.id.in_(ids))
+        .values(look_at=now + TAKEN_FOR)
+    )
+    rows = db.session.execute(
+        select(Invoice.autotask_id, Invoice.id)
+        .join(Delivery, (Delivery.tenant_id == Invoice.tenant_id) & (Delivery.invoice_id == Invoice.id))
+        .where(
+            Delivery.tenant_id == current_tenant_id(), Delivery.id.in_(ids), Invoice.autotask_id.is_not(None)
+        )
+    )
+    return {row.autotask_id or 0: row.id for row in rows}
+
+
+def _look_at(client: Client, due: dict[int, int]) -> int:
+    found = 0
+    for readings in _pages(client, sorted(due)):
+        found += _compare({due[key]: read for key, read in readings.items() if key in due})
+    return found
+
+
+def _pages(client: Client, autotask_ids: Sequence[int]) -> Iterator[dict[int, Reading]]:
+    for condition in conditions.ids_in("id", autotask_ids):
+        started_at = clock_timestamp()
+        db.session.commit()
+        for page in client.pages(INVOICES, condition):
+            yield {item["id"]: read for item in page if (read := _readable(item, started_at))}
+
+
+def _readable(item: dict[str, Any], started_at: datetime) -> Reading | None:
+    try:
+        return reading_of(item, started_at)
+    except BadRecord as error:
+        log.info("sweep.unreadable", reason=str(error))
+        return None
+
+
+def _compare(readings: dict[int, Reading]) -> int:
+    """Takes the values over, and makes due what does not show the wish. One transaction a page."""
+    ids = sorted(readings)
+    ledger.lock_invoices(ids)
+    rows = scoped(Delivery).where(Delivery.invoice_id.in_(ids)).order_by(Delivery.id).with_for_update()
+    again = sum(_compare_one(row, readings[row.invoice_id]) for row in db.session.scalars(rows).all())
+    ledger.restate(ids)
+    db.session.commit()
+    return again
+
+
+def _compare_one(delivery: Delivery, read: Reading) -> bool:
+    invoice, now = mirror.lock(delivery.invoice_id), clock_timestamp()
+    if not mirror.write(invoice, read):
+        return False
+    version, known = delivery.wish_version, Known(invoice.total_raw, invoice.tax_raw, invoice.is_voided)
+    keep(delivery, rules.compare(held_of(delivery, now), known, read, now), now)
+    looks.plan(delivery, now)
+    return delivery.wish_version > version
