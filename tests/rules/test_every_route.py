@@ -66,7 +66,9 @@ def rows_by_table(superuser) -> dict[str, tuple]:
     # When a session was used, and which calls to Autotask are under way or were counted, is no state of a record.
     counted = set(Base.metadata.tables) - {"login_session", "call_slot", "api_usage"}
     return {
-        table: superuser.execute(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t").fetchone()
+        table: superuser.execute(
+            f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t"
+        ).fetchone()
         for table in sorted(counted)
     }
 
@@ -97,13 +99,16 @@ def test_a_member_of_another_partner_gets_404_everywhere_and_changes_nothing(app
 def test_a_foreign_id_in_an_own_address_is_an_unknown_one(app, partners, superuser):
     """Ids of the other partner and ids of nobody get the same answer."""
     owner = signed_in(app, "owner@contoso.example")
-    with_ids = [(rule, method) for rule, method in routes(app, partner=True) if rule.arguments - {"partner_slug"}]
+    with_ids = [
+        (rule, method) for rule, method in routes(app, partner=True) if rule.arguments - {"partner_slug"}
+    ]
     foreign = superuser.execute(
         "SELECT min(i.id) FROM invoice i JOIN tenant t ON t.id = i.tenant_id WHERE t.slug = 'northwind'"
     ).fetchone()[0]
     for rule, method in with_ids:
         known, unknown = (
-            owner.open(path(app, rule, "contoso", number), method=method).status_code for number in (foreign, 999_999_999)
+            owner.open(path(app, rule, "contoso", number), method=method).status_code
+            for number in (foreign, 999_999_999)
         )
         if "invoices" in str(rule) or "customers" in str(rule):
             assert known == unknown, f"{method} {rule}"
@@ -116,7 +121,9 @@ def test_nobody_signed_in_sees_nothing(app, partners):
             if access(app, rule) in ("public", "api"):
                 continue
             answer = browser.open(path(app, rule, "northwind"), method=method)
-            assert (answer.status_code, answer.location.startswith("/login")) == (303, True), f"{method} {rule}"
+            assert (answer.status_code, answer.location.startswith("/login")) == (303, True), (
+                f"{method} {rule}"
+            )
 
 
 @pytest.mark.parametrize("role", ROLE_PERMISSIONS)
@@ -126,7 +133,9 @@ def test_a_member_without_the_permission_is_refused_before_anything_happens(app,
     before = rows_by_table(superuser)
     for rule, method in routes(app, partner=True):
         if access(app, rule) not in ROLE_PERMISSIONS[role]:
-            assert member.open(path(app, rule, "northwind"), method=method).status_code == 403, f"{method} {rule}"
+            assert member.open(path(app, rule, "northwind"), method=method).status_code == 403, (
+                f"{method} {rule}"
+            )
     assert rows_by_table(superuser) == before
 
 

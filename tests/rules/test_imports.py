@@ -28,7 +28,7 @@ MAY_IMPORT = {
 # Small modules of portal/ that every flow may stand on.
 GROUND = {
     "portal.clock", "portal.config", "portal.crypto", "portal.exceptions", "portal.extensions", "portal.money",
-    "portal.queue", "portal.serializers", "portal.storage",
+    "portal.formatters", "portal.queue", "portal.serializers", "portal.storage",
 }  # fmt: skip
 STANDS_ON_NOTHING = {"portal.autotask", "portal.models", "sandbox"}
 ONLY_IN = {"requests": "portal/autotask/", "urllib3": "portal/autotask/"}
