@@ -1,0 +1,182 @@
+"""Does the month add up? What was posted, waits, is stuck, differs, was reversed, credited or settled there.
+
+Everything is told as of an instant, from timestamps that are written once: the same question about the past
+always gets the same answer, whatever happened since.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, Date, DateTime, Numeric, Text, bindparam, column, func, select, text
+
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import Payment
+from portal.money import ZERO
+from portal.queries import paging
+from portal.queries.reconciliation_sql import ENTRIES
+
+EARLIEST, LATEST = date(1990, 1, 1), date(2100, 12, 1)
+NOW = "infinity"
+
+
+class State(StrEnum):
+    """Where a part of the month stands. The first four add up to what was recorded."""
+
+    POSTED = "posted"
+    WAITING = "waiting"
+    PARKED = "parked"
+    DIFFERS = "differs"
+    REVERSED = "reversed"
+    CREDITED = "credited"
+    SETTLED = "settled"
+
+
+RECORDED = (State.POSTED, State.WAITING, State.PARKED, State.DIFFERS)
+
+
+@dataclass(frozen=True)
+class Period:
+    """A month, as it stood at the end of `as_of` in the partner's zone (None: as it stands now)."""
+
+    first: date
+    as_of: date | None
+    zone: str
+
+    @property
+    def last(self) -> date:
+        return self.next - timedelta(days=1)
+
+    @property
+    def next(self) -> date:
+        return (self.first.replace(day=28) + timedelta(days=4)).replace(day=1)
+
+    @property
+    def previous(self) -> date:
+        return (self.first - timedelta(days=1)).replace(day=1)
+
+    @property
+    def until(self) -> datetime | str:
+        """What happened before this instant counts."""
+        if self.as_of is None:
+            return NOW
+        midnight = datetime.combine(self.as_of + timedelta(days=1), time(), ZoneInfo(self.zone))
+        return midnight.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """One currency's totals by state, and the ledger's own sum of the payments to hold them against."""
+
+    currency: str
+    counts: Mapping[State, int]
+    amounts: Mapping[State, Decimal]
+    ledger: Decimal
+
+    @property
+    def recorded(self) -> Decimal:
+        return sum((self.amounts[state] for state in RECORDED), ZERO)
+
+    @property
+    def recorded_count(self) -> int:
+        return sum(self.counts[state] for state in RECORDED)
+
+    @property
+    def adds_up(self) -> bool:
+        return self.recorded == self.ledger
+
+
+def period_from(args: Mapping[str, str], today: date, zone: str) -> Period:
+    """The month and date of an address; what cannot be read counts as this month, as it stands now."""
+    first = _day(f"{args.get('month', '')}-01") or today
+    as_of = _day(args.get("as_of", ""))
+    if not EARLIEST <= first <= LATEST:
+        first = today
+    return Period(first.replace(day=1), as_of if as_of and EARLIEST <= as_of < today else None, zone)
+
+
+def sums(period: Period) -> list[Sums]:
+    """Totals by state, one Sums a currency."""
+    entries = _entries(period)
+    rows = db.session.execute(
+        select(entries.c.currency, entries.c.state, func.count(), func.sum(entries.c.amount)).group_by(
+            entries.c.currency, entries.c.state
+        )
+    ).all()
+    ledger = _ledger(period)
+    found = []
+    for currency in sorted({*(row[0] for row in rows), *ledger}):
+        own = [row for row in rows if row[0] == currency]
+        counts = dict.fromkeys(State, 0) | {State(row[1]): row[2] for row in own}
+        amounts = dict.fromkeys(State, ZERO) | {State(row[1]): row[3] for row in own}
+        found.append(Sums(currency, counts, amounts, ledger.get(currency, ZERO)))
+    return found
+
+
+def page(period: Period, state: State | None, currency: str, args: Mapping[str, str]) -> paging.Page:
+    """One page of entries, newest first, of one state and currency where they are given."""
+    entries = _entries(period)
+    keys = (
+        paging.Key(entries.c.on_day, date.fromisoformat),
+        paging.Key(entries.c.kind, str),
+        paging.Key(entries.c.entry_id),
+    )
+    statement = select(entries)
+    if state is not None:
+        statement = statement.where(entries.c.state == state.value)
+    if currency:
+        statement = statement.where(entries.c.currency == currency)
+    return paging.fetch(statement, keys, args)
+
+
+def every(period: Period) -> Iterator[Any]:
+    """All entries in a fixed order: for the month-end file."""
+    entries = _entries(period)
+    order = (entries.c.on_day, entries.c.kind, entries.c.entry_id)
+    yield from db.session.execute(select(entries).order_by(*order))
+
+
+def _entries(period: Period) -> Any:
+    columns: Sequence[tuple[str, Any]] = (
+        ("kind", Text), ("entry_id", BigInteger), ("state", Text), ("on_day", Date), ("currency", Text),
+        ("amount", Numeric(18, 4)), ("customer_id", BigInteger), ("customer", Text),
+        ("customer_autotask_id", BigInteger), ("invoice_id", BigInteger), ("invoice", Text),
+        ("invoice_autotask_id", BigInteger), ("payment_id", BigInteger), ("method", Text), ("reference", Text),
+        ("recorded_at", DateTime(timezone=True)), ("confirmed_at", DateTime(timezone=True)),
+        ("reversed_at", DateTime(timezone=True)),
+    )  # fmt: skip
+    bound = text(ENTRIES).bindparams(
+        bindparam("tenant_id", current_tenant_id(), BigInteger),
+        first=period.first,
+        last=period.last,
+        until=str(period.until),
+    )
+    return bound.columns(*(column(name, kind) for name, kind in columns)).subquery("entries")
+
+
+def _ledger(period: Period) -> dict[str, Decimal]:
+    """The payments of the period that stood at its instant, summed by themselves."""
+    until = text("CAST(:until AS timestamptz)").bindparams(until=str(period.until))
+    rows = db.session.execute(
+        select(Payment.currency, func.sum(Payment.amount))
+        .where(
+            Payment.tenant_id == current_tenant_id(),
+            Payment.paid_on.between(period.first, period.last),
+            Payment.recorded_at < until,
+            Payment.deleted_at.is_(None) | (Payment.deleted_at >= until),
+        )
+        .group_by(Payment.currency)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _day(words: str) -> date | None:
+    try:
+        return date.fromisoformat(words)
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""The one statement behind the month: every part of a payment, credit and settlement with its state at :until.
+
+Covered means that payments and credits standing at :until reach the amount due. A covered invoice's part is
+posted once Autotask was told, and confirmed it, after the part was recorded; until then it waits. A part of an
+invoice that is not covered has nothing to send (rule 5.5), and is posted as soon as it is recorded.
+"""
+
+ENTRIES = """
+WITH at AS (SELECT CAST(:until AS timestamptz) AS until),
+paying AS (
+    SELECT a.id AS allocation_id, a.amount, a.invoice_id, p.id, p.tenant_id, p.paid_on, p.currency, p.method,
+        p.reference, p.recorded_at, p.deleted_at
+    FROM payment p
+    JOIN allocation a ON a.tenant_id = p.tenant_id AND a.payment_id = p.id, at
+    WHERE p.tenant_id = :tenant_id AND p.paid_on BETWEEN :first AND :last AND p.recorded_at < at.until
+),
+touched AS (SELECT DISTINCT invoice_id FROM paying),
+standing AS (
+    SELECT t.invoice_id,
+        coalesce((SELECT sum(a.amount) FROM allocation a
+            JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id
+            WHERE a.tenant_id = :tenant_id AND a.invoice_id = t.invoice_id
+                AND p.recorded_at < at.until AND (p.deleted_at IS NULL OR p.deleted_at >= at.until)), 0)
+        + coalesce((SELECT sum(c.amount) FROM credit_application c
+            WHERE c.tenant_id = :tenant_id AND c.invoice_id = t.invoice_id
+                AND c.recorded_at < at.until AND (c.removed_at IS NULL OR c.removed_at >= at.until)), 0)
+        AS covered,
+        told.wish_paid_on AS told_paid_on, told.finished_at AS told_at,
+        (SELECT CASE WHEN bool_or(e.cause IN ('delivery_parked', 'delivery_refused', 'not_cleared'))
+            THEN 'parked' ELSE 'differs' END
+            FROM exception_item e
+            WHERE e.tenant_id = :tenant_id AND e.invoice_id = t.invoice_id
+                AND e.cause IN ('delivery_parked', 'delivery_refused', 'not_cleared', 'unpaid_in_autotask',
+                    'paid_mark_changed', 'paid_twice', 'overpaid', 'voided_with_payments', 'currency_changed')
+                AND e.first_seen_at < at.until AND (e.resolved_at IS NULL OR e.resolved_at >= at.until)
+            HAVING count(*) > 0) AS trouble
+    FROM touched t CROSS JOIN at
+    LEFT JOIN LATERAL (
+        SELECT d.wish_paid_on, d.finished_at FROM delivery_attempt d
+        JOIN delivery w ON w.tenant_id = d.tenant_id AND w.id = d.delivery_id
+        WHERE w.tenant_id = :tenant_id AND w.invoice_id = t.invoice_id
+            AND d.outcome IN ('confirmed', 'nothing_to_do') AND d.finished_at < at.until
+        ORDER BY d.finished_at DESC, d.id DESC LIMIT 1
+    ) told ON true
+)
+SELECT 'payment' AS kind, p.allocation_id AS entry_id,
+    CASE WHEN p.deleted_at < at.until THEN 'reversed'
+        WHEN s.trouble IS NOT NULL THEN s.trouble
+        WHEN i.autotask_id IS NULL OR s.covered < i.amount_due THEN 'posted'
+        WHEN s.told_paid_on IS NOT NULL AND s.told_at >= p.recorded_at THEN 'posted'
+        ELSE 'waiting' END AS state,
+    p.paid_on AS on_day, p.currency, p.amount, i.customer_id, c.name AS customer,
+    c.autotask_id AS customer_autotask_id, i.id AS invoice_id, i.number AS invoice,
+    i.autotask_id AS invoice_autotask_id, p.id AS payment_id, p.method, p.reference, p.recorded_at,
+    CASE WHEN s.told_paid_on IS NOT NULL AND s.told_at >= p.recorded_at
+        AND (p.deleted_at IS NULL OR p.deleted_at >= at.until) THEN s.told_at END AS confirmed_at,
+    CASE WHEN p.deleted_at < at.until THEN p.deleted_at END AS reversed_at
+FROM paying p CROSS JOIN at
+JOIN invoice i ON i.tenant_id = p.tenant_id AND i.id = p.invoice_id
+JOIN customer c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN standing s ON s.invoice_id = i.id
+UNION ALL
+SELECT 'credit', a.id, 'credited', a.applied_on, i.currency, a.amount, i.customer_id, c.name, c.autotask_id,
+    i.id, i.number, i.autotask_id, NULL, 'credit', o.number, a.recorded_at, NULL, NULL
+FROM credit_application a CROSS JOIN at
+JOIN invoice i ON i.tenant_id = a.tenant_id AND i.id = a.invoice_id
+JOIN invoice o ON o.tenant_id = a.tenant_id AND o.id = a.credit_invoice_id
+JOIN customer c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+WHERE a.tenant_id = :tenant_id AND a.applied_on BETWEEN :first AND :last AND a.recorded_at < at.until
+    AND (a.removed_at IS NULL OR a.removed_at >= at.until)
+UNION ALL
+SELECT 'settlement', t.id, 'settled', t.settled_on, i.currency, t.amount, i.customer_id, c.name, c.autotask_id,
+    i.id, i.number, i.autotask_id, NULL, 'settled', '', t.seen_at, NULL, NULL
+FROM settlement t CROSS JOIN at
+JOIN invoice i ON i.tenant_id = t.tenant_id AND i.id = t.invoice_id
+JOIN customer c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+WHERE t.tenant_id = :tenant_id AND t.settled_on BETWEEN :first AND :last AND t.seen_at < at.until
+    AND (t.removed_at IS NULL OR t.removed_at >= at.until)"""

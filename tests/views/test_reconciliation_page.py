@@ -1,0 +1,74 @@
+"""The reconciliation page: the month in a sentence, a table that adds up, the rows, the file."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import clock
+from portal.models import Tenant
+from tests import factories
+
+TODAY = clock.today("UTC")
+
+
+@pytest.fixture
+def partner(app: Flask) -> Tenant:
+    with app.app_context():
+        tenant = factories.tenant(slug="northwind")
+        with factories.inside(tenant):
+            invoice = factories.invoice(factories.customer(factories.integration(app), name="=1+1"), "100.00")
+            factories.payment((invoice, "40.00"), on=TODAY, reference="@SUM(A1)")
+    with app.app_context():
+        from portal.extensions import db
+
+        return db.session.query(Tenant).one()
+
+
+def test_the_month_is_told_in_a_sentence_and_adds_up(
+    partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    page = log_in(partner, "reader").get("/p/northwind/reconciliation").text
+    assert "40.00\N{NO-BREAK SPACE}USD posted, 0.00 waiting, 0.00 differs." in page
+    assert "Adds up to the ledger" in page
+
+
+def test_a_row_of_the_table_opens_its_entries(partner: Tenant, log_in: Callable[..., FlaskClient]) -> None:
+    reader = log_in(partner, "reader")
+    assert "@SUM(A1)" in reader.get("/p/northwind/reconciliation?state=posted&currency=USD").text
+    assert "No entries of this kind" in reader.get("/p/northwind/reconciliation?state=reversed").text
+    for odd in (
+        "state=odd",
+        "month=0000-00",
+        "as_of=x",
+        "currency=%00",
+        "older=1~2~3",
+        "older=2026-01-01~x~1",
+    ):
+        assert reader.get(f"/p/northwind/reconciliation?{odd}").status_code == 200
+
+
+def test_the_file_is_harmless_and_told_as_of_its_date(
+    partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    reader = log_in(partner, "reader")
+    month = f"{TODAY:%Y-%m}"
+    answer = reader.get(f"/p/northwind/reconciliation/export.csv?month={month}")
+    assert "'=1+1" in answer.text
+    assert "'@SUM(A1)" in answer.text
+    yesterday = TODAY - timedelta(days=1)
+    past = reader.get(f"/p/northwind/reconciliation/export.csv?month={month}&as_of={yesterday}")
+    assert f"reconciliation-{month}-as-of-{yesterday}.csv" in past.headers["Content-Disposition"]
+    assert past.text.count("\r\n") == 1
+
+
+def test_support_sees_the_month_and_takes_no_file(
+    app: Flask, partner: Tenant, visit: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context():
+        factories.member(partner)
+    support = visit(partner)
+    assert "Download CSV" not in support.get("/p/northwind/reconciliation").text
+    assert support.get("/p/northwind/reconciliation/export.csv").status_code == 403
