@@ -29,6 +29,7 @@ BADGES: dict[str, Badge] = {
     "outside_filters": _badge("Outside filters", "wait", "filter"),
     "missing": _badge("No longer in Autotask", *ATTENTION),
     "no_longer_in_autotask": _badge("No longer in Autotask", *ATTENTION),
+    "portal_only": _badge("Only here", *NEUTRAL),
     # an invoice
     "open": _badge("Open", *NEUTRAL),
     "part_paid": _badge("Part paid", "wait", "circle-half-2"),
@@ -48,6 +49,15 @@ BADGES: dict[str, Badge] = {
     "parked": _badge("Stuck", *RISK),
     "not_needed": _badge("Nothing to send", "wait", "minus"),
     "deleted": _badge("Deleted", "wait", "trash"),
+    # one attempt to deliver
+    "started": _badge("Started", *WAIT),
+    "nothing_to_do": _badge("Nothing to do", "wait", "minus"),
+    "retry": _badge("Tried again later", *WAIT),
+    "refused": _badge("Refused", *RISK),
+    "overtaken": _badge("Overtaken by a newer one", "wait", "arrow-right-circle"),
+    # a PDF
+    "here": _badge("Here", *GOOD),
+    "unavailable": _badge("Not available", *ATTENTION),
     # a sync run
     "queued": _badge("Queued", *WAIT),
     "running": _badge("Running", "wait", "loader-2"),

@@ -6,7 +6,7 @@ from enum import StrEnum
 import pytest
 from flask import Flask, g
 
-from portal import formatters
+from portal import formatters, models
 from portal.badges import BADGES, badge_for
 
 NOON = datetime(2026, 11, 19, 12, 0, 7, tzinfo=UTC)
@@ -127,6 +127,24 @@ def test_every_badge_has_a_word_a_tone_and_a_shape() -> None:
         assert badge.word
         assert badge.tone in ("good", "wait", "attention", "risk")
         assert badge.icon
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        models.Agreement,
+        models.AttemptOutcome,
+        models.DeliveryState,
+        models.ExceptionState,
+        models.IntegrationState,
+        models.InvoiceStatus,
+        models.PdfState,
+        models.RunState,
+        models.VisitMode,
+    ],
+)
+def test_every_state_of_the_models_has_its_badge(states: type[StrEnum]) -> None:
+    assert [state.value for state in states if state.value not in BADGES] == []
 
 
 def test_a_state_without_a_badge_is_shown_as_its_own_word() -> None:
