@@ -23,7 +23,9 @@ from sandbox.embed import SECRET, USERNAME
 
 HOME = f"/p/{demo_data.SLUG}"
 SYNC_SECONDS, ANSWER_SECONDS = 180, 60
-MONEY = r"-?[\d,]+\.\d+"
+MONEY = r"([\d,]+\.\d+)(?: [A-Z]{3})?"
+# "10.00 EUR of 40.00 EUR outstanding", "$40.00 outstanding"
+OWED = re.compile(rf"{MONEY}(?: of \S*?{MONEY})? outstanding")
 T = TypeVar("T")
 
 
@@ -99,7 +101,7 @@ class Check:
         listing = self.visitor.open(f"{HOME}/invoices?show=unpaid")
         for address in invoice_links(listing):
             page = self.visitor.open(address)
-            owed = re.search(rf"({MONEY})[^.]* outstanding", page.text)
+            owed = OWED.search(page.text)
             autotask_id = re.search(r"Autotask ID (\d+)", page.text)
             payable = any("/payments/new" in link for _, link in page.links)
             if owed and autotask_id and payable and amount(owed[1]) >= 2:

@@ -59,8 +59,8 @@ def run_until_stopped(folder: Path, addresses: Addresses, environment: dict[str,
     processes(supervisor, folder, addresses, environment)
 
     def tell() -> None:
-        if wait_for_pages(addresses):
-            print(greeting(addresses, time.monotonic() - started), flush=True)
+        wait_for_pages(addresses)
+        print(greeting(addresses, time.monotonic() - started), flush=True)
 
     threading.Thread(target=tell, daemon=True).start()
     return supervisor.run()
@@ -87,7 +87,7 @@ def run_check(folder: Path, addresses: Addresses, environment: dict[str, str], s
     return codes[0] if codes else 1
 
 
-def wait_for_pages(addresses: Addresses) -> bool:
+def wait_for_pages(addresses: Addresses) -> None:
     deadline = time.monotonic() + READY_SECONDS
     waiting = [url for url in (addresses.web, addresses.sandbox) if url]
     while waiting and time.monotonic() < deadline:
@@ -96,7 +96,6 @@ def wait_for_pages(addresses: Addresses) -> bool:
     if waiting:
         say(f"No answer from {' and '.join(waiting)} within {READY_SECONDS} s; the reason stands above.")
         say("If it is the demo's own data: bin/demo --fresh begins anew.")
-    return not waiting
 
 
 def answers(url: str) -> bool:
