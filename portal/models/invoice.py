@@ -126,17 +126,17 @@ class Invoice(TenantOwned, Base):
 
 
 class InvoiceLine(TenantOwned, Base):
-    """One posted billing item of an invoice."""
+    """One posted billing item of an invoice, whose partner and integration are its own as well."""
 
     __tablename__ = "invoice_line"
     __table_args__ = (
         UniqueConstraint("tenant_id", "integration_id", "autotask_id"),
-        belongs_to("integration_id", "integration"),
         belongs_to("invoice_id", "invoice"),
         *bounded("quantity", "rate", "price_raw", "tax_raw", "total_raw"),
         Index(None, "tenant_id", "invoice_id"),
     )
 
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int | None]
     autotask_id: Mapped[int | None]
     invoice_id: Mapped[int]

@@ -11,7 +11,7 @@ from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
 from portal.extensions import db
 from portal.models import Customer
-from portal.sync import bad_records, counts, currencies, marks, tables, upsert
+from portal.sync import bad_records, counts, currencies, fields, marks, tables, upsert
 from portal.sync.running import Running
 
 OUTSIDE = "outside the filters"
@@ -103,7 +103,7 @@ def known_or_read(running: Running, client: Client, autotask_ids: Iterable[int])
     read_at = running.read_at
     for condition in filters.ids_in("id", lacking):
         running.mark()
-        for page in client.pages("Companies", [condition]):
+        for page in fields.pages(client, "Companies", [condition], records.COMPANY_FIELDS):
             customers_in(running, client, page)
             running.save()
     running.read_at = read_at

@@ -15,7 +15,7 @@ from portal.autotask.paging import id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
-from portal.sync import bad_records, counts, pdfs, tables, upsert
+from portal.sync import bad_records, counts, fields, pdfs, tables, upsert
 from portal.sync.running import Running
 
 ENTITY = "BillingItems"
@@ -215,7 +215,7 @@ def _asking(running: Running) -> dict[int, int]:
 def _read_group(running: Running, client: Client, group: dict[int, int]) -> None:
     (condition,) = filters.ids_in("invoiceID", group)
     read_at, present, touched = running.read_at, list[int](), set[int]()
-    for page in client.pages(ENTITY, [condition]):
+    for page in fields.pages(client, ENTITY, [condition], records.LINE_FIELDS):
         written = _write_page(running, page)
         touched.update(_invoices_of(written))
         present += [row_id for row in page if (row_id := id_of(row)) is not None]

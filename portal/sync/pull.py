@@ -31,7 +31,7 @@ def read(
         return step
     running.current_item = resource.words
     with held(client, resource.entity):
-        for page in client.pages(resource.entity, list(conditions), after_id=max(step.last_id, 0)):
+        for page in resource.pages(client, conditions, max(step.last_id, 0)):
             resource.consume(running, client, page)
             ids = [row_id for row in page if (row_id := id_of(row)) is not None]
             last_id = max(ids, default=step.last_id)
@@ -80,7 +80,7 @@ def read_by_id(
     with held(client, resource.entity):
         for condition in filters.ids_in("id", left):
             found: set[int] = set()
-            for page in client.pages(resource.entity, [condition]):
+            for page in resource.pages(client, [condition]):
                 resource.consume(running, client, page)
                 found.update(row_id for row in page if (row_id := id_of(row)) is not None)
                 running.done += len(page)

@@ -191,13 +191,12 @@ def _upsert(table: Table, values: dict[str, Any], known: set[int], written: Writ
 def stage(table: Table, rows: Sequence[Row]) -> None:
     """Puts the rows into the table's temporary twin, empty again after the commit."""
     connection = db.session.connection()
-    # A plan made while the tables were small would be kept for the whole read.
-    connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     raw = connection.connection.dbapi_connection
     assert isinstance(raw, psycopg.Connection)
     names = ["autotask_id", *table.columns]
     with raw.cursor() as cursor:
-        cursor.execute(f"{table.create_stage}; DELETE FROM {table.stage}")
+        # Plans are kept, and those made while the tables were small would look at every row of them.
+        cursor.execute(f"SET LOCAL enable_seqscan = off; {table.create_stage}; DELETE FROM {table.stage}")
         with cursor.copy(table.copy) as copy:
             for row in rows:
                 copy.write_row([row[name] for name in names])
