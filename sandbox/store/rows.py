@@ -47,6 +47,9 @@ def encoder(kind: str, dates_z: bool) -> Encoder:
     return _ENCODERS.get(kind, _plain)
 
 
+WIDE = 24
+
+
 class Shape:
     """The fields of a group of rows: which each holds itself (id first), and what all share."""
 
@@ -79,11 +82,12 @@ class Shape:
 class Row:
     """One record. `get` any field; `json` is the record as it goes over the wire."""
 
-    __slots__ = ("shape", "values")
+    __slots__ = ("_text", "shape", "values")
 
     def __init__(self, shape: Shape, values: tuple[Any, ...]) -> None:
         self.shape = shape
         self.values = values
+        self._text: tuple[bool, str] | None = None
 
     @property
     def id(self) -> int:
@@ -94,8 +98,14 @@ class Row:
         return self.values[at] if at is not None else self.shape.common.get(name)
 
     def json(self, dates_z: bool) -> str:
+        """The whole record; a wide row remembers its text, a narrow one is quicker made than kept."""
+        if self._text is not None and self._text[0] is dates_z:
+            return self._text[1]
         template, encoders = self.shape.template(dates_z)
-        return template % tuple([encode(value) for encode, value in zip(encoders, self.values, strict=True)])
+        text = template % tuple([encode(value) for encode, value in zip(encoders, self.values, strict=True)])
+        if len(self.values) > WIDE:
+            self._text = (dates_z, text)
+        return text
 
     def json_of(self, names: Iterable[str], dates_z: bool) -> str:
         """Only the named fields, for includeFields."""

@@ -53,7 +53,7 @@ def main() -> None:
     }
     found = {name: read_all(make(), method) for name, (make, method) in clients.items()}
     found["one company"] = api.AccountsAPIClient().get_single(found["Companies"][1])["item"]["id"]
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

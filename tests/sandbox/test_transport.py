@@ -165,7 +165,7 @@ def test_f6_the_body_is_shorter_than_its_content_length(sb: Sandbox, line: Line)
     line.read_all()
 
     assert 0 < len(line.body) < line.promised
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(line.body)
 
 
@@ -246,11 +246,11 @@ def test_f17_a_good_certificate_works_for_who_knows_its_ca(api: Api, sb: Sandbox
     )
     context = ssl.create_default_context(cadata=sb.ca_certificate)
 
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
-        with context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
-            heads = "".join(f"{name}: {value}\r\n" for name, value in sb.headers.items())
-            tls.sendall(f"GET /ATServicesRest/V1.0/Version HTTP/1.0\r\nHost: x\r\n{heads}\r\n".encode())
-            assert tls.recv(15) == b"HTTP/1.1 200 OK"
+    plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
+        heads = "".join(f"{name}: {value}\r\n" for name, value in sb.headers.items())
+        tls.sendall(f"GET /ATServicesRest/V1.0/Version HTTP/1.0\r\nHost: x\r\n{heads}\r\n".encode())
+        assert tls.recv(15) == b"HTTP/1.1 200 OK"
     sb.faults.clear()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
