@@ -10,9 +10,8 @@ from portal.connect.saving import (
     known_customers,
     owed_deliveries,
     save_connection,
-    set_identifier,
-    set_totals_mode,
 )
+from portal.connect.settings import set_identifier, set_totals_mode
 from portal.connect.testing import test_connection
 from portal.connect.totals import decide_totals
 from portal.connect.verify import ConnectRequest, Verified, check

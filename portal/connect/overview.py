@@ -39,6 +39,7 @@ class Overview:
     paused: bool = False
     last_test: AuditEvent | None = None
     first_run: SyncRun | None = None
+    may_start_first: bool = False
 
 
 def overview(integration: Integration | None) -> Overview:
@@ -55,6 +56,7 @@ def overview(integration: Integration | None) -> Overview:
         paused=paused and integration.state == IntegrationState.CONNECTED,
         last_test=last_test(integration),
         first_run=_first_run(integration),
+        may_start_first=integration.is_connected and not _ever_started(integration),
     )
 
 
@@ -96,4 +98,16 @@ def _first_run(integration: Integration) -> SyncRun | None:
         )
         .order_by(SyncRun.id.desc())
         .limit(1)
+    )
+
+
+def _ever_started(integration: Integration) -> bool:
+    return bool(
+        db.session.scalar(
+            select(
+                scoped(SyncRun)
+                .where(SyncRun.integration_id == integration.id, SyncRun.kind == SyncKind.ALL)
+                .exists()
+            )
+        )
     )

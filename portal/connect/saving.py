@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Text, case, cast, func, select, update
+from sqlalchemy import func, select, update
 
 from portal import clock, crypto, ledger
 from portal.access import audit
@@ -12,6 +12,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask import budget
 from portal.connect import schedule, totals, usage
+from portal.connect.settings import renumber
 from portal.connect.verify import ConnectRequest, Verified
 from portal.extensions import db
 from portal.models import (
@@ -19,10 +20,8 @@ from portal.models import (
     Customer,
     Delivery,
     DeliveryState,
-    Identifier,
     Integration,
     IntegrationState,
-    Invoice,
     SyncRun,
     Tenant,
     TotalsMode,
@@ -54,10 +53,13 @@ def known_customers() -> dict[int, str]:
     return {row.autotask_id: row.name for row in rows}
 
 
-def save_connection(actor: Actor, request: ConnectRequest, verified: Verified) -> Integration:
+def save_connection(
+    actor: Actor, request: ConnectRequest, verified: Verified, *, planned: bool = True
+) -> Integration:
     """Connects, or connects again: what was read, filters and settings stay (rule 1.7). The caller commits.
 
-    Running it twice with the same request changes nothing more than the secret's ciphertext.
+    Running it twice with the same request changes nothing more than the secret's ciphertext. Without
+    `planned` no sync is due until the first one is started: filters are chosen before it.
     """
     _one_at_a_time()
     before = current()
@@ -67,8 +69,9 @@ def save_connection(actor: Actor, request: ConnectRequest, verified: Verified) -
     _seal(integration, request.secret.strip())
     _settle_totals(integration, verified)
     if integration.identifier != request.identifier:
-        _renumber(integration, request.identifier)
-    schedule.plan(integration)
+        renumber(integration, request.identifier)
+    if planned:
+        schedule.plan(integration)
     usage.add_own_calls(integration, verified.calls)
     event = "integration.reconnected" if before else "integration.connected"
     audit.record(actor, event, "integration", integration.id, **_told(integration))
@@ -164,57 +167,3 @@ def owed_deliveries() -> int:
         )
         or 0
     )
-
-
-def set_totals_mode(actor: Actor, integration: Integration, mode: str) -> int:
-    """The partner's own word on tax; how many invoices changed their amount. The caller commits."""
-    before = integration.totals_mode
-    integration.totals_mode, integration.totals_source = mode, TotalsSource.PARTNER
-    db.session.flush()
-    integration_id = integration.id
-    changed = ledger.recompute_amounts(integration_id, mode)
-    audit.record(
-        actor,
-        "integration.totals_mode_set",
-        "integration",
-        integration_id,
-        before=before,
-        after=mode,
-        invoices_changed=changed,
-    )
-    return changed
-
-
-def set_identifier(actor: Actor, integration: Integration, identifier: str) -> int:
-    """Shows invoices by number or by Autotask ID (rule 1.5); how many got another. The caller commits."""
-    before = integration.identifier
-    changed = _renumber(integration, identifier)
-    audit.record(
-        actor,
-        "integration.identifier_set",
-        "integration",
-        integration.id,
-        before=before,
-        after=identifier,
-        invoices_renumbered=changed,
-    )
-    return changed
-
-
-def _renumber(integration: Integration, identifier: str) -> int:
-    integration.identifier = identifier
-    own_id = cast(Invoice.autotask_id, Text)
-    given = func.nullif(func.btrim(func.coalesce(Invoice.autotask_number, "")), "")
-    number = own_id if identifier == Identifier.ID else case((given.is_(None), own_id), else_=given)
-    changed = db.session.execute(
-        update(Invoice)
-        .where(
-            Invoice.tenant_id == integration.tenant_id,
-            Invoice.integration_id == integration.id,
-            Invoice.autotask_id.is_not(None),
-            Invoice.number != number,
-        )
-        .values(number=number)
-        .execution_options(synchronize_session=False)
-    )
-    return int(changed.rowcount)  # type: ignore[attr-defined]

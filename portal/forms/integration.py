@@ -1,7 +1,7 @@
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import PasswordField, RadioField, StringField
+from wtforms import BooleanField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import AnyOf, InputRequired, Length, Regexp
 
@@ -80,6 +80,8 @@ class ConnectForm(CredentialsForm):
     role = RadioField(
         "Role of this integration", [InputRequired("Choose one.")], choices=ROLES, default="primary"
     )
+
+    filters_first = BooleanField("Choose filters before the first sync")
 
     def request(self) -> ConnectRequest:
         return self._request(identifier=self.identifier.data, role=self.role.data)

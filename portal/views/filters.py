@@ -10,6 +10,7 @@ from portal import connect, htmx
 from portal.access.permissions import Permission, requires
 from portal.autotask.errors import AutotaskError
 from portal.autotask.filters import SyncFilters
+from portal.connect import schedule
 from portal.extensions import db
 from portal.forms.filters import FiltersForm
 from portal.models import Integration, SyncKind, SyncTrigger
@@ -100,6 +101,7 @@ def _first_run(integration: Integration) -> Any:
     """The first full read, where choosing filters was the last step of connecting."""
     if runs.last(integration.id, SyncKind.ALL) is not None or not integration.is_primary:
         return None
+    schedule.plan(integration)
     return runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
 
 

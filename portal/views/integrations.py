@@ -6,6 +6,7 @@ from flask import Blueprint, abort, current_app, flash, g, render_template, url_
 
 from portal import connect, htmx
 from portal.access.permissions import Permission, requires
+from portal.connect import schedule
 from portal.connect.overview import overview, readable
 from portal.extensions import db
 from portal.forms.integration import (
@@ -44,9 +45,25 @@ def new() -> Any:
 @requires(Permission.CREDENTIALS)
 def create() -> Any:
     form = ConnectForm()
-    if not form.validate() or not _connected(form, form.request):
+    start = not form.filters_first.data or connect.current() is not None
+    if not form.validate() or not _connected(form, form.request, start=start):
         return render_template("integrations/new.html", form=form), 422
+    if not start:
+        flash("Autotask is connected. Choose what comes in; then the first sync starts.", "success")
+        return htmx.redirect(url_for("filters.show"))
     flash("Autotask is connected. The first sync has started.", "success")
+    return htmx.redirect(url_for("integrations.show"))
+
+
+@pages.post("/autotask/first-sync")
+@requires(Permission.RUN_SYNCS)
+def start_first() -> Any:
+    integration = _found()
+    if overview(integration).may_start_first:
+        schedule.plan(integration)
+        run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
+        db.session.commit()
+        runs.ring(run)
     return htmx.redirect(url_for("integrations.show"))
 
 
@@ -124,7 +141,7 @@ def disconnect() -> Any:
     return htmx.redirect(url_for("integrations.index"))
 
 
-def _connected(form: CredentialsForm, request: Any) -> bool:
+def _connected(form: CredentialsForm, request: Any, *, start: bool = True) -> bool:
     """Tests, saves and starts a full read; False with the reasons in the form when Autotask refuses."""
     typed, known = request(), connect.known_customers()
     db.session.commit()
@@ -133,10 +150,11 @@ def _connected(form: CredentialsForm, request: Any) -> bool:
     except connect.ConnectRefused as refusal:
         form.show(refusal)
         return False
-    integration = connect.save_connection(g.actor, typed, verified)
-    run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
+    integration = connect.save_connection(g.actor, typed, verified, planned=start)
+    run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor) if start else None
     db.session.commit()
-    runs.ring(run)
+    if run is not None:
+        runs.ring(run)
     _tell(verified)
     return True
 

@@ -243,6 +243,26 @@ def test_two_people_who_connect_make_one_integration(
         assert len(db.session.scalars(select(SyncRun)).all()) == 1
 
 
+def test_filters_can_be_chosen_before_the_first_sync(
+    browse: Callable[..., FlaskClient], partner: Tenant, typed: dict[str, str]
+) -> None:
+    """Rule 2.1: optional at connect; nothing is read until the person goes on."""
+    browser = browse()
+    answer = connect(browser, typed, filters_first="y")
+
+    def started() -> list[int]:
+        with tenant_scope(partner.id):
+            return [len(db.session.scalars(select(row)).all()) for row in (SyncRun, SyncSchedule)]
+
+    assert answer.location == "/p/northwind/integrations/autotask/filters"
+    assert started() == [0, 0]
+    assert "Start the first sync" in browser.get("/p/northwind/integrations/autotask").text
+
+    browser.post("/p/northwind/integrations/autotask/first-sync")
+    browser.post("/p/northwind/integrations/autotask/first-sync")
+    assert started() == [1, 3]
+
+
 # Afterwards
 
 
