@@ -1,0 +1,107 @@
+"""The secondary role: nothing comes in, the portal's own invoices are matched (rule 6)."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from portal.models import Customer, ExceptionItem, Integration, Invoice
+from sandbox import Sandbox
+from tests import factories
+from tests.sync.conftest import one, rows, sync
+
+
+@pytest.fixture
+def company(empty: Sandbox) -> int:
+    return empty.add_company(companyName="Contoso")
+
+
+@pytest.fixture
+def secondary(empty: Sandbox, connect) -> Integration:
+    return connect(empty, role="secondary")
+
+
+def here(number: str, amount: str = "100.00", **values) -> Invoice:
+    """An invoice that another system brought in."""
+    return factories.invoice(factories.customer(), amount, number=number, **values)
+
+
+def there(empty: Sandbox, company: int, number: str, amount: str = "100.00", **values) -> int:
+    return empty.add_invoice(companyID=company, invoiceNumber=number, invoiceTotal=amount, **values)
+
+
+def causes() -> list[str]:
+    return [item.cause for item in rows(ExceptionItem, state="open")]
+
+
+def test_autotask_brings_in_no_customers_and_no_invoices(secondary, empty: Sandbox, company: int) -> None:
+    there(empty, company, "INV-1")
+    for kind in ("all", "new", "unpaid", "customers"):
+        assert sync(secondary, kind).state == "completed"
+    assert rows(Customer) == rows(Invoice) == []
+
+
+def test_a_unique_match_is_joined(secondary, empty: Sandbox, company: int) -> None:
+    key = there(empty, company, "INV-1")
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    row = one(Invoice)
+    assert (row.autotask_id, row.integration_id) == (key, secondary.id)
+    assert causes() == []
+
+
+def test_with_the_autotask_id_the_number_here_is_the_id_there(connect, empty: Sandbox, company: int) -> None:
+    key = there(empty, company, "OTHER")
+    here(str(key))
+    sync(connect(empty, role="secondary", identifier="id"), "new", "schedule")
+    assert one(Invoice).autotask_id == key
+
+
+def test_several_are_an_exception(secondary, empty: Sandbox, company: int) -> None:
+    there(empty, company, "INV-1")
+    there(empty, company, "INV-1")
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    assert one(Invoice).autotask_id is None
+    assert causes() == ["match_several"]
+
+
+def test_none_is_an_exception_that_closes_when_one_appears(secondary, empty: Sandbox, company: int) -> None:
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    assert causes() == ["match_none"]
+    there(empty, company, "INV-1")
+    sync(secondary, "new", "schedule")
+    assert causes() == []
+
+
+@pytest.mark.parametrize(("number", "amount"), [("inv-1", "100.00"), ("INV-1", "100.01")])
+def test_only_an_exact_number_and_amount_match(
+    secondary, empty: Sandbox, company: int, number: str, amount: str
+) -> None:
+    there(empty, company, number, amount)
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    assert one(Invoice).autotask_id is None
+    assert causes() == ["match_none"]
+
+
+def test_another_currency_does_not_match(secondary, empty: Sandbox, company: int) -> None:
+    there(empty, company, "INV-1")
+    factories.invoice(factories.customer(currency="EUR"), "100.00", number="INV-1")
+    sync(secondary, "new", "schedule")
+    assert one(Invoice).autotask_id is None
+    assert "it is in USD there and in EUR here" in one(ExceptionItem).detail
+
+
+def test_a_matched_invoice_paid_in_autotask_is_settled_here(secondary, empty: Sandbox, company: int) -> None:
+    """Rules 5.9 and 6."""
+    key = there(empty, company, "INV-1")
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    empty.change_invoice(key, paidDate=date(2026, 11, 20), invoiceNumber="RENUMBERED")
+
+    sync(secondary, "unpaid", "schedule")
+
+    row = one(Invoice)
+    assert (row.status, row.number, row.amount_due) == ("paid", "INV-1", Decimal(100))

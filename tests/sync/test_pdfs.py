@@ -1,0 +1,95 @@
+"""The printed invoices: waiting, here, or not available because of a reason."""
+
+import pytest
+
+from portal import storage
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import ExceptionItem, Integration, Invoice, InvoicePdf
+from portal.sync import pdfs
+from sandbox import Sandbox
+from tests.sync.conftest import one, rows, sync
+
+
+@pytest.fixture
+def synced(empty: Sandbox, connect) -> tuple[Integration, int]:
+    company = empty.add_company(companyName="Contoso")
+    key = empty.add_invoice(companyID=company, invoiceNumber="INV-1", lines=[{"rate": "10.00"}])
+    integration = connect(empty)
+    sync(integration)
+    return integration, key
+
+
+def test_an_open_invoice_waits_for_its_pdf_and_then_has_it(synced) -> None:
+    integration, _ = synced
+    assert one(InvoicePdf).state == "waiting"
+
+    run = sync(integration, "pdfs", "schedule")
+
+    row = one(InvoicePdf)
+    assert (row.state, run.items["pdfs"]["created"]) == ("here", 1)
+    data = storage.get(current_tenant_id(), row.storage_key)
+    assert data is not None
+    assert data.startswith(b"%PDF-")
+    assert len(data) == row.size
+
+
+def test_a_changed_invoice_gets_its_pdf_again(synced, empty: Sandbox) -> None:
+    integration, key = synced
+    sync(integration, "pdfs", "schedule")
+    empty.change_invoice(key, invoiceNumber="INV-1-B")
+    sync(integration, "unpaid", "schedule")
+    assert one(InvoicePdf).state == "waiting"
+    assert sync(integration, "pdfs", "schedule").items["pdfs"]["found"] == 1
+
+
+def test_a_paid_invoice_waits_for_no_pdf_until_a_person_opens_it(empty: Sandbox, connect) -> None:
+    company = empty.add_company(companyName="Contoso")
+    empty.add_invoice(companyID=company, invoiceTotal="10.00", paidDate="2026-11-01")
+    integration = connect(empty)
+    sync(integration)
+    assert rows(InvoicePdf) == []
+
+    assert pdfs.want_one(one(Invoice)).state == "waiting"
+    db.session.commit()
+    sync(integration, "pdfs", "schedule")
+
+    assert one(InvoicePdf).state == "here"
+
+
+def test_what_is_no_pdf_is_never_kept_and_says_why(synced, empty: Sandbox) -> None:
+    """Data fault F31."""
+    integration, key = synced
+    empty.faults.add("F31", entity="Invoices")
+
+    run = sync(integration, "pdfs", "schedule")
+
+    row = one(InvoicePdf)
+    assert (row.state, row.storage_key, run.items["pdfs"]["failed"]) == ("unavailable", None, 1)
+    assert row.reason
+    assert [item.cause for item in rows(ExceptionItem, state="open")] == ["pdf_unavailable"]
+
+
+def test_the_exception_closes_when_the_pdf_comes(synced, empty: Sandbox) -> None:
+    """Rule 3.4."""
+    integration, _ = synced
+    empty.faults.add("F31", entity="Invoices")
+    sync(integration, "pdfs", "schedule")
+    empty.faults.clear()
+
+    pdfs.want_one(one(Invoice))
+    db.session.commit()
+    sync(integration, "pdfs", "schedule")
+
+    assert one(InvoicePdf).state == "here"
+    assert rows(ExceptionItem, state="open") == []
+
+
+def test_files_are_a_partners_own(synced) -> None:
+    from tests import factories
+
+    sync(synced[0], "pdfs", "schedule")
+    key = one(InvoicePdf).storage_key
+    other = factories.tenant()
+    with factories.inside(other):
+        assert storage.get(other.id, key) is None
