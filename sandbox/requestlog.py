@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-KEPT = 20_000
+KEPT = 10_000
 BODY_KEPT = 20_000
 
 

@@ -49,12 +49,12 @@ class Serving:
         """Answers one call; gives whether the connection goes on."""
         keep = keeps_alive(call)
         if not dispatch.is_api(call.path):
-            connection.send(whole(self._own(call), keep))
+            connection.send(whole(self._own(call), keep, call.method == "HEAD"))
             return keep
         outcome = self._outcome(call)
         for fault in outcome.delivery:
             return bool(fault.shape.deliver(fault.params, connection, outcome.answer))  # type: ignore[misc]
-        connection.send(whole(outcome.answer, keep))
+        connection.send(whole(outcome.answer, keep, call.method == "HEAD"))
         return keep
 
     def _outcome(self, call: Call) -> dispatch.Outcome:

@@ -102,6 +102,7 @@ class Saver:
         self.path = path
         self.made = made
         self._written = ""
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, daemon=True, name="sandbox-state")
 
     def start(self) -> None:
@@ -112,7 +113,11 @@ class Saver:
             self.save()
 
     def save(self) -> None:
-        """Writes the file whole or not at all."""
+        """Writes the file whole or not at all; one at a time."""
+        with self._lock:
+            self._save()
+
+    def _save(self) -> None:
         text = json.dumps(snapshot(self.world, self.made), indent=1, default=str)
         if text == self._written:
             return

@@ -143,6 +143,8 @@ def find(method: str, segments: list[str]) -> Found:
         if ids is None:
             continue
         entity = _entity(lower)
+        if route.pattern == ("*",) and entity and entity.can == "r":
+            continue  # no such path: Autotask gives its 404 page, not 405
         if route.method == method and (not route.needs or (entity and route.needs in entity.can)):
             return Found(route, _endpoint(lower, entity), entity, ids)
         others = True

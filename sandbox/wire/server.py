@@ -60,6 +60,9 @@ class Server:
         self.port = self._listener.getsockname()[1] if self._listener else self.port
 
     def listen(self) -> None:
+        """Opens the port; does nothing when it is open."""
+        if self._listener is not None:
+            return
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

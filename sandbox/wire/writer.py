@@ -30,6 +30,6 @@ def _reason(status: int) -> str:
         return "Unknown"
 
 
-def whole(answer: Answer, keep: bool) -> bytes:
-    """The answer as it goes over a wire that is well."""
-    return head(answer, keep) + (b"" if answer.status in NO_BODY else answer.body)
+def whole(answer: Answer, keep: bool, bare: bool = False) -> bytes:
+    """The answer as it goes over a wire that is well; `bare` is for HEAD, which gets no body."""
+    return head(answer, keep) + (b"" if bare or answer.status in NO_BODY else answer.body)

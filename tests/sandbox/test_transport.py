@@ -87,6 +87,14 @@ def test_f1_lifts_by_itself_after_its_seconds(api: Api, sb: Sandbox) -> None:
     sb.faults.clear()
 
 
+def test_f1_twice_is_lifted_at_once(api: Api, sb: Sandbox) -> None:
+    sb.faults.add("F1")
+    sb.faults.add("F1")
+    sb.faults.clear()
+
+    assert api.get("Version").status_code == 200
+
+
 def test_f1_a_call_can_be_dropped_without_an_answer(sb: Sandbox, line: Line) -> None:
     sb.faults.add("connection_dropped")
     line.ask()
@@ -280,6 +288,16 @@ def test_bytes_that_are_no_request_get_a_plain_refusal(line: Line, sent: bytes, 
     line.socket.sendall(sent)
 
     assert line.read_all().startswith(b"HTTP/1.1 " + status)
+
+
+def test_head_gets_no_body(sb: Sandbox, line: Line) -> None:
+    for method in ("HEAD", "GET"):
+        line.ask(method=method)
+    while line.received.count(b"HTTP/1.1 ") < 2 or not line.received.endswith(b"}}"):
+        line.read()
+
+    assert line.received.count(b"{") == 2
+    assert line.received.startswith(b"HTTP/1.1 405 ")
 
 
 def test_a_chunked_body_is_read(api: Api) -> None:
