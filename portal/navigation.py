@@ -28,7 +28,7 @@ PARTNER = (
     Entry("Home", "home.show", "home"),
     Entry("Invoices", "invoices.index", "file-invoice", ("missing", "pdfs")),
     Entry("Customers", "customers.index", "users", ("contacts",)),
-    Entry("Payments", "payments.index", "cash", ("deliveries",)),
+    Entry("Payments", "payments.index", "cash", ("deliveries", "payment_uploads", "credits")),
     Entry("Reconciliation", "reconciliation.show", "scale"),
     Entry("Exceptions", "exceptions.index", "alert-triangle"),
     Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),

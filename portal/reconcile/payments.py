@@ -144,7 +144,7 @@ def _payable(new: NewPayment) -> list[Invoice]:
 
 
 def _check_invoice(invoice: Invoice, amount: Decimal) -> None:
-    refusal = _why_not_payable(invoice)
+    refusal = why_not_payable(invoice)
     if refusal:
         raise PaymentRefused(refusal, "allocations")
     if not amount.is_finite() or amount <= 0:
@@ -159,7 +159,8 @@ def _check_invoice(invoice: Invoice, amount: Decimal) -> None:
         )
 
 
-def _why_not_payable(invoice: Invoice) -> str | None:
+def why_not_payable(invoice: Invoice) -> str | None:
+    """The sentence why an invoice takes no payment, or None when it does."""
     if invoice.status == InvoiceStatus.VOIDED:
         return f"Invoice {invoice.number} is voided. It takes no payment."
     if invoice.status == InvoiceStatus.CREDIT:

@@ -1,0 +1,65 @@
+"""Many payments from a CSV file: choose it, look at every row, record all of them at once."""
+
+from typing import Any
+
+from flask import Blueprint, flash, g, render_template, url_for
+
+from portal import formatters, htmx, queue
+from portal.access.permissions import Permission, requires
+from portal.extensions import db
+from portal.forms.payment_upload import RecordForm, UploadForm
+from portal.reconcile import payment_file, payment_upload
+from portal.reconcile.idempotency import KeyReused
+from portal.reconcile.payment_file import UnreadableFile
+
+pages = Blueprint("payment_uploads", __name__, url_prefix="/p/<partner_slug>/payments/upload")
+
+USED_KEY = "These payments were changed after they were recorded. Choose the file once more."
+
+
+@pages.get("")
+@requires(Permission.RECORD_PAYMENTS)
+def new() -> Any:
+    return render_template("payment_uploads/new.html", form=UploadForm(formdata=None))
+
+
+@pages.post("")
+@requires(Permission.RECORD_PAYMENTS)
+def preview() -> Any:
+    form = UploadForm()
+    if not form.validate():
+        return render_template("payment_uploads/new.html", form=form), 422
+    try:
+        words = payment_file.decoded(form.file.data.read(payment_file.MOST_BYTES + 1))
+        shown = payment_upload.preview(words)
+    except UnreadableFile as fault:
+        form.file.errors = [str(fault)]
+        return render_template("payment_uploads/new.html", form=form), 422
+    record = RecordForm(formdata=None, words=words)
+    record.begin_anew()
+    return _preview(record, shown)
+
+
+@pages.post("/record")
+@requires(Permission.RECORD_PAYMENTS)
+def create() -> Any:
+    form = RecordForm()
+    try:
+        shown = payment_upload.preview(form.words.data or "")
+        made = payment_upload.record(g.actor, shown, key=form.key.data) if form.has_key else None
+    except (UnreadableFile, KeyReused) as fault:
+        db.session.rollback()
+        again = UploadForm(formdata=None)
+        again.file.errors = [USED_KEY if isinstance(fault, KeyReused) else str(fault)]
+        return render_template("payment_uploads/new.html", form=again), 422
+    if made is None:
+        db.session.rollback()
+        return _preview(form, payment_upload.preview(form.words.data or ""), 422)
+    db.session.commit()
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    flash(f"{formatters.plural(made, 'payment')} recorded.", "success")
+    return htmx.redirect(url_for("payments.index"))
+
+
+def _preview(form: RecordForm, shown: payment_upload.Preview, status: int = 200) -> Any:
+    return render_template("payment_uploads/preview.html", form=form, shown=shown), status

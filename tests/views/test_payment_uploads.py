@@ -1,0 +1,136 @@
+"""Many payments from a file: every fault beside its row, one commit for all, the same file twice counts once."""
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from portal.extensions import db
+from portal.models import Invoice, Payment, Tenant
+from tests import factories
+
+URL = "/p/northwind/payments/upload"
+HEADING = "Invoice,Amount,Date,Method,Reference\r\n"
+
+
+@pytest.fixture
+def clerk(app: Flask, log_in: Callable[..., FlaskClient]) -> FlaskClient:
+    """A clerk of a partner with INV-1 over 100, INV-2 over 50, and two invoices numbered TWICE."""
+    with app.app_context():
+        with factories.inside(factories.tenant(slug="northwind")):
+            source = factories.integration(app)
+            factories.invoice(factories.customer(source), "100.00", number="INV-1", autotask_id=11)
+            for number in ("INV-2", "TWICE", "TWICE"):
+                factories.invoice(factories.customer(), "50.00", number=number)
+        return log_in(db.session.query(Tenant).filter_by(slug="northwind").one(), "clerk")
+
+
+def choose(browser: FlaskClient, words: str | bytes) -> Any:
+    data = words.encode() if isinstance(words, str) else words
+    return browser.post(URL, data={"file": (io.BytesIO(data), "payments.csv")})
+
+
+def record(browser: FlaskClient, page: str) -> Any:
+    words = html.unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    key = re.search(r'name="key"[^>]* value="([^"]+)"', page)
+    assert key is not None
+    return browser.post(f"{URL}/record", data={"key": key[1], "words": words.lstrip("\n")})
+
+
+def recorded(app: Flask) -> int:
+    with app.app_context():
+        tenant = db.session.query(Tenant).filter_by(slug="northwind").one()
+        with factories.inside(tenant):
+            return db.session.scalar(select(func.count()).select_from(Payment)) or 0
+
+
+def test_a_file_is_looked_at_then_recorded_at_once(app: Flask, clerk: FlaskClient) -> None:
+    rows = "INV-1,60.00,2026-11-19,check,104\r\nINV-1,40.00,2026-11-20,ach,\r\nINV-2,10,2026-11-20,,\r\n"
+    page = choose(clerk, HEADING + rows)
+    assert page.status_code == 200
+    assert "3 payments ready to record, 110.00\N{NO-BREAK SPACE}USD." in page.text
+    assert recorded(app) == 0
+    assert record(clerk, page.text).status_code == 303
+    assert recorded(app) == 3
+    assert record(clerk, page.text).status_code == 303
+    assert recorded(app) == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("INV-9,1.00,2026-11-19,,", "There is no such invoice."),
+        (",1.00,2026-11-19,,", "The invoice is missing."),
+        ("TWICE,1.00,2026-11-19,,", "2 invoices have this number."),
+        ("INV-1,0,2026-11-19,,", "The amount must be more than zero."),
+        ("INV-1,NaN,2026-11-19,,", "Write the amount in digits"),
+        ("INV-1,0.001,2026-11-19,,", "USD amounts have at most 2 decimals."),
+        ("INV-1,100.01,2026-11-19,,", "Only 100.00 USD is still owed on it."),
+        ("INV-1,1.00,11/19/2026,,", "Write the date like 2026-11-19."),
+        ("INV-1,1.00,2026-11-19,barter,", "The method must be one of card, ach"),
+        ("INV-1,1.00,2026-11-19,,x,extra", "more cells than the first row names"),
+    ],
+)
+def test_a_faulty_row_is_told_and_nothing_of_the_file_is_recorded(
+    app: Flask, clerk: FlaskClient, row: str, sentence: str
+) -> None:
+    page = choose(clerk, f"{HEADING}INV-2,10.00,2026-11-19,,\r\n{row}\r\n")
+    assert sentence in page.text
+    assert "1 of 2 rows cannot be recorded." in page.text
+    assert "<textarea" not in page.text
+    forced = clerk.post(f"{URL}/record", data={"key": "a-key-of-this-form", "words": f"{HEADING}{row}"})
+    assert forced.status_code == 422
+    assert recorded(app) == 0
+
+
+def test_later_rows_cannot_pay_what_earlier_ones_already_do(app: Flask, clerk: FlaskClient) -> None:
+    page = choose(clerk, HEADING + "INV-1,60.00,2026-11-19,,\r\nINV-1,60.00,2026-11-20,,\r\n")
+    assert "Only 40.00 USD is still owed on it." in page.text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (b"", "The file is empty."),
+        (b"Invoice,Sum\r\n1,2", "The first row must name the columns"),
+        (HEADING.encode(), "no payments"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "not readable text"),
+        (b"Invoice,Amount,Date\r\n\0,1,2026-11-19", "not a CSV file"),
+        (b'Invoice,Amount,Date\r\n"1,2,3', "a quotation mark is left open"),
+        (b"Invoice,Amount,Date,Amount\r\n1,2,3,4", "A column appears twice"),
+        (b"x" * 400_001, "larger than 400 kB"),
+        (HEADING.encode() + b"INV-1,1,2026-11-19,,\n" * 1001, "at most 1,000"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(clerk: FlaskClient, words: bytes, sentence: str) -> None:
+    answer = choose(clerk, words)
+    assert answer.status_code == 422
+    assert sentence in answer.text
+
+
+def test_excel_and_european_files_are_read_too(clerk: FlaskClient) -> None:
+    semicolons = "\ufeffAutotask ID;Amount;Date\r\n11;12.50;2026-11-19\r\n"
+    assert "1 payment ready to record, 12.50" in choose(clerk, semicolons).text
+
+
+def test_the_same_money_again_is_pointed_out(app: Flask, clerk: FlaskClient) -> None:
+    row = HEADING + "INV-1,10.00,2026-11-19,,\r\n"
+    record(clerk, choose(clerk, row).text)
+    assert "Is it the same money?" in choose(clerk, row).text
+
+
+def test_an_invoice_paid_meanwhile_stops_the_whole_file(app: Flask, clerk: FlaskClient) -> None:
+    page = choose(clerk, HEADING + "INV-2,10.00,2026-11-19,,\r\nINV-1,100.00,2026-11-19,,\r\n").text
+    with app.app_context():
+        tenant = db.session.query(Tenant).filter_by(slug="northwind").one()
+        with factories.inside(tenant):
+            invoice = db.session.scalars(select(Invoice).where(Invoice.number == "INV-1")).one()
+            factories.payment((invoice, "1.00"))
+    assert record(clerk, page).status_code == 422
+    assert recorded(app) == 1
