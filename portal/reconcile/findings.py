@@ -5,7 +5,7 @@ from portal.models import Cause, Delivery, DeliveryState, Invoice
 from portal.reconcile import attempts
 from portal.reconcile.steps import Work, moved
 
-OURS = (Cause.DELIVERY_REFUSED, Cause.DELIVERY_PARKED, Cause.NOT_CLEARED, Cause.SUSPICIOUS_READ)
+OURS = (Cause.DELIVERY_REFUSED, Cause.DELIVERY_PARKED, Cause.NOT_CLEARED)
 # The ledger opens and closes what follows from both values.
 LEDGERS = ("paid_mark_changed", "unpaid_in_autotask", "voided")
 
@@ -37,7 +37,7 @@ def tell_moved(work: Work, invoice: Invoice) -> None:
     if not moved(work) or work.read is None or work.read_back is None:
         return
     _open(
-        Cause.SUSPICIOUS_READ,
+        Cause.DELIVERY_REFUSED,
         invoice,
         "While its paid date was being changed, the invoice's number or web-service date changed too. "
         "The portal does not write these. Check the invoice in Autotask.",

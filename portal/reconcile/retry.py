@@ -18,10 +18,10 @@ class NotRetryable(ValueError):
 
 
 def retry(actor: Actor, delivery_id: int) -> Delivery:
-    """Makes a stuck or waiting delivery due now. Raises NotFound, NotRetryable."""
+    """Makes a delivery due now, stuck or not: Autotask is read first. Raises NotFound, NotRetryable."""
     delivery = _held(delivery_id)
-    if delivery.state not in (DeliveryState.PARKED, DeliveryState.WAITING):
-        raise NotRetryable("This delivery is not stuck.")
+    if delivery.state == DeliveryState.SENDING:
+        raise NotRetryable("This delivery is on its way just now.")
     return _again(actor, delivery, "delivery.retried")
 
 

@@ -51,6 +51,6 @@ def way_to(came_from: dict[State, tuple[State, str] | None], state: State) -> li
 )
 def test_every_interleaving_converges(faults: Faults):
     """2 workers, 3 changes, 1 crash, 2 lease losses, Autotask late or losing the reply: 100 % end right."""
-    states, ends, wrong = explore(faults)
+    _, ends, wrong = explore(faults)
     assert not wrong, "\n".join(wrong)
     assert ends > 10

@@ -1,0 +1,161 @@
+"""Deliveries as pages show them: what is stuck, what was done, and the way of one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager
+
+from portal import formatters
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import AttemptOutcome, Customer, Delivery, DeliveryAttempt, DeliveryState, Invoice
+from portal.queries import paging
+from portal.queries.arrivals import ON_THE_WAY, Step
+from portal.queries.text import cleaned, containing
+
+KEYS = (paging.Key(Delivery.wished_at, paging.as_instant), paging.Key(Delivery.id))
+MOST_STUCK = 200
+MOST_TRIES = 100
+OUTCOMES: dict[str, tuple[str, str]] = {
+    AttemptOutcome.STARTED: ("Sending", "sending"),
+    AttemptOutcome.CONFIRMED: ("Sent and confirmed", "confirmed"),
+    AttemptOutcome.NOTHING_TO_DO: ("Looked: nothing had to be sent", "confirmed"),
+    AttemptOutcome.RETRY: ("Did not work, tried again later", "waiting"),
+    AttemptOutcome.UNKNOWN: ("Sent, but it was not known whether it arrived", "unknown"),
+    AttemptOutcome.REFUSED: ("Refused", "parked"),
+    AttemptOutcome.OVERTAKEN: ("Overtaken by a newer one", "waiting"),
+}
+
+
+class Show(StrEnum):
+    """What the history is narrowed to."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True)
+class Filter:
+    show: Show = Show.ALL
+    words: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "q", "show")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many are stuck, since when the oldest is, and how many are on their way."""
+
+    stuck: int
+    oldest: datetime | None
+    on_the_way: int
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One delivery with its tries, newest first, and the way it went."""
+
+    delivery: Delivery
+    tries: Sequence[DeliveryAttempt]
+    steps: Sequence[Step]
+
+    @property
+    def is_on_the_way(self) -> bool:
+        return self.delivery.state in ON_THE_WAY
+
+    @property
+    def marker(self) -> str:
+        return marker(self.delivery)
+
+
+def marker(delivery: Delivery) -> str:
+    """Changes whenever a page about the delivery would."""
+    sent = int(delivery.sent_at.timestamp()) if delivery.sent_at else 0
+    return f"{delivery.wish_version}{delivery.state}{delivery.attempts}.{sent}"
+
+
+def filter_from(args: Mapping[str, str]) -> Filter:
+    """The filter of an address; what cannot be read counts as not given."""
+    show = Show(args["show"]) if args.get("show") in set(Show) else Show.ALL
+    return Filter(show, cleaned(args.get("q")), args)
+
+
+def counts() -> Counts:
+    """What the first line of the page says."""
+    stuck = Delivery.state == DeliveryState.PARKED
+    row = db.session.execute(
+        select(
+            func.count().filter(stuck),
+            func.min(Delivery.wished_at).filter(stuck),
+            func.count().filter(Delivery.state.in_(ON_THE_WAY)),
+        ).where(Delivery.tenant_id == current_tenant_id())
+    ).one()
+    return Counts(*row)
+
+
+def stuck() -> Sequence[Delivery]:
+    """Those that need a person, the one that waits longest first."""
+    statement = _with_invoice().where(Delivery.state == DeliveryState.PARKED)
+    return db.session.scalars(statement.order_by(Delivery.wished_at, Delivery.id).limit(MOST_STUCK)).all()
+
+
+def history(chosen: Filter) -> paging.Page:
+    """One page of deliveries that are not stuck, the newest wish first."""
+    statement = _with_invoice().where(Delivery.state != DeliveryState.PARKED)
+    if chosen.show == Show.WAITING:
+        statement = statement.where(Delivery.state.in_(ON_THE_WAY))
+    elif chosen.show == Show.CONFIRMED:
+        statement = statement.where(Delivery.state == DeliveryState.CONFIRMED)
+    if chosen.words:
+        pattern = containing(chosen.words)
+        statement = statement.where(Invoice.number.ilike(pattern) | Customer.name.ilike(pattern))
+    return paging.fetch(statement, KEYS, chosen.args)
+
+
+def detail(delivery: Delivery) -> Detail:
+    """The delivery with everything its page shows."""
+    tries = db.session.scalars(
+        scoped(DeliveryAttempt)
+        .where(DeliveryAttempt.delivery_id == delivery.id)
+        .order_by(DeliveryAttempt.id.desc())
+        .limit(MOST_TRIES)
+    ).all()
+    return Detail(delivery, tries, _steps(delivery))
+
+
+def wish_in_words(wish_paid_on: date | None) -> str:
+    """What Autotask shall show."""
+    return f"Paid on {formatters.day(wish_paid_on)}" if wish_paid_on else "Not paid"
+
+
+def _with_invoice() -> Any:
+    return (
+        scoped(Delivery)
+        .join(Delivery.invoice)
+        .join(Invoice.customer)
+        .options(contains_eager(Delivery.invoice).contains_eager(Invoice.customer))
+    )
+
+
+def _steps(delivery: Delivery) -> list[Step]:
+    """Recorded, sent, confirmed: of the wish that is in force."""
+    done = delivery.state == DeliveryState.CONFIRMED
+    sent_at = delivery.sent_at if delivery.sent_at and delivery.sent_at >= delivery.wished_at else None
+    steps = [Step(f"Wished: {wish_in_words(delivery.wish_paid_on).lower()}", "recorded", delivery.wished_at)]
+    if sent_at:
+        steps.append(Step("Sent to Autotask", "sent", sent_at))
+    if done:
+        return [*steps, Step("Confirmed: read back in Autotask", "confirmed", delivery.confirmed_at)]
+    if delivery.state == DeliveryState.PARKED:
+        return [*steps, Step("Stuck", "parked", text=delivery.error or "")]
+    if not sent_at:
+        steps.append(Step("Sent to Autotask", todo=True, text=delivery.error or ""))
+    return [*steps, Step("Confirmed in Autotask", todo=True)]

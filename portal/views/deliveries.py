@@ -1,0 +1,76 @@
+"""What is stuck on its way to Autotask, and what became of the rest."""
+
+from typing import Any
+
+from flask import Blueprint, flash, g, request, url_for
+
+from portal import formatters, htmx, polls
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.models import Delivery
+from portal.queries import deliveries
+from portal.reconcile import retry as again
+
+pages = Blueprint("deliveries", __name__, url_prefix="/p/<partner_slug>/deliveries")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    chosen = deliveries.filter_from(request.args)
+    return htmx.render(
+        "deliveries/index.html",
+        "deliveries/_table.html",
+        chosen=chosen,
+        counts=deliveries.counts(),
+        stuck=deliveries.stuck(),
+        page=deliveries.history(chosen),
+        about=deliveries,
+    )
+
+
+@pages.get("/<int:delivery_id>")
+@requires(Permission.VIEW)
+def show(delivery_id: int) -> Any:
+    detail = deliveries.detail(find_or_404(Delivery, delivery_id))
+    return polls.unchanged(detail.marker) or htmx.render(
+        "deliveries/show.html", "deliveries/_detail.html", detail=detail, about=deliveries
+    )
+
+
+@pages.get("/<int:delivery_id>/status")
+@requires(Permission.VIEW)
+def status(delivery_id: int) -> Any:
+    """The fragment that other pages include for an invoice's way to Autotask."""
+    delivery = find_or_404(Delivery, delivery_id)
+    return polls.unchanged(deliveries.marker(delivery)) or htmx.render(
+        "deliveries/show.html",
+        "deliveries/_status.html",
+        delivery=delivery,
+        detail=deliveries.detail(delivery),
+        about=deliveries,
+    )
+
+
+@pages.post("/<int:delivery_id>/retry")
+@requires(Permission.RETRY_DELIVERIES)
+def retry(delivery_id: int) -> Any:
+    try:
+        again.retry(g.actor, delivery_id)
+    except again.NotRetryable as refusal:
+        flash(str(refusal), "warning")
+    db.session.commit()
+    again.ring()
+    return htmx.redirect(url_for("deliveries.show", delivery_id=delivery_id))
+
+
+@pages.post("/retry")
+@requires(Permission.RETRY_DELIVERIES)
+def retry_all() -> Any:
+    ids = again.retry_all(g.actor)
+    db.session.commit()
+    again.ring()
+    many = formatters.plural(ids, "delivery", "deliveries")
+    flash(f"{many} on the way again." if ids else "Nothing was stuck.", "message")
+    return htmx.redirect(url_for("deliveries.index"))

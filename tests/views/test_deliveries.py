@@ -1,0 +1,108 @@
+"""What is stuck, with its reason and its button; what went well, below."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.extensions import db
+from portal.models import Delivery, Tenant
+from tests import factories
+
+WHY = "Autotask refused the change: “The period is locked.” Correct that in Autotask, then retry."
+
+
+@pytest.fixture
+def partner(app: Flask) -> Tenant:
+    """A partner with one stuck delivery and one on its way."""
+    with app.app_context():
+        tenant = factories.tenant(slug="northwind")
+        with factories.inside(tenant):
+            customer = factories.customer(factories.integration(app), name="Acme")
+            for number in ("INV-STUCK", "INV-WAITS"):
+                invoice = factories.invoice(customer, "100.00", number=number)
+                factories.payment((invoice, "100.00"), on=date(2026, 11, 19))
+            stuck = db.session.query(Delivery).order_by(Delivery.id).first()
+            assert stuck is not None
+            stuck.state, stuck.error, stuck.error_kind, stuck.attempts = "parked", WHY, "rejected", 1
+            stuck.wished_at = datetime(2026, 11, 19, 10, 42, tzinfo=UTC)
+            db.session.commit()
+    with app.app_context():
+        return db.session.query(Tenant).one()
+
+
+@pytest.fixture
+def stuck_id(app: Flask, partner: Tenant) -> int:
+    with app.app_context(), factories.inside(partner):
+        return db.session.query(Delivery.id).order_by(Delivery.id).first()[0]  # type: ignore[index]
+
+
+def test_the_stuck_one_stands_on_top_with_its_reason_and_a_retry(
+    partner: Tenant, log_in: Callable[..., FlaskClient]
+):
+    page = log_in(partner, "manager").get("/p/northwind/deliveries").text
+    assert "1 delivery is stuck, the oldest since 19 Nov 2026, 10:42" in page
+    assert "The period is locked." in page
+    assert page.index("INV-STUCK") < page.index("INV-WAITS")
+    assert "Retry all" in page
+
+
+def test_a_clerk_sees_what_is_stuck_but_gets_no_retry(partner: Tenant, log_in: Callable[..., FlaskClient]):
+    clerk = log_in(partner, "clerk")
+    assert "/retry" not in clerk.get("/p/northwind/deliveries").text
+    assert clerk.post("/p/northwind/deliveries/retry").status_code == 403
+
+
+def test_one_delivery_tells_its_way_and_both_values(
+    partner: Tenant, stuck_id: int, log_in: Callable[..., FlaskClient]
+):
+    page = log_in(partner, "reader").get(f"/p/northwind/deliveries/{stuck_id}").text
+    assert "Autotask shall show: paid on 19 nov 2026" in page
+    for words in ("Wished: paid on", "Stuck", "Ours beside Autotask", "Not paid", "The period is locked."):
+        assert words in page
+
+
+def test_retry_makes_it_due_and_says_who_did_it(
+    app: Flask, partner: Tenant, stuck_id: int, log_in: Callable[..., FlaskClient]
+):
+    answer = log_in(partner, "manager").post(f"/p/northwind/deliveries/{stuck_id}/retry")
+    assert answer.status_code == 303
+    with app.app_context(), factories.inside(partner):
+        row = db.session.get_one(Delivery, (partner.id, stuck_id))
+        assert (row.state, row.attempts, row.error) == ("waiting", 0, None)
+
+
+def test_retry_all_takes_every_stuck_one_once(
+    app: Flask, partner: Tenant, stuck_id: int, log_in: Callable[..., FlaskClient]
+):
+    manager = log_in(partner, "manager")
+    manager.post("/p/northwind/deliveries/retry")
+    assert "1 delivery on the way again." in manager.get("/p/northwind/deliveries").text
+    manager.post("/p/northwind/deliveries/retry")
+    assert "Nothing was stuck." in manager.get("/p/northwind/deliveries").text
+
+
+def test_the_fragment_asks_again_only_while_something_is_on_its_way(
+    partner: Tenant, stuck_id: int, log_in: Callable[..., FlaskClient]
+):
+    reader = log_in(partner, "reader")
+    fragment = {"HX-Request": "true"}
+    assert "hx-trigger" not in reader.get(f"/p/northwind/deliveries/{stuck_id}", headers=fragment).text
+    waiting = reader.get(f"/p/northwind/deliveries/{stuck_id + 1}", headers=fragment).text
+    assert 'hx-trigger="every 1s"' in waiting
+    assert "X-Portal-Poll" in waiting
+    status = reader.get(f"/p/northwind/deliveries/{stuck_id + 1}/status", headers=fragment).text
+    assert "Waiting" in status
+    assert "<html" not in status
+
+
+def test_a_stranger_finds_no_delivery(
+    app: Flask, partner: Tenant, stuck_id: int, log_in: Callable[..., FlaskClient]
+):
+    """Rule: 404 for strangers."""
+    with app.app_context():
+        owner = log_in(factories.tenant(slug="other"), "owner")
+    assert owner.get(f"/p/other/deliveries/{stuck_id}").status_code == 404
+    assert owner.post(f"/p/other/deliveries/{stuck_id}/retry").status_code == 404
