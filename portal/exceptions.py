@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db, rows_written
 from portal.models import Cause, ExceptionItem, ExceptionState
+
+# Literal, not a parameter: a prepared statement could not tell that the partial index fits.
+IS_OPEN = text("state = 'open'")
 
 # These last until somebody acts; the others are events, which count each time.
 STANDING = set(Cause) - {
@@ -55,7 +58,7 @@ def open_item(
     db.session.execute(
         statement.on_conflict_do_update(
             index_elements=["tenant_id", "cause", "subject_type", "subject_key"],
-            index_where=ExceptionItem.state == ExceptionState.OPEN.value,
+            index_where=IS_OPEN,
             set_={
                 **{
                     name: statement.excluded[name] for name in ("label", "detail", "ours", "theirs", "run_id")

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import psycopg
 from sqlalchemy import select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -22,6 +23,8 @@ WORDS = {
     "BillingItems": ("line", "Line"),
 }
 MOST_BAD, SHARE_BAD = 50, 0.05
+# COPY speaks past SQLAlchemy, so its refusals come as psycopg's own.
+UNSTORABLE = (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError, UnicodeError)
 
 
 class TooManyBad(Exception):
@@ -67,7 +70,7 @@ def put_aside(running: Running, item: str, error: BadRecord) -> None:
     if held["failed"] > MOST_BAD and held["failed"] > held["found"] * SHARE_BAD:
         raise TooManyBad(
             f"{held['failed']:,} of {held['found']:,} records of Autotask could not be read, so reading was "
-            "stopped. Something general has changed there; the exceptions show what."
+            "stopped. Something general has changed there."
         )
 
 
@@ -132,12 +135,12 @@ def one_by_one(
         with db.session.begin_nested():
             write(rows)
         return
-    except (DataError, IntegrityError, UnicodeError):
+    except UNSTORABLE:
         pass
     for row in rows:
         try:
             with db.session.begin_nested():
                 write([row])
-        except (DataError, IntegrityError, UnicodeError) as error:
+        except UNSTORABLE as error:
             reason = "holds a value that cannot be stored"
             put_aside(running, item, BadRecord(entity, row["autotask_id"], "record", str(error), reason))

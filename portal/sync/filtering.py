@@ -252,7 +252,7 @@ def _count_invoices(
     for page in client.pages("Invoices", conditions, include_fields=MONEY_FIELDS):
         for row in page:
             company = row.get("companyID")
-            if company in entering or company in inside:
+            if isinstance(company, int) and (company in entering or company in inside):
                 part.number += 1
                 _add_open(part, integration, row, entering.get(company))
         if client.calls >= MOST_PAGES * 2:

@@ -27,7 +27,9 @@ class Resource:
     consume: Callable[[Running, Client, list[Any]], None]
     fields: tuple[str, ...] = ()  # none means all: user-defined fields come only with all
 
-    def pages(self, client: Client, conditions: Sequence[Condition], after_id: int = 0) -> Iterator[list[Any]]:
+    def pages(
+        self, client: Client, conditions: Sequence[Condition], after_id: int = 0
+    ) -> Iterator[list[Any]]:
         """Pages of raw rows, ids ascending."""
         return fields.pages(client, self.entity, conditions, self.fields, after_id)
 

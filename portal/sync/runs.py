@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped, system_scope
-from portal.extensions import db
+from portal.extensions import db, rows_written
 from portal.models import INCOMPLETE, Integration, RunState, SyncKind, SyncRun, SyncTrigger
 from portal.queue import SYNCS, bell
 from portal.sync import counts
@@ -165,7 +165,7 @@ def _settle(run_id: int, token: str, **values: Any) -> bool:
         .values(lease_token=None, lease_until=None, **values)
         .execution_options(synchronize_session=False)
     )
-    return bool(done.rowcount)
+    return bool(rows_written(done))
 
 
 def cancel(actor: Actor, run: SyncRun) -> bool:
@@ -185,9 +185,9 @@ def cancel(actor: Actor, run: SyncRun) -> bool:
         )
         .execution_options(synchronize_session=False)
     )
-    if done.rowcount:
+    if rows_written(done):
         audit.record(actor, "sync_run.cancelled", "sync_run", run.id, kind=run.kind)
-    return bool(done.rowcount)
+    return bool(rows_written(done))
 
 
 def retry(actor: Actor, run: SyncRun) -> SyncRun:

@@ -59,7 +59,7 @@ def test_a_paid_invoice_waits_for_no_pdf_until_a_person_opens_it(empty: Sandbox,
 
 def test_what_is_no_pdf_is_never_kept_and_says_why(synced, empty: Sandbox) -> None:
     """Data fault F31."""
-    integration, key = synced
+    integration, _ = synced
     empty.faults.add("F31", entity="Invoices")
 
     run = sync(integration, "pdfs", "schedule")
