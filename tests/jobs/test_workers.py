@@ -46,14 +46,6 @@ def trace(connection: Redis, length: int) -> list[int]:
     return [int(entry) for entry in connection.lrange("trace", 0, -1)]
 
 
-def test_each_job_runs_in_an_application_context(app, start, connection) -> None:
-    with app.app_context():
-        for number in (1, 2):
-            assert bell(DELIVERIES, "tests.jobs.sample_jobs.leave_trace", number)
-    start("jobs.queue_worker", DELIVERIES)
-    assert trace(connection, 2) == [1, 2]
-
-
 @linux_only
 @pytest.mark.faults
 def test_a_job_in_hand_ends_well_although_the_worker_is_told_to_stop_twice(app, start, connection) -> None:
@@ -71,7 +63,9 @@ def test_a_job_in_hand_ends_well_although_the_worker_is_told_to_stop_twice(app, 
 
 @linux_only
 @pytest.mark.faults
-def test_the_worker_dyno_runs_every_queue_and_leaves_no_process_when_killed(app, start, connection) -> None:
+def test_the_worker_dyno_runs_every_queue_in_an_app_context_and_leaves_no_process_when_killed(
+    app, start, connection
+) -> None:
     with app.app_context():
         bell(DELIVERIES, "tests.jobs.sample_jobs.leave_trace", 1)
         bell(SYNCS, "tests.jobs.sample_jobs.leave_trace", 1)

@@ -100,7 +100,7 @@ def test_a_package_has_one_version_in_all_locks() -> None:
 def test_locks_hold_what_the_lists_ask_for() -> None:
     for lock in LOCKS:
         wanted = (PROJECT / lock.replace(".txt", ".in")).read_text()
-        names = {re.split(r"[\[<>=]", line)[0] for line in wanted.splitlines() if line[:1].isalpha()}
+        names = {re.split(r"[\[<>= ]", line)[0] for line in wanted.splitlines() if line[:1].isalpha()}
         locked = {name.split("[")[0] for name, _ in PINNED.findall((PROJECT / lock).read_text())}
         assert names <= locked
 
