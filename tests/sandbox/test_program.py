@@ -14,6 +14,8 @@ import pytest
 import requests
 
 import sandbox
+from sandbox import Sandbox
+from sandbox.cli import main
 from tests.sandbox.conftest import EVERYTHING
 
 HOME = Path(sandbox.__file__).parent
@@ -131,18 +133,13 @@ def test_it_remembers_what_was_changed(run: Run, tmp_path: Path) -> None:
     assert "demo-secret" not in state.read_text()
 
 
-def test_the_state_of_other_data_is_refused(run: Run, tmp_path: Path) -> None:
+def test_the_state_of_other_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = tmp_path / "state.json"
-    process = run("--state", str(state))
-    address(process)
-    process.send_signal(signal.SIGTERM)
-    process.wait(10)
+    made = {"seed": 7, "customers": 3, "invoices": 8, "today": "2026-11-20"}
+    state.write_text(json.dumps({"made": made}))
 
-    other = run("--state", str(state), "--seed", "99")
-
-    assert other.wait(10) == 2
-    assert other.stderr is not None
-    assert "belongs to other data" in other.stderr.read()
+    assert main(["--state", str(state), "--seed", "99", "--customers", "3", "--invoices", "8"]) == 2
+    assert "belongs to other data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -154,19 +151,16 @@ def test_the_state_of_other_data_is_refused(run: Run, tmp_path: Path) -> None:
         (["--customers", "0"], "invoices need customers"),
     ],
 )
-def test_a_start_that_cannot_be_says_why(run: Run, arguments: list[str], reason: str) -> None:
-    process = run(*arguments)
+def test_a_start_that_cannot_be_says_why(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--port", "0", *arguments]) == 2
+    assert reason in capsys.readouterr().err
 
-    assert process.wait(10) == 2
-    assert process.stderr is not None
-    assert reason in process.stderr.read()
 
-
-def test_a_taken_port_is_told(run: Run) -> None:
-    url = address(run())
-    process = run("--port", url.rsplit(":", 1)[1])
-
-    assert process.wait(10) == 2
+def test_a_taken_port_is_told(sb: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--customers", "0", "--invoices", "0", "--port", str(sb.port)]) == 2
+    assert "in use" in capsys.readouterr().err
 
 
 def test_help_works_where_there_is_no_portal(tmp_path: Path) -> None:

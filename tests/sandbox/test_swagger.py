@@ -90,7 +90,7 @@ def judge(case: schemathesis.Case, target: Sandbox) -> None:
 
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_no_call_of_the_swagger_file_makes_the_sandbox_stumble(label: str, target: Sandbox) -> None:
-    @_settings(20 if "/Invoices" in label else 3)
+    @_settings(10 if "/Invoices" in label else 3)
     @given(OPERATIONS[label].as_strategy())
     def run(case: schemathesis.Case) -> None:
         judge(case, target)
