@@ -84,8 +84,9 @@ def _was_decided(
         .order_by(ExceptionItem.id.desc())
         .limit(1)
     ).first()
-    decided = last is not None and last.state == ExceptionState.RESOLVED and last.resolved_by_id is not None
-    return decided and (last.ours, last.theirs) == (ours, theirs)
+    if last is None or last.state != ExceptionState.RESOLVED or last.resolved_by_id is None:
+        return False
+    return (last.ours, last.theirs) == (ours, theirs)
 
 
 def close_items(

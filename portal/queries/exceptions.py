@@ -81,7 +81,7 @@ def page(chosen: Filter) -> paging.Page:
     """Items with their invoice, newest first."""
     same = (Invoice.tenant_id == ExceptionItem.tenant_id) & (Invoice.id == ExceptionItem.invoice_id)
     state = ExceptionState.RESOLVED if chosen.closed else ExceptionState.OPEN
-    statement = (
+    statement: Any = (
         select(ExceptionItem, Invoice)
         .outerjoin(Invoice, same)
         .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == state)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal import clock
@@ -141,7 +141,7 @@ def _mentions(words: str) -> Any:
         or_(SyncChange.label.ilike(pattern), SyncChange.field.ilike(pattern)),
     )
     by = select(User.id).where(or_(User.name.ilike(pattern), User.email.ilike(pattern)))
-    found = [SyncRun.error.ilike(pattern), SyncRun.user_id.in_(by), SyncRun.id.in_(changed)]
+    found: list[Any] = [SyncRun.error.ilike(pattern), SyncRun.user_id.in_(by), SyncRun.id.in_(changed)]
     if words.isdigit() and len(words) < 19:
         found.append(SyncRun.id == int(words))
     return or_(*found)
@@ -177,7 +177,7 @@ def detail_sums(run: SyncRun) -> Mapping[str, int]:
     return {name: sum(held.get(name, 0) for held in run.items.values()) for name in counts.NUMBERS}
 
 
-def _changes(run_id: int) -> Select[tuple[SyncChange]]:
+def _changes(run_id: int) -> Any:
     return scoped(SyncChange).where(SyncChange.run_id == run_id)
 
 

@@ -154,7 +154,7 @@ def postpone(run_id: int, token: str, seconds: float, error_kind: str, error: st
 
 
 def _settle(run_id: int, token: str, **values: Any) -> bool:
-    done = db.session.execute(
+    done = rows_written(
         update(SyncRun)
         .where(
             SyncRun.tenant_id == current_tenant_id(),
@@ -165,12 +165,12 @@ def _settle(run_id: int, token: str, **values: Any) -> bool:
         .values(lease_token=None, lease_until=None, **values)
         .execution_options(synchronize_session=False)
     )
-    return bool(rows_written(done))
+    return bool(done)
 
 
 def cancel(actor: Actor, run: SyncRun) -> bool:
     """Ends a waiting run at once and asks a running one to stop after its page. False when it has ended."""
-    done = db.session.execute(
+    done = rows_written(
         update(SyncRun)
         .where(
             SyncRun.tenant_id == run.tenant_id,
@@ -185,9 +185,9 @@ def cancel(actor: Actor, run: SyncRun) -> bool:
         )
         .execution_options(synchronize_session=False)
     )
-    if rows_written(done):
+    if done:
         audit.record(actor, "sync_run.cancelled", "sync_run", run.id, kind=run.kind)
-    return bool(rows_written(done))
+    return bool(done)
 
 
 def retry(actor: Actor, run: SyncRun) -> SyncRun:
