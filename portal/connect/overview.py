@@ -41,6 +41,12 @@ class Overview:
     first_run: SyncRun | None = None
     may_start_first: bool = False
 
+    @property
+    def used(self) -> int:
+        """Requests of the last hour: Autotask's last count, or our own newer one if that is higher."""
+        counted = self.integration.usage_used if self.integration else None
+        return max(counted or 0, self.own_calls)
+
 
 def overview(integration: Integration | None) -> Overview:
     """What there is to say about the partner's integration now."""
