@@ -16,7 +16,7 @@ from portal.money import plain
 BOTH_SIDES = text("""
     SELECT i.id, i.autotask_id, i.number, i.currency, i.amount_due, i.is_voided, i.autotask_paid_on,
         i.paid_amount + i.credited_amount AS covered,
-        d.state, d.wish_paid_on, d.our_mark_on,
+        d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
         EXISTS (SELECT FROM allocation a
             JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
             WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND p.currency <> i.currency)
@@ -64,7 +64,8 @@ def _voided_with_payments(row: Row[Any]) -> str | None:
 
 
 def _unpaid_in_autotask(row: Row[Any]) -> str | None:
-    confirmed = row.state == "confirmed" and row.wish_paid_on is not None
+    seen_by = row.state == "confirmed" or row.error_kind == "unpaid_in_autotask"
+    confirmed = seen_by and row.wish_paid_on is not None
     if row.is_voided or not confirmed or row.autotask_paid_on is not None:
         return None
     return (

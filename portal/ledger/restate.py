@@ -62,8 +62,9 @@ BEGIN_SETTLEMENTS = _step("""
     ON CONFLICT (tenant_id, invoice_id) WHERE removed_at IS NULL DO NOTHING""")
 
 # The wish is "paid on the date of the last payment" once payments and credits cover the amount due, and
-# "not paid" otherwise (rule 5.5). A voided invoice keeps its last wish: nothing is written to it. While a
-# worker holds the row, only the version rises; the worker finds that when it settles (rule 5.6).
+# "not paid" otherwise (rule 5.5). A voided invoice keeps its last wish while payments cover it: nothing is
+# written to it. While a worker holds the row, only the version rises; the worker finds that when it settles
+# (rule 5.6).
 WISHES = _step("""
     WITH wished AS (
         SELECT i.tenant_id, i.id AS invoice_id,
@@ -76,7 +77,8 @@ WISHES = _step("""
             ) END AS wish
         FROM invoice i
         WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
-            AND i.autotask_id IS NOT NULL AND i.integration_id IS NOT NULL AND NOT i.is_voided
+            AND i.autotask_id IS NOT NULL AND i.integration_id IS NOT NULL
+            AND (NOT i.is_voided OR i.paid_amount + i.credited_amount < i.amount_due)
     )
     INSERT INTO delivery (tenant_id, invoice_id, wish_paid_on, state, next_try_at)
     SELECT w.tenant_id, w.invoice_id, w.wish, 'waiting', now() FROM wished w
