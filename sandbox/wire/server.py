@@ -66,8 +66,12 @@ class Server:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self.host, self.port))
-        listener.listen(BACKLOG)
+        try:
+            listener.bind((self.host, self.port))
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True, name="sandbox-accept").start()
 
