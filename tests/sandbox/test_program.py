@@ -116,6 +116,8 @@ def test_it_remembers_what_was_changed(run: Run, tmp_path: Path) -> None:
     requests.post(
         f"{url}/_sandbox/set_invoice_settings", json={"id": company, "otherEmails": "a@b.example"}, timeout=5
     )
+    gone = requests.post(f"{url}/_sandbox/add_company", json={}, timeout=5).json()["id"]
+    requests.post(f"{url}/_sandbox/remove_company", json={"id": gone}, timeout=5)
     requests.post(f"{url}/_sandbox/switches", json={"totals": "with_tax"}, timeout=5)
     requests.post(f"{url}/_sandbox/lock_user", timeout=5)
     requests.post(f"{url}/_sandbox/move_zone", timeout=5)
@@ -129,7 +131,7 @@ def test_it_remembers_what_was_changed(run: Run, tmp_path: Path) -> None:
     assert (found["companyName"], found["userDefinedFields"]) == ("Later", [{"name": "SLA", "value": "Gold"}])
     assert requests.get(f"{url}/_sandbox/user", timeout=5).json()["locked"] is True
     assert requests.get(f"{url}/_sandbox", timeout=5).json()["api_url"] == f"{url}/zone6/ATServicesRest/"
-    assert requests.post(f"{url}/_sandbox/add_company", json={}, timeout=5).json()["id"] == company + 1
+    assert requests.post(f"{url}/_sandbox/add_company", json={}, timeout=5).json()["id"] == gone + 1
     assert "demo-secret" not in state.read_text()
 
 
