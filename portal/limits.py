@@ -13,12 +13,15 @@ limiter = Limiter(
     in_memory_fallback_enabled=True,
     headers_enabled=False,
 )
+# Its own, because a lost Redis must not make payments wait: then each process counts the same rate by itself.
+api_limiter = Limiter(key_func=get_remote_address, in_memory_fallback_enabled=True, headers_enabled=False)
 
 
 def register(app: Flask) -> None:
     app.config["RATELIMIT_STORAGE_URI"] = app.config["REDIS_URL"]
     app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
     limiter.init_app(app)
+    api_limiter.init_app(app)
 
 
 def account_and_address() -> str:

@@ -1,0 +1,170 @@
+"""The JSON API as an OpenAPI 3.1 document. A test holds it against the routes."""
+
+from typing import Any
+
+from portal.models import InvoiceStatus, PaymentMethod
+
+AMOUNT = {
+    "type": "string",
+    "pattern": r"^-?\d+(\.\d+)?$",
+    "examples": ["1234.50"],
+    "description": "Never a float.",
+}
+DAY = {"type": ["string", "null"], "format": "date"}
+INSTANT = {"type": ["string", "null"], "format": "date-time"}
+ID = {"type": "integer", "format": "int64"}
+AUTOTASK_ID = {"type": ["integer", "null"], "format": "int64"}
+TEXT = {"type": "string"}
+ARRIVAL = {"enum": ["parked", "sending", "waiting", "confirmed", "not_needed"]}
+
+
+def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required or sorted(properties)}
+
+
+def _list(name: str) -> dict[str, Any]:
+    return _object(
+        {"data": {"type": "array", "items": _ref(name)}, "next_cursor": {"type": ["string", "null"]}}
+    )
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _answer(schema: dict[str, Any], words: str) -> dict[str, Any]:
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
+
+
+def _problem(words: str) -> dict[str, Any]:
+    return {"description": words, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+
+
+PROBLEMS = {
+    "401": _problem("No key, or one that is not valid any more."),
+    "403": _problem("The key does not hold the scope."),
+    "429": _problem("More than 600 requests in a minute; Retry-After says when to go on."),
+}
+
+
+def _operation(summary: str, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"summary": summary, "responses": answers | PROBLEMS, **more}
+
+
+def _query(name: str, words: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": words, "schema": schema}
+
+
+PAGING = [
+    _query("limit", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+    _query("cursor", "next_cursor of the answer before.", TEXT),
+]
+GONE = _problem("There is no such row, or it is not this partner's.")
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "A value of your own for this payment, such as a UUID. For 30 days the same key and body give "
+    "the first answer again; the same key with another body is refused.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+}
+
+ALLOCATION = _object(
+    {"invoice_id": ID, "autotask_id": AUTOTASK_ID, "amount": AMOUNT}, required=["amount"]
+) | {"description": "Name the invoice by invoice_id or by autotask_id, not by both."}
+SCHEMAS = {
+    "Customer": _object({
+        "id": ID, "autotask_id": AUTOTASK_ID, "name": TEXT, "number": TEXT, "currency": TEXT,
+        "active": {"type": "boolean"}, "outside_filters": {"type": "boolean"}, "missing_since": INSTANT,
+        "archived": {"type": "boolean"},
+    }),
+    "Invoice": _object({
+        "id": ID, "autotask_id": AUTOTASK_ID, "number": TEXT, "customer": TEXT, "customer_id": ID,
+        "customer_autotask_id": AUTOTASK_ID, "issued_on": DAY, "due_on": DAY, "currency": TEXT,
+        "amount_due": AMOUNT, "paid": AMOUNT, "credited": AMOUNT, "settled_in_autotask": AMOUNT,
+        "outstanding": AMOUNT, "status": {"enum": list(InvoiceStatus)}, "paid_on": DAY, "autotask_paid_on": DAY,
+        "autotask_read_at": INSTANT, "agreement": TEXT, "archived": {"type": "boolean"}, "missing_since": INSTANT,
+    }),
+    "InvoiceWithLines": {
+        "allOf": [_ref("Invoice"), _object({"lines": {"type": "array", "items": {"type": "object"}}})]
+    },
+    "Payment": _object({
+        "id": ID, "customer": TEXT, "customer_id": ID, "customer_autotask_id": AUTOTASK_ID, "amount": AMOUNT,
+        "currency": TEXT, "method": {"enum": list(PaymentMethod)}, "paid_on": DAY, "reference": TEXT, "note": TEXT,
+        "state": {"enum": ["recorded", "deleted"]}, "recorded_at": INSTANT, "deleted_at": INSTANT,
+        "deleted_reason": {"type": ["string", "null"]}, "in_autotask": ARRIVAL,
+        "allocations": {"type": "array", "items": _object({
+            "invoice_id": ID, "autotask_id": AUTOTASK_ID, "number": TEXT, "amount": AMOUNT, "in_autotask": ARRIVAL,
+        })},
+    }),
+    "NewPayment": _object(
+        {
+            "allocations": {"type": "array", "minItems": 1, "maxItems": 200, "items": ALLOCATION},
+            "paid_on": {"type": "string", "format": "date"},
+            "method": {"enum": list(PaymentMethod), "default": "other"},
+            "reference": TEXT | {"maxLength": 500},
+            "note": TEXT | {"maxLength": 500},
+        },
+        required=["allocations", "paid_on"],
+    ),
+    "Customers": _list("Customer"),
+    "Invoices": _list("Invoice"),
+    "Payments": _list("Payment"),
+    "Problem": _object(
+        {
+            "type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "reference": TEXT,
+            "errors": {"type": "array", "items": _object({"pointer": TEXT, "detail": TEXT})},
+        },
+        required=["type", "title", "status", "detail"],
+    ),
+}  # fmt: skip
+
+DESCRIPTION: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Partner portal API",
+        "version": "1",
+        "description": "For checkouts and processors: read customers and invoices, record and delete payments. "
+        "A payment recorded here reaches Autotask in about a second. Send the key as a bearer token.",
+    },
+    "servers": [{"url": "/api/v1"}],
+    "security": [{"key": []}],
+    "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}, "schemas": SCHEMAS},
+    "paths": {
+        "/customers": {"get": _operation(
+            "Customers by id", {"200": _answer(_ref("Customers"), "A page.")}, parameters=PAGING)},
+        "/customers/{customer_id}": {"get": _operation(
+            "One customer", {"200": _answer(_ref("Customer"), "The customer."), "404": GONE})},
+        "/invoices": {"get": _operation(
+            "Invoices by id", {"200": _answer(_ref("Invoices"), "A page.")},
+            parameters=[*PAGING, _query("status", "Only these.", {"enum": list(InvoiceStatus)}),
+                        _query("customer_id", "Only this customer's.", ID)])},
+        "/invoices/{invoice_id}": {"get": _operation(
+            "One invoice with its lines",
+            {"200": _answer(_ref("InvoiceWithLines"), "The invoice."), "404": GONE})},
+        "/payments": {
+            "get": _operation("Payments by id", {"200": _answer(_ref("Payments"), "A page.")}, parameters=PAGING),
+            "post": _operation(
+                "Record a payment",
+                {"201": _answer(_ref("Payment"), "Recorded; Idempotent-Replayed: true for a repeated key."),
+                 "400": _problem("No usable Idempotency-Key."),
+                 "422": _problem("The body, or the payment, is refused; nothing was recorded.")},
+                parameters=[KEY],
+                requestBody={"required": True, "content": {"application/json": {"schema": _ref("NewPayment")}}}),
+        },
+        "/payments/{payment_id}": {
+            "get": _operation("One payment", {"200": _answer(_ref("Payment"), "The payment."), "404": GONE}),
+            "delete": _operation(
+                "Delete a payment, with a reason",
+                {"200": _answer(_ref("Payment"), "Deleted; Autotask is told."), "404": GONE,
+                 "409": _problem("It was already deleted."), "422": _problem("The reason is missing.")},
+                requestBody={"required": True, "content": {"application/json": {
+                    "schema": _object({"reason": TEXT | {"maxLength": 500}})}}}),
+        },
+    },
+}  # fmt: skip
+
+for _path, _item in DESCRIPTION["paths"].items():
+    if "{" in _path:
+        _name = _path.partition("{")[2].partition("}")[0]
+        _item["parameters"] = [{"name": _name, "in": "path", "required": True, "schema": ID}]

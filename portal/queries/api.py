@@ -1,0 +1,122 @@
+"""What the JSON API reads: lists by id with a cursor, and the forms of its rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal import serializers
+from portal.access.tenancy import current_tenant_id, find_or_404, scoped
+from portal.extensions import db
+from portal.forms.api_payment import BadBody, Body, Fault
+from portal.models import Allocation, Customer, Delivery, Invoice, InvoiceLine, InvoiceStatus, Payment
+from portal.queries import arrivals
+from portal.reconcile.payments import NewPayment
+
+USUAL, MOST = 50, 200
+LARGEST_ID = 2**63 - 1
+
+
+class BadQuery(ValueError):
+    """A parameter of the address cannot be read; str() names it."""
+
+
+def customers(args: Mapping[str, str]) -> dict[str, Any]:
+    rows, following = _page(scoped(Customer), Customer, args)
+    return {"data": [serializers.customer(row) for row in rows], "next_cursor": following}
+
+
+def invoices(args: Mapping[str, str]) -> dict[str, Any]:
+    statement = scoped(Invoice).options(joinedload(Invoice.customer))
+    if "status" in args:
+        if args["status"] not in set(InvoiceStatus):
+            raise BadQuery(f"status: send one of {', '.join(InvoiceStatus)}.")
+        statement = statement.where(Invoice.status == args["status"])
+    if "customer_id" in args:
+        statement = statement.where(Invoice.customer_id == _number(args, "customer_id", LARGEST_ID))
+    rows, following = _page(statement, Invoice, args)
+    deliveries = _deliveries([row.id for row in rows])
+    return {
+        "data": [serializers.invoice(row, deliveries.get(row.id)) for row in rows],
+        "next_cursor": following,
+    }
+
+
+def invoice(invoice_id: int) -> dict[str, Any]:
+    """One invoice with its lines. Raises NotFound."""
+    row = find_or_404(Invoice, invoice_id)
+    lines = db.session.scalars(
+        scoped(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.id)
+    )
+    body = serializers.invoice(row, _deliveries([invoice_id]).get(invoice_id))
+    return body | {"lines": [serializers.line(line, row.currency) for line in lines]}
+
+
+def customer(customer_id: int) -> dict[str, Any]:
+    """One customer. Raises NotFound."""
+    return serializers.customer(find_or_404(Customer, customer_id))
+
+
+def payments(args: Mapping[str, str]) -> dict[str, Any]:
+    statement = scoped(Payment).options(
+        joinedload(Payment.customer), selectinload(Payment.allocations).joinedload(Allocation.invoice)
+    )
+    rows, following = _page(statement, Payment, args)
+    return {"data": [_told(journey) for journey in arrivals.journeys(rows)], "next_cursor": following}
+
+
+def payment(row: Payment) -> dict[str, Any]:
+    """One payment with where each part is on its way to Autotask."""
+    return _told(arrivals.journeys([row])[0])
+
+
+def new_payment(body: Body) -> NewPayment:
+    """The payment of a body that was read, its invoices found. Raises BadBody for unknown ones."""
+    by_autotask_id = _by_autotask_id(body)
+    pairs = []
+    for place, (invoice_id, autotask_id, amount) in enumerate(body.allocations):
+        found = invoice_id if autotask_id is None else by_autotask_id.get(autotask_id)
+        if found is None:
+            raise BadBody([Fault(f"/allocations/{place}", "There is no such invoice.")])
+        pairs.append((found, amount))
+    return NewPayment(pairs, body.method, body.paid_on, body.reference, body.note)
+
+
+def _by_autotask_id(body: Body) -> dict[int, int]:
+    wanted = [autotask_id for _, autotask_id, _ in body.allocations if autotask_id is not None]
+    rows = db.session.execute(
+        select(Invoice.autotask_id, Invoice.id).where(
+            Invoice.tenant_id == current_tenant_id(), Invoice.autotask_id.in_(wanted)
+        )
+    )
+    return {row[0]: row[1] for row in rows if row[0] is not None}
+
+
+def _told(journey: arrivals.Journey) -> dict[str, Any]:
+    body = serializers.payment(journey.payment)
+    for allocation, part in zip(body["allocations"], journey.parts, strict=True):
+        allocation["in_autotask"] = part.arrival.value
+    return body | {"in_autotask": journey.arrival.value}
+
+
+def _deliveries(invoice_ids: Sequence[int]) -> dict[int, Delivery]:
+    rows = db.session.scalars(scoped(Delivery).where(Delivery.invoice_id.in_(invoice_ids)))
+    return {row.invoice_id: row for row in rows}
+
+
+def _page(statement: Any, model: Any, args: Mapping[str, str]) -> tuple[Sequence[Any], str | None]:
+    """Rows by ascending id after the cursor, and the cursor of the next page (None at the end)."""
+    limit = _number(args, "limit", MOST) if "limit" in args else USUAL
+    if "cursor" in args:
+        statement = statement.where(model.id > _number(args, "cursor", LARGEST_ID))
+    rows = db.session.scalars(statement.order_by(model.id).limit(limit + 1)).all()
+    shown = rows[:limit]
+    return shown, str(shown[-1].id) if len(rows) > limit else None
+
+
+def _number(args: Mapping[str, str], name: str, most: int) -> int:
+    text = args[name]
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= most):
+        raise BadQuery(f"{name}: send a whole number from 1 to {most}.")
+    return int(text)

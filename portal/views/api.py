@@ -1,0 +1,178 @@
+"""The JSON API for checkouts and processors: customers and invoices to read, payments to record and delete."""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
+from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
+
+from portal import queue
+from portal.access.api_keys import Scope, opens
+from portal.access.permissions import public
+from portal.access.tenancy import find_or_404
+from portal.api_description import DESCRIPTION
+from portal.extensions import csrf, db
+from portal.forms import api_payment
+from portal.forms.api_payment import BadBody
+from portal.limits import api_limiter
+from portal.models import Payment
+from portal.queries import api
+from portal.queries.api import BadQuery
+from portal.reconcile import api_payments
+from portal.reconcile import payments as deleting
+from portal.reconcile.idempotency import KeyReused
+from portal.reconcile.payments import PaymentRefused
+
+pages = Blueprint("api", __name__, url_prefix="/api/v1")
+csrf.exempt(pages)  # keys travel in a header that no other site can make a browser send
+
+RATE = "600 per minute"
+
+
+def key_id() -> str:
+    return f"api key {g.api_key_id}"
+
+
+limited = api_limiter.limit(lambda: RATE, key_func=key_id)
+
+
+@pages.get("/customers")
+@opens(Scope.READ)
+@limited
+def customers() -> Any:
+    return jsonify(api.customers(request.args))
+
+
+@pages.get("/customers/<int:customer_id>")
+@opens(Scope.READ)
+@limited
+def customer(customer_id: int) -> Any:
+    return jsonify(api.customer(customer_id))
+
+
+@pages.get("/invoices")
+@opens(Scope.READ)
+@limited
+def invoices() -> Any:
+    return jsonify(api.invoices(request.args))
+
+
+@pages.get("/invoices/<int:invoice_id>")
+@opens(Scope.READ)
+@limited
+def invoice(invoice_id: int) -> Any:
+    return jsonify(api.invoice(invoice_id))
+
+
+@pages.get("/payments")
+@opens(Scope.READ)
+@limited
+def payments() -> Any:
+    return jsonify(api.payments(request.args))
+
+
+@pages.get("/payments/<int:payment_id>")
+@opens(Scope.READ)
+@limited
+def payment(payment_id: int) -> Any:
+    return jsonify(api.payment(find_or_404(Payment, payment_id)))
+
+
+@pages.post("/payments")
+@opens(Scope.WRITE_PAYMENTS)
+@limited
+def record_payment() -> Any:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if not 0 < len(key) <= api_payments.LONGEST_KEY or not key.isprintable():
+        return problem(400, f"Send an Idempotency-Key of at most {api_payments.LONGEST_KEY} characters.")
+    raw = _json()
+    new = api.new_payment(api_payment.read(raw))
+    answer, replayed = api_payments.record(g.actor, new, raw, key, api.payment)
+    db.session.commit()
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    response = jsonify(answer)
+    response.status_code = 201
+    response.headers["Location"] = url_for("api.payment", payment_id=answer["id"])
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@pages.delete("/payments/<int:payment_id>")
+@opens(Scope.WRITE_PAYMENTS)
+@limited
+def delete_payment(payment_id: int) -> Any:
+    row = find_or_404(Payment, payment_id)
+    if row.deleted_at is not None:
+        return problem(409, "This payment was already deleted.")
+    sent = _json() if request.content_length else {}
+    reason = sent.get("reason", "") if isinstance(sent, dict) else ""
+    deleting.delete(g.actor, payment_id, reason if isinstance(reason, str) else "")
+    db.session.commit()
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    return jsonify(api.payment(row))
+
+
+@pages.get("/openapi.json")
+@public
+def description() -> Any:
+    return jsonify(DESCRIPTION)
+
+
+@pages.get("/docs")
+@public
+def docs() -> Any:
+    return render_template("api/docs.html", description=DESCRIPTION)
+
+
+@pages.errorhandler(BadBody)
+def _bad_body(error: BadBody) -> Response:
+    db.session.rollback()
+    faults = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
+    return problem(422, str(error), errors=faults)
+
+
+@pages.errorhandler(PaymentRefused)
+def _refused(error: PaymentRefused) -> Response:
+    db.session.rollback()
+    errors = [{"pointer": f"/{error.field}", "detail": str(error)}] if error.field else []
+    return problem(422, str(error), errors=errors)
+
+
+@pages.errorhandler(KeyReused)
+def _key_reused(error: KeyReused) -> Response:
+    db.session.rollback()
+    return problem(422, str(error), title="Idempotency-Key used before")
+
+
+@pages.errorhandler(BadQuery)
+def _bad_query(error: BadQuery) -> Response:
+    return problem(400, str(error))
+
+
+@pages.errorhandler(429)
+def _too_many(_: TooManyRequests) -> Response:
+    answer = problem(429, f"At most {RATE.replace('per', 'requests per')} with one key. Wait a moment.")
+    answer.headers["Retry-After"] = "60"
+    return answer
+
+
+def problem(status: int, detail: str, *, title: str = "", **more: Any) -> Response:
+    """An error as RFC 9457 has it."""
+    titles = {
+        429: "Too many requests",
+        400: "The request cannot be read",
+        409: "Not possible any more",
+        422: "The request cannot be accepted",
+    }
+    body = {"type": "about:blank", "title": title or titles[status], "status": status, "detail": detail}
+    answer = jsonify(
+        body | {"reference": g.request_id} | {name: value for name, value in more.items() if value}
+    )
+    answer.status_code, answer.mimetype = status, "application/problem+json"
+    return answer
+
+
+def _json() -> Any:
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("Send the body as application/json.")
+    return request.get_json()

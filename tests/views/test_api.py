@@ -1,0 +1,287 @@
+"""The JSON API: keys, idempotency, paging, problems in words; closed to everybody else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import clock
+from portal.access import api_keys
+from portal.access.api_keys import Scope
+from portal.api_description import DESCRIPTION
+from portal.extensions import db
+from portal.limits import api_limiter
+from portal.models import Customer, IdempotencyKey, Payment, Tenant
+from tests import factories
+
+PAYMENTS = "/api/v1/payments"
+TODAY = clock.today("UTC").isoformat()
+
+
+class Books:
+    """A partner with one customer and an invoice over 100, and a caller that holds a key."""
+
+    def __init__(self, app: Flask, slug: str = "northwind") -> None:
+        self.app, self.browser = app, app.test_client()
+        with app.app_context(), factories.inside(factories.tenant(slug=slug)):
+            self.tenant_id = db.session.query(Tenant).filter_by(slug=slug).one().id
+            customer = factories.customer(factories.integration(app))
+            self.customer_id = customer.id
+            self.invoice = factories.invoice(customer, "100.00", number="INV-1", autotask_id=777).id
+            self.key_id, self.secret = self.make_key(list(Scope))
+
+    def make_key(self, scopes: list[str]) -> tuple[int, str]:
+        row, secret = api_keys.create(factories.ACTOR, "Checkout", scopes)
+        db.session.commit()
+        return row.id, secret
+
+    def look(self, work: Callable[[], Any]) -> Any:
+        with self.app.app_context(), factories.inside(db.session.get_one(Tenant, self.tenant_id)):
+            return work()
+
+    def call(self, method: str, path: str, secret: str = "", **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {secret or self.secret}"} | more.pop("headers", {})
+        return self.browser.open(path, method=method, headers=headers, **more)
+
+    def pay(self, amount: Any = "40.00", key: str = "key-1", **more: Any) -> Any:
+        body = {"allocations": [{"invoice_id": self.invoice, "amount": amount}], "paid_on": TODAY} | more
+        return self.call("POST", PAYMENTS, json=body, headers={"Idempotency-Key": key})
+
+    def payments(self) -> int:
+        return int(self.look(lambda: db.session.query(Payment).count()))
+
+
+@pytest.fixture
+def books(app: Flask) -> Books:
+    return Books(app)
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    rung: list[Any] = []
+    monkeypatch.setattr("portal.queue.bell", lambda *arguments: rung.append(arguments))
+    return rung
+
+
+def test_a_payment_is_recorded_and_the_bell_rung(books: Books, bells: list[Any]) -> None:
+    answer = books.pay("100.00", method="card", reference="ch_1")
+    assert answer.status_code == 201
+    assert (answer.json["amount"], answer.json["in_autotask"]) == ("100.00", "waiting")
+    assert answer.json["allocations"][0]["autotask_id"] == 777
+    assert answer.headers["Location"] == f"{PAYMENTS}/{answer.json['id']}"
+    assert bells == [("deliveries", "jobs.deliver.deliver_due", books.tenant_id)]
+
+
+def test_the_same_key_gives_the_first_answer_to_the_letter(books: Books) -> None:
+    """Rule 5.2."""
+    first = books.pay()
+    books.call("DELETE", f"{PAYMENTS}/{first.json['id']}", json={"reason": "Refunded"})
+    again = books.pay()
+    assert (again.status_code, again.json) == (201, first.json)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert books.payments() == 1
+
+
+def test_the_same_key_with_another_body_is_refused(books: Books) -> None:
+    """Rule 5.2."""
+    books.pay()
+    answer = books.pay("41.00")
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json["title"] == "Idempotency-Key used before"
+    assert books.payments() == 1
+
+
+def test_keys_of_two_partners_do_not_meet(app: Flask, books: Books) -> None:
+    other = Books(app, "contoso")
+    assert books.pay().status_code == 201
+    assert other.pay().status_code == 201
+    assert other.pay(key="key-2", amount="1.00").json["id"] != books.pay().json["id"]
+
+
+def test_a_refused_payment_leaves_its_key_unused(books: Books) -> None:
+    assert books.pay("100.01").status_code == 422
+    assert books.look(lambda: db.session.query(IdempotencyKey).count()) == 0
+    assert books.pay("100.00").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "amount", ["0", "-1", "0.001", "NaN", "Infinity", "1e2", "1,5", "100.01", 40, 1.5, None, True, "٣"]
+)
+def test_amounts_that_are_none_are_refused_with_their_field(books: Books, amount: Any) -> None:
+    answer = books.pay(amount)
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["pointer"] in ("/allocations/0/amount", "/amount")
+    assert books.payments() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ([], ""),
+        ({}, "/allocations"),
+        ({"allocations": [{}]}, "/allocations/0"),
+        ({"allocations": [{"invoice_id": 1, "autotask_id": 2, "amount": "1.00"}]}, "/allocations/0"),
+        ({"allocations": [{"invoice_id": 2**63, "amount": "1.00"}]}, "/allocations/0"),
+        ({"allocations": [{"autotask_id": 5, "amount": "1.00"}], "paid_on": TODAY}, "/allocations/0"),
+        ({"allocations": "x", "paid_on": "19.11.2026"}, "/paid_on"),
+        ({"amount": "1.00"}, "/amount"),
+        ({"method": "barter"}, "/method"),
+        ({"reference": "x" * 501}, "/reference"),
+        ({"note": "a\0b"}, "/note"),
+    ],
+)
+def test_every_fault_of_a_body_names_its_field(books: Books, body: Any, pointer: str) -> None:
+    answer = books.call("POST", PAYMENTS, json=body, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 422
+    assert pointer in [fault["pointer"] for fault in answer.json["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"json": {}}, 400),
+        ({"json": {}, "headers": {"Idempotency-Key": "x" * 201}}, 400),
+        ({"data": "{", "headers": {"Idempotency-Key": "k", "Content-Type": "application/json"}}, 400),
+        ({"data": "a=1", "headers": {"Idempotency-Key": "k"}}, 415),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_a_problem_in_words(books: Books, more: Any, status: int) -> None:
+    answer = books.call("POST", PAYMENTS, **more)
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+    assert answer.json["detail"]
+
+
+def test_an_invoice_is_named_by_its_autotask_id_too(books: Books) -> None:
+    body = {"allocations": [{"autotask_id": 777, "amount": "5.00"}], "paid_on": TODAY}
+    assert books.call("POST", PAYMENTS, json=body, headers={"Idempotency-Key": "k"}).status_code == 201
+
+
+def test_a_payment_is_deleted_once_with_a_reason(books: Books) -> None:
+    url = f"{PAYMENTS}/{books.pay().json['id']}"
+    assert books.call("DELETE", url).status_code == 422
+    assert books.call("DELETE", url, json={"reason": 5}).status_code == 422
+    gone = books.call("DELETE", url, json={"reason": "Refunded"})
+    assert (gone.status_code, gone.json["state"]) == (200, "deleted")
+    assert books.call("DELETE", url, json={"reason": "Refunded"}).status_code == 409
+
+
+def test_the_cursor_goes_through_every_row_once(books: Books) -> None:
+    def more() -> None:
+        customer = db.session.get_one(Customer, (books.tenant_id, books.customer_id))
+        for _ in range(6):
+            factories.invoice(customer)
+            customer = db.session.get_one(Customer, (books.tenant_id, books.customer_id))
+
+    books.look(more)
+    seen, url = [], "/api/v1/invoices?limit=3"
+    for _ in range(3):
+        page = books.call("GET", url).json
+        seen += [row["id"] for row in page["data"]]
+        url = f"/api/v1/invoices?limit=3&cursor={page['next_cursor']}"
+    assert page["next_cursor"] is None
+    assert seen == sorted(set(seen))
+    assert len(seen) == 7
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=201", "limit=x", "cursor=-1", "cursor=9" + "9" * 30, "status=odd", "customer_id=x"],
+)
+def test_a_query_that_cannot_be_read_is_a_problem(books: Books, query: str) -> None:
+    answer = books.call("GET", f"/api/v1/invoices?{query}")
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+
+
+def test_customers_and_invoices_can_be_read(books: Books) -> None:
+    assert books.call("GET", "/api/v1/customers").json["data"][0]["id"] == books.customer_id
+    assert books.call("GET", f"/api/v1/customers/{books.customer_id}").json["currency"] == "USD"
+    assert books.call("GET", "/api/v1/invoices?status=open").json["data"][0]["outstanding"] == "100.00"
+    assert books.call("GET", f"/api/v1/invoices/{books.invoice}").json["lines"] == []
+
+
+def test_strangers_rows_do_not_exist(app: Flask, books: Books) -> None:
+    other = Books(app, "contoso")
+    theirs = other.pay().json["id"]
+    for path in (f"payments/{theirs}", f"invoices/{other.invoice}", f"customers/{other.customer_id}"):
+        answer = books.call("GET", f"/api/v1/{path}")
+        assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert books.call("DELETE", f"{PAYMENTS}/{theirs}", json={"reason": "x"}).status_code == 404
+    sneaky = {"allocations": [{"invoice_id": other.invoice, "amount": "1.00"}], "paid_on": TODAY}
+    assert books.call("POST", PAYMENTS, json=sneaky, headers={"Idempotency-Key": "k"}).status_code == 422
+    assert [row["id"] for row in books.call("GET", "/api/v1/invoices").json["data"]] == [books.invoice]
+
+
+@pytest.mark.parametrize("header", ["", "Bearer ", "Bearer portal_wrong", "Basic cG9ydGFsXw==", "Bearer x"])
+def test_without_a_valid_key_nothing_is_told(books: Books, header: str) -> None:
+    answer = books.browser.get("/api/v1/invoices", headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].lower().startswith("bearer")
+    assert "INV-1" not in answer.text
+
+
+def test_a_signed_in_browser_is_no_key(books: Books, log_in: Callable[..., FlaskClient]) -> None:
+    with books.app.app_context():
+        browser = log_in(db.session.get_one(Tenant, books.tenant_id))
+    assert browser.get("/api/v1/invoices").status_code == 401
+
+
+def test_a_key_does_what_its_scopes_say_until_it_is_revoked(books: Books) -> None:
+    key_id, secret = books.look(lambda: books.make_key([Scope.READ]))
+    assert books.call("GET", "/api/v1/invoices", secret).status_code == 200
+    assert books.call("POST", PAYMENTS, secret, json={}).status_code == 403
+    books.look(lambda: revoked(key_id))
+    assert books.call("GET", "/api/v1/invoices", secret).status_code == 401
+
+
+def revoked(key_id: int) -> None:
+    api_keys.revoke(factories.ACTOR, key_id)
+    db.session.commit()
+
+
+def test_the_secret_is_kept_as_a_hash_only(books: Books, superuser: Any) -> None:
+    dump = superuser.execute("SELECT string_agg(k::text, '') FROM api_key k").fetchone()[0]
+    log = superuser.execute("SELECT string_agg(a::text, '') FROM audit_event a").fetchone()[0]
+    assert books.secret[20:] not in dump + log
+
+
+def test_more_than_the_rate_is_told_to_wait(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.views.api.RATE", "2 per minute")
+    answers = [books.call("GET", "/api/v1/customers") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].headers["Retry-After"] == "60"
+    assert answers[2].mimetype == "application/problem+json"
+
+
+def test_payments_are_taken_at_the_usual_rate_while_redis_is_away(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W4 of the crash points: no payment is refused because Redis is down."""
+    monkeypatch.setattr(api_limiter, "_storage_dead", True)
+    monkeypatch.setattr(api_limiter, "_Limiter__should_check_backend", lambda: False)
+    assert [books.pay("1.00", key=f"key-{n}").status_code for n in range(6)] == [201] * 6
+
+
+def test_the_description_names_every_route_and_no_other(app: Flask) -> None:
+    described = {
+        (path, method)
+        for path, item in DESCRIPTION["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    routed = {
+        (str(rule).removeprefix("/api/v1").replace("<int:", "{").replace(">", "}"), method.lower())
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+        and getattr(app.view_functions[rule.endpoint], "access", "") == "api"
+        for method in rule.methods or set()
+        if method not in ("HEAD", "OPTIONS")
+    }
+    assert described == routed
+
+
+def test_the_description_and_its_page_are_served(app: Flask, client: FlaskClient) -> None:
+    assert client.get("/api/v1/openapi.json").get_json()["openapi"] == "3.1.0"
+    assert "Idempotency-Key" in client.get("/api/v1/docs").text
