@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -73,10 +75,13 @@ def chain_hash(row: AuditEvent) -> bytes:
 
 def first_break() -> int | None:
     """The position of the first event of this partner that does not fit the chain, or None."""
+    in_order = scoped(AuditEvent).order_by(AuditEvent.position).execution_options(yield_per=500)
+    with closing(db.session.scalars(in_order)) as rows:
+        return _first_misfit(rows)
+
+
+def _first_misfit(rows: Iterable[AuditEvent]) -> int | None:
     previous, expected = GENESIS, 1
-    rows = db.session.scalars(
-        scoped(AuditEvent).order_by(AuditEvent.position).execution_options(yield_per=500)
-    )
     for row in rows:
         broken = row.position != expected or bytes(row.previous_hash) != previous
         if broken or bytes(row.hash) != chain_hash(row):
