@@ -165,10 +165,10 @@ def test_a_taken_port_is_told(sb: Sandbox, capsys: pytest.CaptureFixture[str]) -
     assert "in use" in capsys.readouterr().err
 
 
-def test_help_works_where_there_is_no_portal(tmp_path: Path) -> None:
+def test_help_works_where_there_is_no_portal_and_no_package(tmp_path: Path) -> None:
     (tmp_path / "sandbox").symlink_to(HOME)
     found = subprocess.run(
-        [sys.executable, "-P", "-c", "import sys; sys.path.insert(0, '.'); from sandbox.cli import main; main(['--help'])"],
+        [sys.executable, "-S", "-P", "-c", "import sys; sys.path.insert(0, '.'); from sandbox.cli import main; main(['--help'])"],
         cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
 
