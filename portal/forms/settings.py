@@ -1,0 +1,51 @@
+"""A partner's settings: its time zone and its API keys."""
+
+from zoneinfo import available_timezones
+
+from flask_wtf import FlaskForm
+from wtforms import SelectField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired, Length
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from portal.access.api_keys import LONGEST_NAME, Scope
+
+WORDS = {
+    Scope.READ: "Read customers, invoices and payments",
+    Scope.WRITE_PAYMENTS: "Record and delete payments",
+}
+
+
+class MultiCheckboxField(SelectMultipleField):
+    """One box for each choice, without a list to hold a key down in."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class TimeZoneForm(FlaskForm):
+    time_zone = SelectField(
+        "Time zone",
+        choices=[
+            SelectChoice(name, name.replace("_", " "))
+            for name in sorted(available_timezones())
+            if name != "localtime"
+        ],
+        description="“Today”, “overdue” and the times on pages are told in this zone. Dates never shift.",
+    )
+
+
+class ApiKeyForm(FlaskForm):
+    name = StringField(
+        "Name",
+        [
+            InputRequired("Give the key a name."),
+            Length(max=LONGEST_NAME, message="Use at most 80 characters."),
+        ],
+        description="Such as the system that uses it.",
+    )
+    scopes = MultiCheckboxField(
+        "What it may do",
+        [InputRequired("Choose what the key may do.")],
+        choices=[SelectChoice(scope.value, words) for scope, words in WORDS.items()],
+    )

@@ -1,0 +1,147 @@
+"""Who did what: the partner's own log, with both people of every action, and support's visits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import joinedload
+
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import AuditEvent, SupportRequest, SupportVisit
+from portal.queries import history, paging
+
+KINDS = {
+    "payments": ("payment", "credit"),
+    "records": ("invoice", "customer", "archive", "exception"),
+    "autotask": ("integration", "sync_run", "delivery", "filters"),
+    "people": ("user", "membership", "support_visit", "api_key", "partner"),
+}
+KEYS = (paging.Key(AuditEvent.position),)
+LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The filter in force; days are the partner's own."""
+
+    zone: str
+    kind: str = ""
+    support_only: bool = False
+    first: date | None = None
+    last: date | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "kind", "who", "from", "to")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event, in words."""
+
+    event: AuditEvent
+    what: str
+    who: str
+    on_behalf: str
+    details: Sequence[str]
+
+
+def filter_from(args: Mapping[str, str], zone: str) -> Filter:
+    """The filter of an address; what cannot be read counts as not given."""
+    return Filter(
+        zone=zone,
+        kind=args["kind"] if args.get("kind") in KINDS else "",
+        support_only=args.get("who") == "support",
+        first=_day(args.get("from")),
+        last=_day(args.get("to")),
+        args=args,
+    )
+
+
+def page(chosen: Filter) -> paging.Page:
+    """One page of Entries, newest first."""
+    found = paging.fetch(_narrowed(scoped(AuditEvent), chosen).options(*PEOPLE), KEYS, chosen.args)
+    return paging.Page([entry(row) for row in found.rows], found.newer, found.older)
+
+
+def every(chosen: Filter, most: int) -> list[Entry]:
+    """At most `most` Entries of the filter, newest first: for the download."""
+    statement = _narrowed(scoped(AuditEvent), chosen).options(*PEOPLE)
+    return [
+        entry(row) for row in db.session.scalars(statement.order_by(AuditEvent.position.desc()).limit(most))
+    ]
+
+
+def count(chosen: Filter) -> int:
+    """How many events the filter holds."""
+    return db.session.scalar(_narrowed(select(func.count()).select_from(AuditEvent), chosen)) or 0
+
+
+def visits(most: int = 20) -> Sequence[SupportVisit]:
+    """Support's latest visits, with both people."""
+    return db.session.scalars(
+        scoped(SupportVisit)
+        .options(joinedload(SupportVisit.staff), joinedload(SupportVisit.as_user))
+        .order_by(SupportVisit.id.desc())
+        .limit(most)
+    ).all()
+
+
+def requests_of(visit_id: int, most: int = 500) -> Sequence[SupportRequest]:
+    """What a visit looked at, in order."""
+    return db.session.scalars(
+        scoped(SupportRequest)
+        .where(SupportRequest.visit_id == visit_id)
+        .order_by(SupportRequest.id)
+        .limit(most)
+    ).all()
+
+
+def entry(row: AuditEvent) -> Entry:
+    """The event as a person reads it."""
+    name, behalf = history.who(row)
+    return Entry(row, history.event_words(row.event), name, behalf, words_of(row.details))
+
+
+def words_of(details: Mapping[str, Any]) -> list[str]:
+    """Details as short `name: value` lines; nested ones are left to the file."""
+    lines = []
+    for name, value in details.items():
+        if isinstance(value, (str, int, float)) and value not in ("", False):
+            text = str(value)
+            short = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+            lines.append(f"{name.replace('_', ' ')}: {short}")
+    return lines[:6]
+
+
+PEOPLE = (joinedload(AuditEvent.user), joinedload(AuditEvent.true_user))
+
+
+def _narrowed(statement: Select[Any], chosen: Filter) -> Any:
+    statement = statement.where(AuditEvent.tenant_id == current_tenant_id())
+    if chosen.kind:
+        statement = statement.where(func.split_part(AuditEvent.event, ".", 1).in_(KINDS[chosen.kind]))
+    if chosen.support_only:
+        statement = statement.where(AuditEvent.visit_id.is_not(None))
+    if chosen.first:
+        statement = statement.where(AuditEvent.at >= _midnight(chosen.first, chosen.zone))
+    if chosen.last:
+        statement = statement.where(AuditEvent.at < _midnight(chosen.last + timedelta(days=1), chosen.zone))
+    return statement
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        found = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if 1990 <= found.year <= 2100 else None

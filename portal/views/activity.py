@@ -1,0 +1,64 @@
+"""Activity: who did what, and when support came in."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, g, request
+
+from portal import downloads, htmx
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.formatters import iso
+from portal.models import SupportVisit
+from portal.queries import activity
+
+pages = Blueprint("activity", __name__, url_prefix="/p/<partner_slug>/activity")
+
+MOST_IN_A_FILE = 50_000
+COLUMNS = ("Position", "At", "Event", "Person", "As", "Source", "Subject", "Subject ID", "Details", "Request")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    chosen = activity.filter_from(request.args, g.partner.time_zone)
+    return htmx.render(
+        "activity/index.html",
+        "activity/_table.html",
+        chosen=chosen,
+        listed=activity.page(chosen),
+        found=activity.count(chosen),
+        visits=activity.visits(3),
+    )
+
+
+@pages.get("/export.csv")
+@requires(Permission.EXPORT)
+def export() -> Any:
+    chosen = activity.filter_from(request.args, g.partner.time_zone)
+    return downloads.table("activity.csv", COLUMNS, map(_cells, activity.every(chosen, MOST_IN_A_FILE)))
+
+
+@pages.get("/visits/<int:visit_id>")
+@requires(Permission.VIEW)
+def visit(visit_id: int) -> Any:
+    found = find_or_404(SupportVisit, visit_id)
+    return htmx.render(
+        "activity/visit.html", "activity/_visit.html", visit=found, requests=activity.requests_of(visit_id)
+    )
+
+
+def _cells(entry: activity.Entry) -> tuple[object, ...]:
+    event = entry.event
+    return (
+        event.position,
+        iso(event.at),
+        event.event,
+        entry.who,
+        entry.on_behalf,
+        event.source,
+        event.subject_type,
+        event.subject_id,
+        json.dumps(event.details, ensure_ascii=False, sort_keys=True),
+        event.request_id,
+    )

@@ -1,0 +1,75 @@
+"""Settings: people, time zone, API keys."""
+
+from typing import Any
+
+from flask import Blueprint, flash, g, make_response, render_template, url_for
+
+from portal import htmx
+from portal.access import api_keys, audit
+from portal.access.permissions import Permission, requires
+from portal.extensions import db
+from portal.forms.settings import WORDS, ApiKeyForm, TimeZoneForm
+from portal.queries import settings
+
+pages = Blueprint("settings", __name__, url_prefix="/p/<partner_slug>/settings")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def show() -> Any:
+    return _page(TimeZoneForm(formdata=None, time_zone=g.partner.time_zone), ApiKeyForm(formdata=None))
+
+
+@pages.post("/time-zone")
+@requires(Permission.USERS)
+def set_time_zone() -> Any:
+    form = TimeZoneForm()
+    if not form.validate():
+        return _page(form, ApiKeyForm(formdata=None), 422)
+    before, g.partner.time_zone = g.partner.time_zone, form.time_zone.data
+    audit.record(
+        g.actor,
+        "partner.time_zone_changed",
+        "partner",
+        g.partner.id,
+        before=before,
+        after=form.time_zone.data,
+    )
+    db.session.commit()
+    flash(f"Times are now told in {form.time_zone.data.replace('_', ' ')}.", "success")
+    return htmx.redirect(url_for("settings.show"))
+
+
+@pages.post("/api-keys")
+@requires(Permission.API_KEYS)
+def create_api_key() -> Any:
+    form = ApiKeyForm()
+    if not form.validate():
+        return _page(TimeZoneForm(formdata=None, time_zone=g.partner.time_zone), form, 422)
+    key, secret = api_keys.create(g.actor, form.name.data, form.scopes.data)
+    db.session.commit()
+    answer = make_response(render_template("settings/api_key.html", key=key, secret=secret, words=WORDS), 201)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@pages.post("/api-keys/<int:key_id>/revoke")
+@requires(Permission.API_KEYS)
+def revoke_api_key(key_id: int) -> Any:
+    key = api_keys.revoke(g.actor, key_id)
+    db.session.commit()
+    flash(f"The key “{key.name}” is revoked. It opens nothing any more.", "success")
+    return htmx.redirect(url_for("settings.show", _anchor="api-keys"))
+
+
+def _page(zone: TimeZoneForm, key: ApiKeyForm, status: int = 200) -> Any:
+    return htmx.render(
+        "settings/show.html",
+        "settings/_detail.html",
+        status=status,
+        zone=zone,
+        key_form=key,
+        keys=api_keys.of_partner(),
+        members=settings.members(),
+        words=WORDS,
+    )
