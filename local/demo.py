@@ -20,6 +20,10 @@ from local.keeper import try_lock
 from local.servers import ServerFailed, free_port
 
 WEB_PORT, SANDBOX_PORT = 8000, 8010
+ELSEWHERE = (
+    "DATABASE_URL and REDIS_URL name other servers, AUTOTASK_DISCOVERY_URL and AUTOTASK_TRUSTED_HOSTS another "
+    "Autotask; --check then logs in there with CHECK_USERNAME and CHECK_SECRET."
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bin/demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bin/demo", description=__doc__, epilog=ELSEWHERE)
     parser.add_argument("--fresh", action="store_true", help="throw the demo's data away and begin anew")
     parser.add_argument(
         "--check", action="store_true", help="do the main job through the pages, print what was seen"
