@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import downloads, htmx
+from portal import clock, downloads, htmx
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.formatters import iso
@@ -29,6 +29,7 @@ def index() -> Any:
         listed=activity.page(chosen),
         found=activity.count(chosen),
         visits=activity.visits(3),
+        now=clock.now(),
     )
 
 

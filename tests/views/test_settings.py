@@ -85,13 +85,19 @@ def test_activity_names_both_people_of_a_support_action(
     """Rule 7.3."""
     with app.app_context():
         factories.member(partner, name="Olive Owner")
-    visit(partner).get("/p/northwind/invoices?q=secret-word")
+    support = visit(partner)
+    support.get("/p/northwind/invoices?q=secret-word")
     page = log_in(partner, "reader").get("/p/northwind/activity?who=support").text
     assert "Sam Support" in page
     assert "support, as Olive Owner" in page
     opened = re.search(r"/p/northwind/activity/visits/\d+", page)
     assert opened is not None
-    assert "GET /p/northwind/invoices?q=secret-word" in log_in(partner).get(opened[0]).text
+    owner = log_in(partner)
+    assert "GET /p/northwind/invoices?q=secret-word" in owner.get(opened[0]).text
+    end = re.search(r"/p/northwind/support-visits/\d+/stop", owner.get("/p/northwind/activity").text)
+    assert end is not None
+    owner.post(end[0])
+    assert support.get("/p/northwind/invoices").status_code == 404
 
 
 def test_the_log_pages_filters_and_goes_into_a_file(
