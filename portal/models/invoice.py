@@ -6,6 +6,7 @@ from sqlalchemy import Computed, Index, Integer, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import (
+    AMOUNT,
     Amount,
     Base,
     Currency,
@@ -89,9 +90,7 @@ class Invoice(TenantOwned, Base):
     credited_amount: Mapped[Amount] = mapped_column(server_default="0")
     settled_amount: Mapped[Amount] = mapped_column(server_default="0")
     applied_amount: Mapped[Amount] = mapped_column(server_default="0")
-    outstanding: Mapped[Decimal] = mapped_column(
-        Amount.__metadata__[0].column.type, Computed(OUTSTANDING, persisted=True)
-    )
+    outstanding: Mapped[Decimal] = mapped_column(AMOUNT, Computed(OUTSTANDING, persisted=True))
     status: Mapped[str] = mapped_column(Computed(STATUS, persisted=True))
     is_voided: Mapped[bool] = mapped_column(server_default="false")
     voided_on: Mapped[date | None]
