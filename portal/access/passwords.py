@@ -1,13 +1,13 @@
 """Password hashes: argon2id with the library's memory and time cost."""
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST, LONGEST = 12, 128
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-# Verified when the e-mail is unknown, so that both answers take the same time.
-_NOBODY = _hasher.hash("nobody has this password")
 
 
 class WeakPassword(ValueError):
@@ -24,6 +24,12 @@ def hashed(password: str) -> str:
 def matches(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one; takes as long for an unknown user."""
     try:
-        return _hasher.verify(stored or _NOBODY, password) and stored is not None
+        return _hasher.verify(stored or _nobody(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@cache
+def _nobody() -> str:
+    """Verified when the e-mail is unknown, so that both answers take the same time."""
+    return _hasher.hash("nobody has this password")
