@@ -51,6 +51,7 @@ class AllocationForm(FlaskForm):
         """(invoice id, amount) pairs, oldest first where none were typed; None with errors set."""
         received = self._received(currency)
         self._read_rows(currency)
+        self._check_owed(received, currency)
         if self.errors or self.allocation_error or any(row.error for row in self.rows):
             return None
         if not any(row.amount for row in self.rows):
@@ -111,15 +112,15 @@ class AllocationForm(FlaskForm):
             elif row.amount > row.invoice.outstanding:
                 row.error = f"Only {plain(row.invoice.outstanding, currency)} is still owed here."
 
+    def _check_owed(self, received: Decimal | None, currency: str) -> None:
+        owed = sum((row.invoice.outstanding for row in self.rows), ZERO)
+        if received is not None and received > owed:
+            amount = f"{plain(owed, currency)} {currency}"
+            self.refuse("amount", f"This is more than the {amount} still owed on open invoices.")
+
     def _spread(self, received: Decimal | None, currency: str) -> None:
         if received is None:
             return self.refuse("amount", self.ask_for_amount)
-        owed = sum((row.invoice.outstanding for row in self.rows), ZERO)
-        if received > owed:
-            return self.refuse(
-                "amount",
-                f"This is more than the {plain(owed, currency)} {currency} still owed on open invoices.",
-            )
         left = received
         for row in self.rows:
             row.amount = min(left, row.invoice.outstanding)
