@@ -12,8 +12,6 @@ from portal.formatters import csv_text
 PDF_START = b"%PDF-"
 INERT = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 NO_PAGE = "sandbox; default-src 'none'"
-# A sandboxed document opens no PDF viewer in Chromium, so what a PDF may load is barred instead.
-PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 def table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -23,7 +21,7 @@ def table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -
     writer.writerow(columns)
     writer.writerows([csv_text(cell) for cell in row] for row in rows)
     answer = Response("\ufeff" + text.getvalue(), mimetype="text/csv")
-    return _named(answer, name, "attachment", NO_PAGE)
+    return _named(answer, name, "attachment")
 
 
 def is_pdf(data: bytes) -> bool:
@@ -34,14 +32,14 @@ def is_pdf(data: bytes) -> bool:
 def pdf(name: str, data: bytes) -> Response:
     """A PDF that opens in the browser. The caller has checked `is_pdf`."""
     assert is_pdf(data)
-    return _named(Response(data, mimetype="application/pdf"), name, "inline", PDF_POLICY)
+    return _named(Response(data, mimetype="application/pdf"), name, "inline")
 
 
-def _named(answer: Response, name: str, disposition: str, policy: str) -> Response:
+def _named(answer: Response, name: str, disposition: str) -> Response:
     plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_. ") else "_" for sign in name)
     answer.headers["Content-Disposition"] = (
         f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     )
-    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Content-Security-Policy"] = NO_PAGE
     answer.headers.update(INERT)
     return answer

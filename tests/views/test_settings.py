@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import clock
 from portal.access import audit
 from portal.access.actor import Actor, Source
 from portal.extensions import db
@@ -159,3 +160,23 @@ def test_search_finds_customers_and_invoices_of_this_partner_only(
         page = reader.get("/p/northwind/search", query_string={"q": words})
         assert page.status_code == 200
         assert "<img src=x" not in page.text
+
+
+def test_customers_and_reconciliation_ask_no_question_a_row(
+    app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient], count_queries: Callable[..., int]
+) -> None:
+    reader = log_in(partner, "reader")
+    paths = ("customers", "customers?order=name", "reconciliation", "search?q=customer", "")
+
+    def counted() -> list[int]:
+        return [count_queries(lambda path=path: reader.get(f"/p/northwind/{path}")) for path in paths]  # type: ignore[misc]
+
+    def grow(times: int) -> None:
+        with app.app_context(), factories.inside(db.session.merge(partner)):
+            for _ in range(times):
+                factories.payment((factories.invoice(factories.customer()), "1.00"), on=clock.today("UTC"))
+
+    grow(1)
+    one = counted()
+    grow(6)
+    assert counted() == one
