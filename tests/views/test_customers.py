@@ -1,0 +1,147 @@
+"""Customers and home: who owes what, and is anything wrong?"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import clock, exceptions
+from portal.extensions import db
+from portal.models import Cause, Contact, Customer, Integration, Tenant
+from tests import factories
+
+TODAY = clock.today("UTC")
+USD = "\N{NO-BREAK SPACE}USD"
+
+
+@pytest.fixture
+def partner(app: Flask) -> Tenant:
+    with app.app_context():
+        return factories.tenant(slug="northwind")
+
+
+@pytest.fixture
+def reader(partner: Tenant, log_in: Callable[..., FlaskClient]) -> FlaskClient:
+    return log_in(partner, "reader")
+
+
+def owing(app: Flask, partner: Tenant) -> dict[str, int]:
+    """Adatum owes 300, of which 100 are overdue, and has a credit of 20; Contoso owes 50; Tailspin nothing."""
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        ids = {}
+        for name in ("Adatum", "Contoso", "Tailspin"):
+            ids[name] = factories.customer(name=name).id
+        for name, amount, due in (
+            ("Adatum", "100.00", -1),
+            ("Adatum", "200.00", 0),
+            ("Contoso", "50.00", 5),
+            ("Adatum", "-20.00", 0),
+        ):
+            customer = factories.refreshed(db.session.get_one(Customer, (partner_id(), ids[name])))
+            factories.invoice(customer, amount, due_on=TODAY + timedelta(days=due))
+        return ids
+
+
+def partner_id() -> int:
+    from portal.access.tenancy import current_tenant_id
+
+    return current_tenant_id()
+
+
+def names(page: str) -> list[str]:
+    return [name for name in ("Adatum", "Contoso", "Tailspin") if f">{name}</a>" in page]
+
+
+def test_who_owes_most_stands_first(app: Flask, partner: Tenant, reader: FlaskClient) -> None:
+    owing(app, partner)
+    page = reader.get("/p/northwind/customers").text
+    assert page.index(">Adatum<") < page.index(">Contoso<") < page.index(">Tailspin<")
+    assert f"3 customers, 350.00{USD} outstanding, 100.00{USD} of it overdue." in page
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("show=owing", ["Adatum", "Contoso"]),
+        ("show=overdue", ["Adatum"]),
+        ("show=archived", []),
+        ("q=toso", ["Contoso"]),
+        ("q=%25", []),
+        ("order=name", ["Adatum", "Contoso", "Tailspin"]),
+        ("older=x&show=odd&order=odd", ["Adatum", "Contoso", "Tailspin"]),
+    ],
+)
+def test_the_list_is_narrowed(
+    app: Flask, partner: Tenant, reader: FlaskClient, query: str, found: list[str]
+) -> None:
+    owing(app, partner)
+    assert names(reader.get(f"/p/northwind/customers?{query}").text) == found
+
+
+@pytest.mark.parametrize("order", ["owed", "name"])
+def test_every_customer_is_reached_by_next(
+    app: Flask, partner: Tenant, reader: FlaskClient, order: str
+) -> None:
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        for number in range(55):
+            factories.customer(name=f"C{number % 7}~{number}")
+    first = reader.get(f"/p/northwind/customers?order={order}").text
+    older = first.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    second = reader.get(older).text
+    assert first.count('<th scope="row"') == 50
+    assert second.count('<th scope="row"') == 5
+    assert not {n for n in range(55) if f"~{n}<" in first and f"~{n}<" in second}
+
+
+def test_a_customer_shows_balance_credit_contacts_and_payments(
+    app: Flask, partner: Tenant, reader: FlaskClient
+) -> None:
+    ids = owing(app, partner)
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        db.session.add(
+            Contact(
+                tenant_id=partner_id(),
+                customer_id=ids["Adatum"],
+                first_name="Mara",
+                email="mara@adatum.example",
+            )
+        )
+        db.session.commit()
+    page = reader.get(f"/p/northwind/customers/{ids['Adatum']}").text
+    assert f"Owes 300.00{USD}, 100.00{USD} of it overdue; 20.00{USD} credit left." in page
+    assert "mara@adatum.example" in page
+    assert "Record payment" not in page
+
+
+def test_a_strangers_customer_does_not_exist(app: Flask, partner: Tenant, reader: FlaskClient) -> None:
+    with app.app_context(), factories.inside(factories.tenant(slug="elsewhere")):
+        theirs = factories.customer().id
+    assert reader.get(f"/p/northwind/customers/{theirs}").status_code == 404
+    assert reader.get(f"/p/elsewhere/customers/{theirs}").status_code == 404
+
+
+def test_home_says_whether_both_sides_agree_and_what_needs_you(
+    app: Flask, partner: Tenant, reader: FlaskClient
+) -> None:
+    assert "Nothing is connected yet." in reader.get("/p/northwind/").text
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        source_id = factories.integration(app).id
+        source = db.session.get_one(Integration, (partner_id(), source_id))
+        agreeing = factories.invoice(factories.customer(source), "10.00", due_on=TODAY - timedelta(days=40))
+        assert agreeing.agreement == "agrees"
+    assert "Both sides agree on all 1 invoice." in reader.get("/p/northwind/").text
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        source = db.session.get_one(Integration, (partner_id(), source_id))
+        waiting = factories.invoice(factories.customer(source), "30.00")
+        factories.payment((waiting, "30.00"), on=TODAY)
+        exceptions.open_item(
+            Cause.SYNC_FAILED, "sync_run", "new", label="The hourly sync", detail="It failed."
+        )
+        db.session.commit()
+    page = reader.get("/p/northwind/").text
+    assert "Both sides agree on 1 of 2 invoices. 1 is on the way." in page
+    assert "1 needs you." in page
+    assert "It failed." in page
+    assert "31 to 60 days" in page
