@@ -115,16 +115,19 @@ def not_seen_again(running: Running, subject: str) -> None:
 
 
 def load_open(running: Running) -> None:
-    """Remembers which records have an open exception, so that a page of good ones costs no query."""
+    """Remembers what is open, so that a page of good records, or a read that lacks nothing, costs no query."""
     rows = db.session.execute(
-        select(ExceptionItem.subject_type, ExceptionItem.subject_key).where(
+        select(ExceptionItem.cause, ExceptionItem.subject_type, ExceptionItem.subject_key).where(
             ExceptionItem.tenant_id == current_tenant_id(),
-            ExceptionItem.cause == Cause.BAD_RECORD,
+            ExceptionItem.cause.in_((Cause.BAD_RECORD, Cause.SUSPICIOUS_READ)),
             ExceptionItem.state == ExceptionState.OPEN,
         )
     )
     for row in rows:
-        running.open_bad.setdefault(row.subject_type, set()).add(row.subject_key)
+        if row.cause == Cause.SUSPICIOUS_READ:
+            running.asked.add(row.subject_key)
+        else:
+            running.open_bad.setdefault(row.subject_type, set()).add(row.subject_key)
 
 
 def one_by_one(

@@ -186,10 +186,9 @@ def ask_all_again(running: Running) -> None:
 
 def of_invoices(running: Running, client: Client) -> None:
     """Reads the lines of every invoice that asks for them, in groups; a group is done with its last page."""
-    running.mark()
     running.current_item = "Line items"
-    with held(client, ENTITY):
-        while group := _asking(running):
+    while group := _asking(running):
+        with held(client, ENTITY):
             _read_group(running, client, group)
 
 

@@ -21,6 +21,8 @@ def judge(running: Running, client: Client, step: Step, resource: Resource) -> N
     """Looks by id at what the complete read lacked: changed, outside the filters, or no longer in Autotask."""
     if resource.table is None or not step.complete or step.rest.get("judged"):
         return
+    if not step.absent and resource.subject not in running.asked:
+        return
     gone = step.absent
     if not _is_suspicious(step, len(step.absent)) or _may_have_left(running):
         gone = pull.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)

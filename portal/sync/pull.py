@@ -48,14 +48,13 @@ def read(
 
 
 def _begin(running: Running, name: str, resource: Resource, complete: bool, only: str) -> Step:
-    running.mark()
     if name not in running.steps:
         step = running.step(name)
         step.complete = complete and resource.table is not None
         if step.complete:
             assert resource.table is not None
             step.known = marks.known(running, resource.table, only)
-        running.save()
+    running.save()  # also a fresh reading of the database's clock before the first request
     return running.steps[name]
 
 
@@ -71,6 +70,8 @@ def read_by_id(
     running: Running, client: Client, name: str, resource: Resource, ids: Sequence[int]
 ) -> list[int]:
     """Reads records by their ids, whatever the filters; the ids that Autotask does not have."""
+    if not ids:
+        return []
     step = _begin(running, name, resource, False, "true")
     gone: list[int] = step.rest.setdefault("gone", [])
     if step.done:

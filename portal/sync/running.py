@@ -79,6 +79,7 @@ class Running:
     touched_invoices: bool = False
     open_bad: dict[str, set[str]] = field(default_factory=dict)
     unknown_companies: set[int] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, run: SyncRun, token: str) -> "Running":
