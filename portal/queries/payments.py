@@ -13,7 +13,7 @@ from sqlalchemy.orm import contains_eager
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Allocation, Customer, Delivery, DeliveryState, Invoice, Payment
-from portal.queries import arrivals, paging
+from portal.queries import arrivals, paging, timelines
 from portal.queries.text import cleaned, containing
 
 KEYS = (paging.Key(Payment.recorded_at, paging.as_instant), paging.Key(Payment.id))
@@ -80,7 +80,7 @@ def of_invoice(invoice_id: int) -> list[arrivals.Journey]:
         Allocation.tenant_id == current_tenant_id(), Allocation.invoice_id == invoice_id
     )
     rows = db.session.scalars(scoped(Payment).where(Payment.id.in_(paying)).order_by(Payment.id.desc())).all()
-    return arrivals.told(rows)
+    return timelines.told(rows)
 
 
 def of_customer(customer_id: int, most: int = 20) -> list[arrivals.Journey]:
@@ -93,7 +93,7 @@ def of_customer(customer_id: int, most: int = 20) -> list[arrivals.Journey]:
 
 def one(payment: Payment) -> arrivals.Journey:
     """A payment with its timeline."""
-    return arrivals.told([payment])[0]
+    return timelines.told([payment])[0]
 
 
 def _narrowed(statement: Any, chosen: Filter) -> Any:

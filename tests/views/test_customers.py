@@ -131,7 +131,7 @@ def test_home_says_whether_both_sides_agree_and_what_needs_you(
         source = db.session.get_one(Integration, (partner_id(), source_id))
         agreeing = factories.invoice(factories.customer(source), "10.00", due_on=TODAY - timedelta(days=40))
         assert agreeing.agreement == "agrees"
-    assert "Both sides agree on all 1 invoice." in reader.get("/p/northwind/").text
+    assert "Both sides agree on the only invoice." in reader.get("/p/northwind/").text
     with app.app_context(), factories.inside(db.session.merge(partner)):
         source = db.session.get_one(Integration, (partner_id(), source_id))
         waiting = factories.invoice(factories.customer(source), "30.00")

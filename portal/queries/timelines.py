@@ -1,0 +1,141 @@
+"""A payment's way to Autotask as a timeline: recorded, sent, confirmed, and the same again after a deletion."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from portal import formatters
+from portal.access.tenancy import scoped
+from portal.extensions import db
+from portal.models import (
+    Agreement,
+    AttemptOutcome,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    Invoice,
+    Payment,
+    User,
+)
+from portal.queries.arrivals import ON_THE_WAY, Journey, Part, Step, parts_of
+
+TOLD = (AttemptOutcome.CONFIRMED, AttemptOutcome.NOTHING_TO_DO)
+
+
+def told(payments: Sequence[Payment]) -> list[Journey]:
+    """Each payment with its parts and its timeline."""
+    parts = parts_of(payments)
+    deliveries = {part.delivery.id for several in parts.values() for part in several if part.delivery}
+    tries = _tries(deliveries)
+    people = _people(payments)
+    return [Journey(p, parts[p.id], timeline(p, parts[p.id], tries, people)) for p in payments]
+
+
+def timeline(
+    payment: Payment,
+    parts: Sequence[Part],
+    tries: Mapping[int, Sequence[DeliveryAttempt]],
+    people: Mapping[int | None, str],
+) -> list[Step]:
+    """Recorded, sent, confirmed, and the same again after a deletion."""
+    steps = [Step("Recorded", "recorded", payment.recorded_at, people.get(payment.recorded_by_id, ""))]
+    for part in parts:
+        steps += _to_autotask(payment, part, tries)
+    if payment.deleted_at is None:
+        return steps
+    reason = f"Reason: {payment.deleted_reason}"
+    steps.append(
+        Step("Deleted", "deleted", payment.deleted_at, people.get(payment.deleted_by_id, ""), reason)
+    )
+    for part in parts:
+        steps += _taken_back(payment, part, tries)
+    return steps
+
+
+def _to_autotask(payment: Payment, part: Part, tries: Mapping[int, Sequence[DeliveryAttempt]]) -> list[Step]:
+    number, delivery = part.invoice.number, part.delivery
+    made = _between(tries, delivery, payment.recorded_at, payment.deleted_at, paid=True)
+    if not made:
+        if payment.deleted_at is not None:
+            return []
+        if delivery is None or (delivery.wish_paid_on is None and delivery.state == DeliveryState.CONFIRMED):
+            return [Step(f"{number}: nothing to send", "not_needed", text=_why_nothing(part.invoice))]
+        return [_waiting(number, delivery), Step(f"{number}: confirmed in Autotask", todo=True)]
+    return _sent_and_confirmed(part, made, "confirmed in Autotask, paid on {day}")
+
+
+def _taken_back(payment: Payment, part: Part, tries: Mapping[int, Sequence[DeliveryAttempt]]) -> list[Step]:
+    number, delivery = part.invoice.number, part.delivery
+    assert payment.deleted_at is not None
+    if delivery is None:
+        return []
+    made = _between(tries, delivery, payment.deleted_at, None, paid=False)
+    if made:
+        return _sent_and_confirmed(part, made, "confirmed in Autotask, unpaid again")
+    if delivery.state in ON_THE_WAY or delivery.state == DeliveryState.PARKED:
+        return [_waiting(number, delivery), Step(f"{number}: cleared in Autotask", todo=True)]
+    return []
+
+
+def _sent_and_confirmed(part: Part, made: Sequence[DeliveryAttempt], words: str) -> list[Step]:
+    number, delivery = part.invoice.number, part.delivery
+    steps = [Step(f"{number}: sent to Autotask", "sent", made[0].started_at)]
+    arrived = next((a for a in made if a.outcome in TOLD and a.finished_at), None)
+    if arrived is not None:
+        said = words.format(day=formatters.day(arrived.wish_paid_on))
+        return [*steps, Step(f"{number}: {said}", "confirmed", arrived.finished_at)]
+    assert delivery is not None
+    if delivery.state == DeliveryState.PARKED:
+        return [*steps, Step(f"{number}: stuck", "parked", made[-1].finished_at, text=delivery.error or "")]
+    return [*steps, Step(f"{number}: confirmed in Autotask", todo=True, text=delivery.error or "")]
+
+
+def _waiting(number: str, delivery: Delivery) -> Step:
+    if delivery.state == DeliveryState.PARKED:
+        return Step(f"{number}: stuck", "parked", text=delivery.error or "")
+    return Step(f"{number}: sent to Autotask", todo=True, text=delivery.error or "")
+
+
+def _why_nothing(invoice: Invoice) -> str:
+    if invoice.agreement == Agreement.PORTAL_ONLY:
+        return "This invoice exists only here; Autotask does not know it."
+    if invoice.settled_amount:
+        return "Autotask itself shows this invoice as paid."
+    if invoice.is_voided:
+        return "The invoice is voided; nothing is written to it in Autotask."
+    return "Autotask shows the invoice as unpaid until it is fully paid."
+
+
+def _between(
+    tries: Mapping[int, Sequence[DeliveryAttempt]],
+    delivery: Delivery | None,
+    start: datetime,
+    end: datetime | None,
+    *,
+    paid: bool,
+) -> list[DeliveryAttempt]:
+    if delivery is None:
+        return []
+    return [
+        row
+        for row in tries.get(delivery.id, [])
+        if (row.wish_paid_on is not None) == paid
+        and (row.finished_at or row.started_at) >= start
+        and (end is None or row.started_at < end)
+    ]
+
+
+def _tries(delivery_ids: Iterable[int]) -> Mapping[int, list[DeliveryAttempt]]:
+    found: dict[int, list[DeliveryAttempt]] = defaultdict(list)
+    statement = scoped(DeliveryAttempt).where(DeliveryAttempt.delivery_id.in_(list(delivery_ids)))
+    for row in db.session.scalars(statement.order_by(DeliveryAttempt.id)):
+        found[row.delivery_id].append(row)
+    return found
+
+
+def _people(payments: Sequence[Payment]) -> Mapping[int | None, str]:
+    ids = {p.recorded_by_id for p in payments} | {p.deleted_by_id for p in payments}
+    rows = db.session.scalars(select(User).where(User.id.in_([i for i in ids if i is not None])))
+    return {row.id: row.label for row in rows}
