@@ -20,7 +20,12 @@ commands = AppGroup("sync", help="Bring customers, contacts, invoices, lines and
 
 @commands.command("run")
 @click.argument("slug")
-@click.option("--kind", type=click.Choice([kind.value for kind in SyncKind]), default=SyncKind.NEW.value, show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in SyncKind]),
+    default=SyncKind.NEW.value,
+    show_default=True,
+)
 @click.option("--wait", is_flag=True, help="Stay until the run has ended; without a worker, do it here.")
 @click.option("--force", is_flag=True, help="Ignore how often a sync may be started by hand. Audited.")
 def run(slug: str, kind: str, wait: bool, force: bool) -> None:

@@ -11,7 +11,9 @@ class SupportVisitForm(FlaskForm):
         "Why do you step in?",
         [
             InputRequired("Say why. The partner sees this in their own activity log."),
-            Length(min=SHORTEST_REASON, max=500, message=f"Say why in at least {SHORTEST_REASON} characters."),
+            Length(
+                min=SHORTEST_REASON, max=500, message=f"Say why in at least {SHORTEST_REASON} characters."
+            ),
         ],
         render_kw={"autofocus": True},
     )
