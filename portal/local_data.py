@@ -54,6 +54,20 @@ def create_customer(actor: Actor, name: str, currency: str, **values: str) -> Cu
     return row
 
 
+def change_customer(actor: Actor, customer: Customer, values: dict[str, str]) -> bool:
+    """Other words for a customer of the portal's own; whether anything changed. Raises NotAllowed."""
+    if customer.autotask_id is not None:
+        raise NotAllowed("This customer comes from Autotask. Change it there; the next sync brings it here.")
+    before = {name: getattr(customer, name) for name in values}
+    if before == values:
+        return False
+    for name, value in values.items():
+        setattr(customer, name, value)
+    db.session.flush()
+    audit.record(actor, "customer.changed", "customer", customer.id, before=before, after=values)
+    return True
+
+
 def create_invoice(actor: Actor, new: NewInvoice) -> Invoice:
     """An invoice of the portal's own. Raises NotAllowed."""
     customer = db.session.get(Customer, (current_tenant_id(), new.customer_id))

@@ -70,3 +70,47 @@ def test_a_paid_invoice_cannot_be_changed(synced: Invoice, empty: Sandbox) -> No
 def test_archiving_twice_changes_nothing(synced: Invoice) -> None:
     assert local_data.archive(ACTOR, "invoice", [synced.id]) == [synced.id]
     assert local_data.archive(ACTOR, "invoice", [synced.id]) == []
+
+
+def test_a_clerk_makes_a_customer_and_an_invoice_on_pages(
+    synced: Invoice, empty: Sandbox, browse, at
+) -> None:
+    """Rule 3.8."""
+    browser = browse("clerk")
+    made = browser.post(at("/customer-edits/new"), data={"name": "Made here", "currency": "usd"})
+    assert made.status_code == 303
+    customer = made.location.rpartition("/")[2]
+    typed = {"customer_id": customer, "number": "P-1", "issued_on": "2026-11-01", "amount_due": "1,250.00"}
+    assert browser.post(at("/invoice-edits/new"), data=typed).status_code == 303
+    assert one(Invoice, number="P-1").amount_due == Decimal(1250)
+    assert [call.method for call in empty.requests if call.method in WRITES] == []
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "NaN", "1.000,00", "0.001", ""])
+def test_an_amount_that_cannot_be_is_refused_beside_its_field(
+    synced: Invoice, browse, at, amount: str
+) -> None:
+    page = browse("clerk").post(at(f"/invoice-edits/{synced.id}"), data={"amount_due": amount})
+    assert page.status_code == 422
+    assert one(Invoice).amount_due == Decimal(100)
+
+
+def test_the_form_says_that_the_next_sync_puts_autotasks_values_back(synced: Invoice, browse, at) -> None:
+    """Rule 3.7."""
+    page = browse("clerk").get(at(f"/invoice-edits/{synced.id}")).get_data(as_text=True)
+    assert "puts Autotask&#39;s amount and due date back" in page
+
+
+def test_a_customer_of_autotasks_is_not_changed_here(synced: Invoice, browse, at) -> None:
+    """Rule 3.7: Autotask owns a synced customer's own fields."""
+    page = browse("clerk").post(at(f"/customer-edits/{synced.customer_id}"), data={"name": "Other"})
+    assert page.status_code == 422
+    from portal.models import Customer
+
+    assert one(Customer).name == "Contoso"
+
+
+def test_only_managers_archive(synced: Invoice, browse, at) -> None:
+    assert browse("clerk").post(at(f"/invoice-edits/{synced.id}/archive")).status_code == 403
+    assert browse("manager").post(at(f"/invoice-edits/{synced.id}/archive")).status_code == 303
+    assert one(Invoice).archived_at is not None

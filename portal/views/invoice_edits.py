@@ -1,0 +1,127 @@
+"""Invoices made in the portal, and changes to unpaid ones. Nothing of it goes to Autotask (rules 3.7 and 3.8)."""
+
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, render_template, request, url_for
+from wtforms.fields.choices import SelectChoice
+
+from portal import clock, htmx, local_data
+from portal.access.permissions import Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.forms.local_data import ChangeForm, InvoiceForm
+from portal.local_data import NewInvoice, NotAllowed
+from portal.models import Customer, Invoice
+from portal.money import plain
+from portal.queries import local_data as looking
+
+pages = Blueprint("invoice_edits", __name__, url_prefix="/p/<partner_slug>/invoice-edits")
+
+
+@pages.get("/new")
+@requires(Permission.EDIT_RECORDS)
+def new() -> Any:
+    form = InvoiceForm(formdata=None, issued_on=clock.today(g.partner.time_zone))
+    form.customer_id.data = request.args.get("customer_id", type=int)
+    return _new_page(form)
+
+
+@pages.post("/new")
+@requires(Permission.EDIT_RECORDS)
+def create() -> Any:
+    form = InvoiceForm()
+    _offer(form)
+    invoice = _made(form) if form.validate() else None
+    if invoice is None:
+        return _new_page(form, 422)
+    flash(f"Invoice {invoice.number} was made. It stays here and never goes to Autotask.", "success")
+    return htmx.redirect(url_for("invoices.show", invoice_id=invoice.id))
+
+
+@pages.get("/<int:invoice_id>")
+@requires(Permission.EDIT_RECORDS)
+def edit(invoice_id: int) -> Any:
+    invoice = find_or_404(Invoice, invoice_id)
+    amount = plain(invoice.amount_due, invoice.currency)
+    return _edit_page(
+        invoice, ChangeForm(formdata=None, data={"amount_due": amount, "due_on": invoice.due_on})
+    )
+
+
+@pages.post("/<int:invoice_id>")
+@requires(Permission.EDIT_RECORDS)
+def update(invoice_id: int) -> Any:
+    invoice, form = find_or_404(Invoice, invoice_id), ChangeForm()
+    amount = form.amount("amount_due", invoice.currency) if form.validate() else None
+    if amount is None or not _changed(form, invoice, amount):
+        return _edit_page(invoice, form, 422)
+    flash("Saved here. Autotask was not told.", "success")
+    return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+
+
+@pages.post("/<int:invoice_id>/archive")
+@requires(Permission.ARCHIVE)
+def archive(invoice_id: int) -> Any:
+    return _put(invoice_id, local_data.archive, "Archived. It can be taken back at any time.")
+
+
+@pages.post("/<int:invoice_id>/restore")
+@requires(Permission.ARCHIVE)
+def restore(invoice_id: int) -> Any:
+    return _put(invoice_id, local_data.restore, "Taken out of the archive.")
+
+
+def _put(invoice_id: int, step: Any, words: str) -> Any:
+    invoice = find_or_404(Invoice, invoice_id)
+    step(g.actor, "invoice", [invoice.id])
+    db.session.commit()
+    flash(words, "success")
+    return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+
+
+def _made(form: InvoiceForm) -> Invoice | None:
+    customer = db.session.get(Customer, (g.partner.id, form.customer_id.data)) or abort(404)
+    amount = form.amount("amount_due", customer.currency)
+    tax = form.amount("tax", customer.currency, Decimal(0))
+    if amount is None or tax is None:
+        return None
+    days = {"issued_on": form.issued_on.data, "due_on": form.due_on.data}
+    new = NewInvoice(
+        customer.id, form.number.data, **days, amount=amount, tax=tax, comments=form.comments.data
+    )
+    try:
+        invoice = local_data.create_invoice(g.actor, new)
+    except NotAllowed as refusal:
+        db.session.rollback()
+        form.refuse(refusal)
+        return None
+    db.session.commit()
+    return invoice
+
+
+def _changed(form: ChangeForm, invoice: Invoice, amount: Decimal) -> bool:
+    try:
+        local_data.change_invoice(g.actor, invoice, amount, form.due_on.data)
+    except NotAllowed as refusal:
+        db.session.rollback()
+        form.refuse(NotAllowed(str(refusal), "amount_due" if refusal.field == "amount" else refusal.field))
+        return False
+    db.session.commit()
+    return True
+
+
+def _offer(form: InvoiceForm) -> None:
+    form.customer_id.choices = [
+        SelectChoice(row.id, f"{row.name} ({row.currency})") for row in looking.customers()
+    ]
+
+
+def _new_page(form: InvoiceForm, status: int = 200) -> Any:
+    _offer(form)
+    return render_template("invoice_edits/new.html", form=form), status
+
+
+def _edit_page(invoice: Invoice, form: ChangeForm, status: int = 200) -> Any:
+    db.session.refresh(invoice)
+    return render_template("invoice_edits/edit.html", form=form, invoice=invoice), status
