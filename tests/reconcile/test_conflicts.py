@@ -8,8 +8,8 @@ import pytest
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState
 from portal.reconcile import payments, retry, sweep
+from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
-from tests.reconcile.conftest import Both
 
 DAY, EARLIER, LATER = date(2026, 11, 19), date(2026, 11, 12), date(2026, 11, 24)
 

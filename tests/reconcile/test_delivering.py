@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 from portal.models import AttemptOutcome, DeliveryState
-from tests.reconcile.conftest import Both
+from tests.both_sides import Both
 
 DAY = date(2026, 11, 19)
 
