@@ -26,8 +26,8 @@ class Item:
 
 PARTNER = (
     Entry("Home", "home.show", "home"),
-    Entry("Invoices", "invoices.index", "file-invoice", ("missing", "pdfs")),
-    Entry("Customers", "customers.index", "users", ("contacts",)),
+    Entry("Invoices", "invoices.index", "file-invoice", ("missing", "invoice_edits")),
+    Entry("Customers", "customers.index", "users", ("customer_edits",)),
     Entry("Payments", "payments.index", "cash", ("deliveries", "payment_uploads", "credits")),
     Entry("Reconciliation", "reconciliation.show", "scale"),
     Entry("Exceptions", "exceptions.index", "alert-triangle"),
