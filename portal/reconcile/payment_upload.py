@@ -51,6 +51,10 @@ class Preview:
         return sum(bool(row.errors) for row in self.rows)
 
     @property
+    def invoice_ids(self) -> list[int]:
+        return sorted({row.invoice.id for row in self.rows if row.invoice})
+
+    @property
     def totals(self) -> dict[str, Decimal]:
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for row in self.rows:
@@ -65,13 +69,16 @@ def preview(words: str) -> Preview:
     _find_invoices(rows)
     for row in rows:
         _read_values(row)
+        _check_form(row)
     _check_outstanding(rows)
     _warn_of_repeats(rows)
     return Preview(rows, words)
 
 
 def record(actor: Actor, shown: Preview, *, key: str) -> int | None:
-    """Records all rows; how many payments this file made, or None where rows were refused (see their errors).
+    """Records all rows; how many payments this file made, or None where a row cannot be recorded.
+
+    The rows are looked at again while their invoices are locked, so that two people cannot pay one twice.
 
     The same key and file again give the first answer. Raises KeyReused. The caller commits, or rolls back on
     None, then rings the bell.
@@ -80,15 +87,15 @@ def record(actor: Actor, shown: Preview, *, key: str) -> int | None:
     before = form_keys.first_answer(FORM, key, {"file": digest})
     if before is not None:
         return int(before["payments"])
-    if shown.faulty:
+    ids = shown.invoice_ids
+    ledger.lock_invoices(ids)
+    fresh = preview(shown.words)
+    if fresh.faulty or fresh.invoice_ids != ids:
         return None
-    ledger.lock_invoices(sorted({row.invoice.id for row in shown.rows if row.invoice}))
-    for row in shown.rows:
-        try:
-            payments.record(actor, _new(row), scope="payment", key=f"upload:{key}:{row.line.number}")
-        except payments.PaymentRefused as refusal:
-            row.errors.append(str(refusal))
-            return None
+    for row in fresh.rows:
+        assert row.invoice is not None
+        payments.add(actor, _new(row), [row.invoice])
+    ledger.restate(ids)
     form_keys.remember(FORM, key, payments=len(shown.rows))
     return len(shown.rows)
 
@@ -110,6 +117,7 @@ def _find_invoices(rows: Sequence[Row]) -> None:
     ids = {int(cell) for row in rows if _is_id(cell := row.line.cell("autotask_id"))}
     statement = scoped(Invoice).where(Invoice.number.in_(numbers) | Invoice.autotask_id.in_(ids))
     statement = statement.join(Invoice.customer).options(contains_eager(Invoice.customer))
+    statement = statement.execution_options(populate_existing=True)
     found = db.session.scalars(statement).all()
     by_number: dict[str, list[Invoice]] = defaultdict(list)
     for invoice in found:
@@ -154,8 +162,16 @@ def _read_values(row: Row) -> None:
             row.errors.append("The amount must be more than zero.")
     except AmountError as error:
         row.errors.append(str(error))
-    if max(len(row.line.cell("reference")), len(row.line.cell("note"))) > payments.LONGEST_TEXT:
-        row.errors.append(f"Use at most {payments.LONGEST_TEXT} characters for reference and note.")
+
+
+def _check_form(row: Row) -> None:
+    """What a typed payment would be refused for, such as an impossible date."""
+    if row.invoice is None or row.errors:
+        return
+    try:
+        payments.check_form(_new(row), key=FORM)
+    except payments.PaymentRefused as refusal:
+        row.errors.append(str(refusal))
 
 
 def _check_outstanding(rows: Sequence[Row]) -> None:

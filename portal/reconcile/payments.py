@@ -58,14 +58,20 @@ def record(actor: Actor, new: NewPayment, *, scope: str, key: str) -> tuple[Paym
 
     Raises PaymentRefused, and KeyReused for the same key with another body. The caller commits.
     """
-    _check_form(new, key)
+    check_form(new, key)
     claimed, is_new = idempotency.claim(scope, key, new.body)
     if not is_new and claimed.answer:
         return db.session.get_one(Payment, (current_tenant_id(), claimed.answer["payment_id"])), False
     invoices = _payable(new)
-    payment = _insert(actor, new, invoices)
+    payment = add(actor, new, invoices)
     claimed.status, claimed.answer = 201, {"payment_id": payment.id}
     ledger.restate([invoice.id for invoice in invoices])
+    return payment, True
+
+
+def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
+    """Writes a payment with its audit event. The caller has locked and checked the invoices, and restates them."""
+    payment = _insert(actor, new, list(invoices))
     audit.record(
         actor,
         "payment.recorded",
@@ -75,7 +81,7 @@ def record(actor: Actor, new: NewPayment, *, scope: str, key: str) -> tuple[Paym
         currency=payment.currency,
         **new.body,
     )
-    return payment, True
+    return payment
 
 
 def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
@@ -106,7 +112,8 @@ def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
     return payment
 
 
-def _check_form(new: NewPayment, key: str) -> None:
+def check_form(new: NewPayment, key: str) -> None:
+    """What can be said without the invoices. Raises PaymentRefused."""
     if not 0 < len(key) <= idempotency.LONGEST_KEY:
         raise PaymentRefused("Give the payment a key of at most 255 characters.", "key")
     if not new.allocations:

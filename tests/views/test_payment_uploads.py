@@ -73,6 +73,8 @@ def test_a_file_is_looked_at_then_recorded_at_once(app: Flask, clerk: FlaskClien
         ("INV-1,0.001,2026-11-19,,", "USD amounts have at most 2 decimals."),
         ("INV-1,100.01,2026-11-19,,", "Only 100.00 USD is still owed on it."),
         ("INV-1,1.00,11/19/2026,,", "Write the date like 2026-11-19."),
+        ("INV-1,1.00,1066-10-14,,", "This date cannot be right."),
+        (f"INV-1,1.00,2026-11-19,,{'x' * 501}", "Use at most 500 characters."),
         ("INV-1,1.00,2026-11-19,barter,", "The method must be one of card, ach"),
         ("INV-1,1.00,2026-11-19,,x,extra", "more cells than the first row names"),
     ],
@@ -134,3 +136,17 @@ def test_an_invoice_paid_meanwhile_stops_the_whole_file(app: Flask, clerk: Flask
             factories.payment((invoice, "1.00"))
     assert record(clerk, page).status_code == 422
     assert recorded(app) == 1
+
+
+def test_a_file_with_one_more_row_costs_a_few_statements_more(
+    app: Flask, clerk: FlaskClient, count_queries: Callable[..., int]
+) -> None:
+    """A full file of 1,000 rows is recorded within the time a request has."""
+
+    def recording(rows: int, day: int) -> int:
+        words = "".join(f"INV-1,1.00,2026-11-{day + n:02},,\r\n" for n in range(rows))
+        page = choose(clerk, HEADING + words).text
+        return count_queries(lambda: record(clerk, page))
+
+    one, six = recording(1, 1), recording(6, 5)
+    assert six - one <= 5 * 8
