@@ -2,7 +2,7 @@
 
 from portal.access.tenancy import tenant_scope
 from portal.queue import DELIVERIES, SYNCS, bell
-from portal.reconcile import due
+from portal.reconcile import due, idempotency
 from portal.reconcile import sweep as comparing
 from portal.sync import runs, schedule
 
@@ -24,5 +24,6 @@ def sweep() -> None:
 
 
 def upkeep() -> None:
-    """Every hour: puts back what schedules lack, and asks again for PDFs that were not to be had."""
+    """Every hour: puts back what schedules lack, asks again for PDFs that were not to be had, forgets old keys."""
     schedule.keep_up()
+    idempotency.forget_everywhere()

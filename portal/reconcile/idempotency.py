@@ -9,9 +9,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id, scoped, tenant_scope
 from portal.extensions import db, rows_written
-from portal.models import IdempotencyKey
+from portal.models import IdempotencyKey, Tenant
 
 KEPT = timedelta(days=30)
 LONGEST_KEY = 255
@@ -58,3 +58,13 @@ def forget_old() -> int:
             )
         )
     )
+
+
+def forget_everywhere() -> int:
+    """Drops the old keys of all partners, a transaction each; how many. Safe to run twice."""
+    forgotten = 0
+    for tenant_id in db.session.scalars(select(Tenant.id)).all():
+        with tenant_scope(tenant_id):
+            forgotten += forget_old()
+            db.session.commit()
+    return forgotten
