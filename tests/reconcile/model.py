@@ -362,3 +362,9 @@ def _lease_loss(state: State, index: int) -> Iterator[tuple[str, State]]:
 def _ran_out(held: int) -> int:
     before: Held = HELDS.things[held]
     return HELDS.of(replace(before, row=replace(before.row, lease_until=RAN_OUT)))
+
+
+def clear_memory() -> None:
+    """Forgets what was worked out, because the rules are about to be replaced."""
+    for remembered in (_wished, _swept, _claimed, _step, _ran_out):
+        remembered.cache_clear()
