@@ -1,5 +1,6 @@
 """The exceptions inbox: open items by cause, and what each means."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,24 +132,30 @@ def actions(item: ExceptionItem) -> list[Action]:
 
 
 def both_values(item: ExceptionItem) -> list[dict[str, Any]]:
-    """Ours beside Autotask's, one row a field."""
-    names = [*item.ours, *(name for name in item.theirs if name not in item.ours)]
+    """Fields that both sides name, ours beside Autotask's."""
     return [
-        {
-            "label": name.replace("_", " ").capitalize(),
-            "ours": _shown(item.ours.get(name)),
-            "theirs": _shown(item.theirs.get(name)),
-        }
-        for name in names
-        if name not in ("autotask_ids", "candidates")
+        {"label": in_words(name), "ours": _shown(ours), "theirs": _shown(item.theirs[name])}
+        for name, ours in item.ours.items()
+        if name in item.theirs
     ]
 
 
+def one_sided(item: ExceptionItem) -> list[tuple[str, str]]:
+    """What only one side says, with where it stands."""
+    found = []
+    for where, mine, other in (("here", item.ours, item.theirs), ("in Autotask", item.theirs, item.ours)):
+        for name, value in mine.items():
+            if name not in other and name not in ("autotask_ids", "candidates"):
+                found.append((f"{in_words(name)} {where}", _shown(value)))
+    return found
+
+
+def in_words(name: str) -> str:
+    """`invoiceTotal` and `amount_due` as "Invoice total" and "Amount due"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").capitalize()
+
+
 def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return (
-        {True: "yes", False: "no"}.get(value, str(value)[:200])
-        if isinstance(value, bool)
-        else str(value)[:200]
-    )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)[:200]

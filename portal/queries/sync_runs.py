@@ -162,12 +162,12 @@ def detail(run: SyncRun) -> Detail:
 
 
 def rows_of(run: SyncRun) -> list[Row]:
-    """Items in their order; those that the run did not look at are left out once it has ended."""
+    """Items in their order; those that the run has not looked at are left out."""
     found = []
     for item, words in ITEMS.items():
         held = run.items.get(item, {})
         numbers = {name: held.get(name, 0) for name in (*counts.NUMBERS, "removed")}
-        if run.is_incomplete or any(numbers.values()):
+        if any(numbers.values()):
             found.append(Row(item, words, numbers, held.get("skipped_because", {})))
     return found
 

@@ -8,6 +8,8 @@ from portal.autotask.filters import SyncFilters
 from portal.models import Integration, RunState, SyncRun
 from portal.sync import counts
 
+NOTHING = "nothing new"
+
 LISTS = {
     "company_types": "company type",
     "classifications": "classification",
@@ -22,7 +24,7 @@ def of_run(run: SyncRun) -> str:
     if run.state == RunState.WAITING:
         return f"Waits to go on. {run.error}" if run.error else "Waits for its turn."
     if run.state == RunState.RUNNING:
-        return f"Running: {found}."
+        return f"Running: {found}{' so far' if found == NOTHING else ''}."
     took = (run.finished_at - run.started_at) if run.finished_at and run.started_at else None
     after = f" after {formatters.duration(took)}" if took is not None else ""
     if run.state == RunState.COMPLETED:
@@ -48,7 +50,7 @@ def results(items: Mapping[str, Any]) -> str:
     failed = counts.total(whole, "failed")
     if failed:
         parts.append(f"{failed:,} need{'s' if failed == 1 else ''} you")
-    return ", ".join(parts) or "nothing new"
+    return ", ".join(parts) or NOTHING
 
 
 def of_filters(stored: Mapping[str, Any], integration: Integration | None = None) -> list[str]:
