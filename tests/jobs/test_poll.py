@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import date
 
@@ -112,3 +113,28 @@ def test_the_process_delivers_and_ends_when_told_to(both: Both, environment: dic
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_poller_hears_at_once_what_a_commit_made_due(both: Both):
+    """Real time does not wait for the next round; a rollback rings for nobody."""
+    bells, stopping = poll.Bells(both.app), threading.Event()
+    invoice = both.invoice()
+    assert bells.wait(0.01, stopping) is False
+    both.pay(invoice, on=DAY)
+    assert bells.wait(20, stopping) is True
+    assert bells.wait(0.05, stopping) is False
+    bells.close()
+
+
+def test_without_the_database_the_bell_waits_like_a_round(both: Both):
+    """The poller goes on with a round a second, and listens again when the database is back."""
+    bells, stopping = poll.Bells(both.app), threading.Event()
+    stopping.set()
+    assert bells.wait(0.01, stopping) is False
+    assert bells.connection is not None
+    bells.connection.close()
+    assert bells.wait(0.01, stopping) is False
+    assert bells.connection is None
+    assert bells.wait(0.01, stopping) is False
+    assert bells.connection is not None
+    bells.close()
