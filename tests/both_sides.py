@@ -68,6 +68,12 @@ class Both:
         assert row is not None
         return date.fromisoformat(row["paidDate"][:10]) if row["paidDate"] else None
 
+    def sandbox_item(self, invoice: Invoice) -> dict[str, Any]:
+        """The invoice as Autotask holds it."""
+        row = self.sandbox.invoice(invoice.autotask_id or 0)
+        assert row is not None
+        return row
+
     def set_paid(self, invoice: Invoice, on: date | None) -> None:
         """Autotask's people set or remove the paid date."""
         text = f"{on.isoformat()}T00:00:00" if on else None

@@ -17,12 +17,12 @@ CLEARED = "null"
 
 def load(delivery_id: int, now: datetime) -> Tries:
     """All writes of a delivery, oldest first; those too old to arrive count as closed."""
-    rows = db.session.scalars(
+    rows = db.session.info["tries"] = db.session.scalars(  # held, so that saving finds them without asking
         scoped(DeliveryAttempt)
         .where(DeliveryAttempt.delivery_id == delivery_id, DeliveryAttempt.wrote.is_not(None))
         .order_by(DeliveryAttempt.id)
         .execution_options(populate_existing=True)
-    )
+    ).all()
     return tuple(_as_try(row, now) for row in rows)
 
 
@@ -44,6 +44,7 @@ def begin(work: Work, now: datetime) -> int:
     attempt.may_land_until = now + MAY_LAND
     db.session.add(attempt)
     db.session.flush()
+    db.session.info["begun"] = attempt
     return attempt.id
 
 

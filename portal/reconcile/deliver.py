@@ -33,6 +33,7 @@ class Drain:
     until: float = field(default_factory=lambda: clock.monotonic() + LONGEST_DRAIN)
     done: int = 0
     stopped: bool = False
+    hurried: bool = False
 
     def run(self, client: Client) -> None:
         """Delivers until nothing is due, time is up, or Autotask as a whole does not answer."""
@@ -48,7 +49,8 @@ class Drain:
         if work.trouble is not None and work.trouble.kind in SHARED:
             self.stopped = True
             herd.wait_like(work.claim.delivery_id)
-        elif work.trouble is None:
+        elif work.trouble is None and not self.hurried:
+            self.hurried = True
             herd.hurry()
         if self.tell is not None:
             self.tell(work)

@@ -1,11 +1,12 @@
 """What a delivery tells a person: exceptions that open with its trouble and close when it is confirmed."""
 
 from portal import exceptions
-from portal.models import Cause, Delivery, DeliveryState, Invoice
+from portal.access.tenancy import scoped
+from portal.extensions import db
+from portal.models import Cause, Delivery, DeliveryState, ExceptionItem, ExceptionState, Invoice
 from portal.reconcile import attempts
 from portal.reconcile.steps import Work, moved
 
-OURS = (Cause.DELIVERY_REFUSED, Cause.DELIVERY_PARKED, Cause.NOT_CLEARED)
 # The ledger opens and closes what follows from both values.
 LEDGERS = ("paid_mark_changed", "unpaid_in_autotask", "voided")
 
@@ -27,9 +28,19 @@ def open_item(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
 
 def close(delivery: Delivery, invoice: Invoice) -> None:
     """Once confirmed, all of them close by themselves."""
-    if delivery.state == DeliveryState.CONFIRMED:
-        for cause in OURS:
-            exceptions.close_items(cause, "delivery", [str(invoice.id)])
+    if delivery.state != DeliveryState.CONFIRMED:
+        return
+    still_open = (
+        scoped(ExceptionItem)
+        .with_only_columns(ExceptionItem.cause)
+        .where(
+            ExceptionItem.subject_type == "delivery",
+            ExceptionItem.subject_key == str(invoice.id),
+            ExceptionItem.state == ExceptionState.OPEN,
+        )
+    )
+    for cause in db.session.scalars(still_open).all():
+        exceptions.close_items(Cause(cause), "delivery", [str(invoice.id)])
 
 
 def tell_moved(work: Work, invoice: Invoice) -> None:

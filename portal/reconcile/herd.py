@@ -8,7 +8,6 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState
-from portal.reconcile.store import clock_timestamp
 from portal.reconcile.troubles import SHARED, trouble_of
 
 OUTAGES = ("unavailable", "untrusted")
@@ -17,7 +16,7 @@ HERD = (DeliveryState.WAITING, DeliveryState.PARKED)
 
 def has_due() -> bool:
     """True when the partner in scope has a delivery that is due now."""
-    now = clock_timestamp()
+    now = func.clock_timestamp()
     due = or_(Delivery.next_try_at <= now, Delivery.lease_until < now)
     query = scoped(Delivery).where(Delivery.state != DeliveryState.CONFIRMED, due).limit(1)
     found = db.session.scalar(query.with_only_columns(Delivery.id))
@@ -41,7 +40,7 @@ def wait_like(delivery_id: int) -> None:
 
 def hurry() -> None:
     """Autotask answers again: what waited for that is due now."""
-    now = clock_timestamp()
+    now = func.clock_timestamp()
     _herd(Delivery.error_kind.in_(OUTAGES) & (Delivery.next_try_at > now), next_try_at=now)
     db.session.commit()
 

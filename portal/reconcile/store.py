@@ -36,11 +36,11 @@ class SqlStore:
 
     def claim(self, only_id: int | None = None) -> Claim | None:
         """K1: the delivery that is due longest, new ones before those that failed before; None if none is."""
-        now = clock_timestamp()
-        delivery = db.session.scalar(_due(now, only_id))
-        if delivery is None:
+        found = db.session.execute(_due(func.clock_timestamp(), only_id)).first()
+        if found is None:
             db.session.commit()
             return None
+        delivery, now = found
         token = secrets.token_hex(8)
         apply(delivery, protocol.claimed(row_of(delivery), token, now))
         claim = _claim_of(delivery, token, now)
@@ -122,7 +122,7 @@ def clock_timestamp() -> datetime:
     return db.session.execute(select(func.clock_timestamp())).scalar_one()
 
 
-def _due(now: datetime, only_id: int | None) -> Any:
+def _due(now: Any, only_id: int | None) -> Any:
     free = or_(Delivery.lease_until.is_(None), Delivery.lease_until < now)
     due = or_(Delivery.state == DeliveryState.SENDING, Delivery.next_try_at <= now)
     query = scoped(Delivery).where(Delivery.state != DeliveryState.CONFIRMED, free, due)
@@ -131,7 +131,8 @@ def _due(now: datetime, only_id: int | None) -> Any:
     # What failed by itself waits behind the others; while Autotask is away, the same one asks each time.
     tried = case(((Delivery.attempts > 0) & Delivery.error_kind.not_in(SHARED), 1), else_=0)
     return (
-        query.order_by(tried, Delivery.next_try_at, Delivery.id)
+        query.add_columns(now)
+        .order_by(tried, Delivery.next_try_at, Delivery.id)
         .limit(1)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)

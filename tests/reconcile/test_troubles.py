@@ -6,7 +6,7 @@ import pytest
 
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState
-from portal.reconcile import due, payments, protocol, retry
+from portal.reconcile import due, payments, retry
 from portal.reconcile.protocol import MAX_TRIES, Row, Trouble, failed
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
@@ -293,20 +293,30 @@ def test_a_fault_of_our_own_waits_and_never_blocks_others(both: Both, monkeypatc
     assert both.shown(second) == DAY
 
 
-def test_a_second_claimer_gets_nothing_while_the_lease_lives(both: Both):
-    """W7: 90 seconds of the database's time."""
+def test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time(both: Both):
+    """W7, planted bugs 7 and 9: longer than the calls of one delivery may take."""
+    from portal.reconcile.store import SqlStore, clock_timestamp
+
+    invoice = paid(both)
+    assert SqlStore().claim() is not None
+    assert SqlStore().claim() is None
+    left = both.delivery(invoice).lease_until - clock_timestamp()
+    assert timedelta(seconds=85) < left <= timedelta(seconds=90)
+
+
+def test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another(both: Both):
+    """K6, planted bug 8: settling counts only under one's own token; somebody looks again."""
+    from portal.reconcile import steps
     from portal.reconcile.store import SqlStore
 
-    paid(both)
-    claim = SqlStore().claim()
-    assert claim is not None
-    assert SqlStore().claim() is None
-    row = db.session.get_one(type(both.delivery(both_invoice(both))), (both.partner.id, claim.delivery_id))
-    assert row.lease_until - row.wished_at > protocol.LEASE - timedelta(seconds=5)
-
-
-def both_invoice(both: Both):  # type: ignore[no-untyped-def]
-    from portal.access.tenancy import scoped
-    from portal.models import Invoice
-
-    return db.session.scalars(scoped(Invoice)).first()
+    invoice = paid(both)
+    store = SqlStore()
+    work = steps.Work(store.claim())
+    row = both.delivery(invoice)
+    row.lease_token = "somebody else's"
+    db.session.commit()
+    read = steps.reading_of(both.sandbox_item(invoice), NOW)
+    store.settle(steps.Work(work.claim, read=read))
+    row = both.delivery(invoice)
+    assert (row.state, row.lease_token) == (DeliveryState.SENDING, "somebody else's")
+    assert (row.wish_version, row.done_version) == (2, 0)
