@@ -1,0 +1,310 @@
+"""The 24 bugs of reference B3. Each function plants one, with nothing but the patch that it is given."""
+
+import sys
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from jobs import poll
+from portal import queue
+from portal.access.tenancy import current_tenant_id
+from portal.autotask.client import Client
+from portal.autotask.errors import Rejected, Unavailable
+from portal.extensions import db
+from portal.ledger import amounts
+from portal.models import Payment
+from portal.reconcile import due, idempotency, payments, protocol, rules, steps, store, sweep, troubles
+from portal.reconcile.decide import Marks
+from portal.reconcile.protocol import Row, Trouble
+from portal.reconcile.steps import Phase, Work
+from portal.reconcile.store import SqlStore
+from portal.sync import cursors, plans
+from tests.faults import test_crash_points as crashes
+from tests.jobs import test_poll as polling
+from tests.planted import checks
+from tests.reconcile import test_conflicts as conflicts
+from tests.reconcile import test_delivering as delivering
+from tests.reconcile import test_troubles as troubled
+
+RESTATE = sys.modules["portal.ledger.restate"]
+
+
+def enqueue_before_commit(patch: pytest.MonkeyPatch) -> None:
+    real = payments.record
+
+    def record(*args: Any, **named: Any) -> Any:
+        result = real(*args, **named)
+        queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", current_tenant_id())
+        return result
+
+    patch.setattr(payments, "record", record)
+
+
+def no_poller(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(due, "tenants_to_deliver", list)
+
+
+def job_carries_the_value(patch: pytest.MonkeyPatch) -> None:
+    real, carried = SqlStore.claim, {}
+
+    def claim(self: SqlStore, only_id: int | None = None) -> Any:
+        found = real(self, only_id)
+        if found is None:
+            return None
+        first = carried.setdefault(found.delivery_id, found.wish_paid_on or date(2026, 11, 19))
+        return replace(found, wish_paid_on=first)
+
+    patch.setattr(SqlStore, "claim", claim)
+
+
+def ack_before_call(patch: pytest.MonkeyPatch) -> None:
+    real = SqlStore.begin
+
+    def begin(self: SqlStore, work: Work) -> int | None:
+        attempt = real(self, work)
+        db.session.execute(
+            text(
+                "UPDATE delivery SET state = 'confirmed', done_version = wish_version,"
+                " lease_token = NULL, lease_until = NULL, next_try_at = NULL"
+            )
+        )
+        db.session.commit()
+        return attempt
+
+    patch.setattr(SqlStore, "begin", begin)
+
+
+def no_read_back(patch: pytest.MonkeyPatch) -> None:
+    def believe(work: Work, *_: Any) -> Work:
+        assert work.read is not None
+        assert work.decision is not None
+        shown = replace(work.read, paid_on=work.decision.paid_on)
+        return replace(work, phase=Phase.SETTLE, read_back=shown, outcome="confirmed")
+
+    patch.setitem(steps.STEPS, Phase.VERIFY, believe)
+
+
+def done_is_the_newest_wish(patch: pytest.MonkeyPatch) -> None:
+    real = protocol.settled
+
+    def settled(row: Row, token: str, version: int, *rest: Any) -> Row:
+        return real(row, token, row.wish_version, *rest)
+
+    patch.setattr(protocol, "settled", settled)
+
+
+def no_lease(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(protocol, "claimed", lambda row, token, now: replace(row, lease_token=token))
+
+
+def no_token_check(patch: pytest.MonkeyPatch) -> None:
+    real = rules.settle
+
+    def settle(held: rules.Held, work: Work, now: Any) -> rules.Held:
+        return real(replace(held, row=replace(held.row, lease_token=work.claim.token)), work, now)
+
+    patch.setattr(rules, "settle", settle)
+
+
+def short_lease(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(protocol, "LEASE", timedelta(seconds=35))
+
+
+def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
+    real, cursor = store._due, SimpleNamespace(at=0)
+    claim = SqlStore.claim
+
+    def after_cursor(now: Any, only_id: int | None) -> Any:
+        return real(now, only_id).where(store.Delivery.id > cursor.at)
+
+    def claim_and_move(self: SqlStore, only_id: int | None = None) -> Any:
+        found = claim(self, only_id)
+        cursor.at = found.delivery_id if found else cursor.at
+        return found
+
+    patch.setattr(store, "_due", after_cursor)
+    patch.setattr(SqlStore, "claim", claim_and_move)
+
+
+def key_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    real = idempotency.claim
+
+    def claim(*args: Any) -> Any:
+        result = real(*args)
+        db.session.commit()
+        return result
+
+    patch.setattr(idempotency, "claim", claim)
+
+
+def key_not_scoped_to_tenant(patch: pytest.MonkeyPatch) -> None:
+    seen: dict[Any, Any] = {}
+    real = payments.record
+
+    def record(actor: Any, new: Any, *, scope: str, key: str) -> Any:
+        return seen.setdefault(key, real(actor, new, scope=scope, key=key)) if key not in seen else seen[key]
+
+    patch.setattr(payments, "record", record)
+
+
+def key_without_comparing_the_body(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        idempotency, "hashlib", SimpleNamespace(sha256=lambda _: SimpleNamespace(digest=lambda: b"same"))
+    )
+
+
+def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
+    def trouble_of(error: Any) -> Trouble:
+        if isinstance(error, Unavailable) and error.maybe_applied:
+            return Trouble("failed", "It did not work.", final=True)
+        return troubles.trouble_of(error)
+
+    patch.setattr(steps, "trouble_of", trouble_of)
+
+
+def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
+    def trouble_of(error: Any) -> Trouble:
+        if isinstance(error, Rejected):
+            return Trouble("unavailable", str(error))
+        return troubles.trouble_of(error)
+
+    patch.setattr(steps, "trouble_of", trouble_of)
+
+
+def clears_what_is_not_ours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Marks, "are_ours", lambda self, paid_on: True)
+
+
+def put_instead_of_patch(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Client, "patch", Client.put)
+
+
+def float_total(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(amounts, "rounded", lambda amount, currency: Decimal(str(round(float(amount), 2))))
+
+
+def balance_without_tax(patch: pytest.MonkeyPatch) -> None:
+    from portal import ledger
+
+    real = ledger.amount_due
+    patch.setattr(
+        ledger, "amount_due", lambda total, tax, mode, currency: real(total, Decimal(0), mode, currency)
+    )
+
+
+def deleted_payment_counts(patch: pytest.MonkeyPatch) -> None:
+    def forgetful(step: Any) -> Any:
+        return RESTATE._step(str(step).replace("AND p.deleted_at IS NULL", ""))
+
+    patch.setattr(RESTATE, "STEPS", tuple(forgetful(step) for step in RESTATE.STEPS))
+
+
+def sweep_repairs_money(patch: pytest.MonkeyPatch) -> None:
+    real = sweep._compare
+
+    def compare(readings: Any) -> int:
+        found = real(readings)
+        if any(read.paid_on is None for read in readings.values()):
+            for row in db.session.query(Payment):
+                db.session.execute(
+                    text("UPDATE payment SET deleted_at = now(), deleted_reason = 'repaired' WHERE id = :id"),
+                    {"id": row.id},
+                )
+            db.session.commit()
+        return found
+
+    patch.setattr(sweep, "_compare", compare)
+
+
+def cursor_before_rows(patch: pytest.MonkeyPatch) -> None:
+    real = cursors.of
+
+    def of(integration_id: int) -> Any:
+        cursors.move(integration_id, "invoices", store.clock_timestamp(), 1)
+        db.session.commit()
+        return real(integration_id)
+
+    patch.setattr(cursors, "of", of)
+    patch.setattr(plans.cursors, "of", of)
+
+
+def date_shifted_by_zone(patch: pytest.MonkeyPatch) -> None:
+    real = steps.reading_of
+
+    def reading_of(item: Any, started_at: Any) -> Any:
+        read = real(item, started_at)
+        return read if read.paid_on is None else replace(read, paid_on=read.paid_on - timedelta(days=1))
+
+    patch.setattr(steps, "reading_of", reading_of)
+
+
+def poller_without_its_filter(patch: pytest.MonkeyPatch) -> None:
+    from portal.access.tenancy import system_scope
+    from portal.models import Delivery
+
+    def everybody() -> list[int]:
+        with system_scope():
+            found = [row for (row,) in db.session.query(Delivery.tenant_id).distinct()]
+            db.session.rollback()
+        return found
+
+    patch.setattr(due, "tenants_to_deliver", everybody)
+    assert poll.due is due
+
+
+KILLED = crashes.test_a_worker_killed_at_any_point_is_made_good_by_the_next
+PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
+    1: (enqueue_before_commit, checks.a_bell_rings_only_for_what_is_committed, {}),
+    2: (no_poller, polling.test_one_round_delivers_what_is_due_without_redis, {}),
+    3: (job_carries_the_value, delivering.test_a_deleted_payment_clears_the_paid_date, {}),
+    4: (ack_before_call, KILLED, {"point": "W10 before it leaves", "wish": "paid"}),
+    5: (no_read_back, troubled.test_an_accepted_write_that_does_not_show_is_not_confirmed, {}),
+    6: (
+        done_is_the_newest_wish,
+        crashes.test_a_payment_deleted_while_its_write_is_on_the_way_is_cleared_in_the_next_round,
+        {},
+    ),
+    7: (no_lease, troubled.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
+    8: (no_token_check, troubled.test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another, {}),
+    9: (short_lease, troubled.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
+    10: (outbox_by_cursor, checks.a_retried_delivery_is_found_although_newer_ones_were_done, {}),
+    11: (key_outside_the_transaction, checks.a_refused_payment_leaves_its_key_free, {}),
+    12: (key_not_scoped_to_tenant, checks.a_key_means_nothing_to_another_partner, {}),
+    13: (
+        key_without_comparing_the_body,
+        crashes.test_the_same_key_with_another_body_is_refused_after_a_crash,
+        {},
+    ),
+    14: (
+        timeout_is_failure,
+        troubled.test_an_answer_that_never_came_is_unknown_and_read_before_anything_else,
+        {"applied": True},
+    ),
+    15: (
+        refusal_is_retried_for_ever,
+        troubled.test_a_refusal_with_500_and_a_text_parks_at_once_in_autotasks_words,
+        {},
+    ),
+    16: (clears_what_is_not_ours, conflicts.test_a_date_that_was_theirs_from_the_start_is_never_cleared, {}),
+    17: (put_instead_of_patch, delivering.test_only_the_paid_date_is_sent, {}),
+    18: (float_total, checks.amounts_are_exact_to_the_half_cent, {}),
+    19: (balance_without_tax, checks.the_amount_due_includes_tax, {}),
+    20: (deleted_payment_counts, delivering.test_a_deleted_payment_clears_the_paid_date, {}),
+    21: (sweep_repairs_money, checks.the_sweep_never_touches_money, {}),
+    22: (cursor_before_rows, checks.a_cursor_moves_only_after_a_completed_read, {}),
+    23: (
+        date_shifted_by_zone,
+        delivering.test_a_full_payment_is_written_and_confirmed_by_read_back_with_three_calls,
+        {},
+    ),
+    24: (
+        poller_without_its_filter,
+        polling.test_it_delivers_for_every_partner_and_never_for_a_disconnected_one,
+        {},
+    ),
+}

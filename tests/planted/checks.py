@@ -1,0 +1,113 @@
+"""Checks that the planted bugs need beside the suites' own tests: short, and true for the portal as it is."""
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from portal import ledger, queue
+from portal.extensions import db
+from portal.models import Payment
+from portal.reconcile import payments, sweep
+from portal.sync import cursors, runs, work
+from tests.both_sides import Both
+from tests.factories import ACTOR
+
+
+def a_bell_rings_only_for_what_is_committed(
+    both: Both, superuser: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hears it finds the row from another connection (1)."""
+    invoice = both.invoice()
+    seen: list[int] = []
+
+    def bell(*_: object) -> bool:
+        seen.append(superuser.execute("SELECT count(*) FROM delivery").fetchone()[0])  # type: ignore[index]
+        return True
+
+    monkeypatch.setattr(queue, "bell", bell)
+    words = ["payments", "record", both.partner.slug, "--invoice", str(invoice.autotask_id), "--key", "k"]
+    result = both.app.test_cli_runner().invoke(args=[*words, "--amount", "100.00", "--on", "2026-11-19"])
+    assert result.exit_code == 0, result.output
+    assert seen
+    assert 0 not in seen
+
+
+def a_refused_payment_leaves_its_key_free(both: Both) -> None:
+    """The key is part of the payment's transaction (11)."""
+    invoice = both.invoice()
+    with pytest.raises(payments.PaymentRefused):
+        record(invoice, "100.01")
+    db.session.rollback()
+    record(invoice, "100.00")
+    db.session.commit()
+
+
+def a_key_means_nothing_to_another_partner(both: Both) -> None:
+    """Two partners use the same key for payments of their own (12)."""
+    from tests import factories
+
+    record(both.invoice(), "100.00")
+    db.session.commit()
+    with factories.inside(factories.tenant("other")):
+        other = factories.invoice(factories.customer(factories.integration(both.app)), "70.00")
+        record(other, "70.00")
+        db.session.commit()
+        assert [one.amount for one in db.session.query(Payment)] == [70]
+
+
+def amounts_are_exact_to_the_half_cent(both: Both) -> None:
+    """Half up, on decimals (18)."""
+    assert ledger.amount_due(Decimal("1.005"), Decimal(0), "with_tax", "USD") == Decimal("1.01")
+
+
+def the_amount_due_includes_tax(both: Both) -> None:
+    """Rule 1.6 (19)."""
+    assert ledger.amount_due(Decimal(100), Decimal(19), "without_tax", "USD") == Decimal("119.00")
+
+
+def the_sweep_never_touches_money(both: Both) -> None:
+    """What differs becomes an exception or due, never another payment (21)."""
+    invoice = both.invoice()
+    both.pay(invoice)
+    both.deliver()
+    both.set_paid(invoice, None)
+    row = both.delivery(invoice)
+    row.look_at = row.wished_at
+    db.session.commit()
+    sweep.sweep()
+    assert [(one.amount, one.deleted_at) for one in db.session.query(Payment)] == [(Decimal(100), None)]
+
+
+def a_cursor_moves_only_after_a_completed_read(both: Both) -> None:
+    """Rule 3.3 (22)."""
+    both.invoice()
+    both.sandbox.faults.add("F11", "Invoices", "query", times=0)
+    run = runs.start(both.integration, "all", "command", ACTOR)
+    db.session.commit()
+    work.perform(run.id)
+    db.session.commit()
+    assert runs.get(run.id).state != "completed"
+    assert "invoices" not in cursors.of(both.integration.id)
+
+
+def a_retried_delivery_is_found_although_newer_ones_were_done(both: Both) -> None:
+    """What is due is a state, not a place in a row (10)."""
+    first, second = both.invoice(), both.invoice(number="INV-2")
+    both.pay(first)
+    both.sandbox.faults.add("F11", "Invoices", "get", times=0)
+    both.deliver()
+    both.sandbox.faults.clear()
+    both.pay(second)
+    both.make_due()
+    both.deliver()
+    assert None not in (both.shown(first), both.shown(second))
+
+
+def record(invoice: Any, amount: str) -> Payment:
+    from tests.factories import refreshed
+
+    new = payments.NewPayment([(refreshed(invoice).id, Decimal(amount))], "check", invoice.issued_on)
+    payment, _ = payments.record(ACTOR, new, scope="payment", key="one key")
+    return payment
