@@ -14,13 +14,14 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Both people of an action. Without users it is the system or an operator, told by `source`."""
+    """Both people of an action. Without users it is an API key, the system or an operator, told by `source`."""
 
     source: Source
     user_id: int | None = None
     true_user_id: int | None = None
     visit_id: int | None = None
     request_id: str = ""
+    api_key: str = ""
 
     @classmethod
     def system(cls, source: Source = Source.WORKER) -> "Actor":

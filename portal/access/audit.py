@@ -35,8 +35,13 @@ CHAINED = (
 def record(
     actor: Actor, event: str, subject_type: str, subject_id: int | None = None, **details: Any
 ) -> AuditEvent:
-    """Appends one event (past participle, such as `payment.recorded`) with JSON-able details."""
+    """Appends one event (past participle, such as `payment.recorded`) with JSON-able details.
+
+    An API key has no user: its name and the start of its secret stand in the details as `api_key`.
+    """
     tenant_id = current_tenant_id()
+    if actor.api_key:
+        details["api_key"] = actor.api_key
     db.session.execute(CHAIN_LOCK, {"tenant": str(tenant_id)})
     last = db.session.execute(
         select(AuditEvent.position, AuditEvent.hash)

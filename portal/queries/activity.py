@@ -109,10 +109,10 @@ def entry(row: AuditEvent) -> Entry:
 
 
 def words_of(details: Mapping[str, Any]) -> list[str]:
-    """Details as short `name: value` lines; nested ones are left to the file."""
+    """Details as short `name: value` lines; nested ones are left to the file, the key stands as who."""
     lines = []
     for name, value in details.items():
-        if isinstance(value, (str, int, float)) and value not in ("", False):
+        if name != "api_key" and isinstance(value, (str, int, float)) and value not in ("", False):
             text = str(value)
             short = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
             lines.append(f"{name.replace('_', ' ')}: {short}")

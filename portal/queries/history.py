@@ -54,15 +54,17 @@ def event_words(event: str) -> str:
 def who(event: AuditEvent) -> tuple[str, str]:
     """The person at the keyboard, and the one on whose behalf (empty when the same)."""
     person = event.true_user or event.user
-    name = (
-        person.label
-        if person
-        else {"api": "The API", "command": "An operator"}.get(event.source, "The portal")
-    )
+    name = person.label if person else _without_person(event)
     behalf = (
         event.user.label if event.user and event.true_user and event.user.id != event.true_user.id else ""
     )
     return name, behalf
+
+
+def _without_person(event: AuditEvent) -> str:
+    if event.source == "api":
+        return f"API key {event.details['api_key']}" if "api_key" in event.details else "The API"
+    return "An operator" if event.source == "command" else "The portal"
 
 
 def _events(subjects: Sequence[tuple[str, Sequence[int]]]) -> list[Entry]:

@@ -247,6 +247,16 @@ def test_the_secret_is_kept_as_a_hash_only(books: Books, superuser: Any) -> None
     assert books.secret[20:] not in dump + log
 
 
+def test_the_log_names_the_key_that_paid(books: Books, log_in: Callable[..., FlaskClient]) -> None:
+    """Rule 7.4: who did it is never just "the API"."""
+    books.pay()
+    with books.app.app_context():
+        tenant = db.session.get_one(Tenant, books.tenant_id)
+        shown = log_in(tenant).get(f"/p/{tenant.slug}/activity").text
+    assert f"API key Checkout ({books.secret[:14]}…)" in shown
+    assert books.secret[:16] not in shown
+
+
 def test_more_than_the_rate_is_told_to_wait(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.views.api.RATE", "2 per minute")
     answers = [books.call("GET", "/api/v1/customers") for _ in range(3)]
