@@ -27,6 +27,7 @@ from portal.models.invoice import (
     StoredFile,
 )
 from portal.models.membership import Membership, Role
+from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
     Allocation,
     CreditApplication,
@@ -62,6 +63,7 @@ __all__ = [
     "Contact",
     "CreditApplication",
     "Customer",
+    "CustomerPast",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryState",
@@ -74,6 +76,7 @@ __all__ = [
     "IntegrationState",
     "Invoice",
     "InvoiceLine",
+    "InvoicePast",
     "InvoicePdf",
     "InvoiceStatus",
     "LoginSession",

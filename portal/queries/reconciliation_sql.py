@@ -2,7 +2,8 @@
 
 Covered means that payments and credits standing at :until reach the amount due. A covered invoice's part is
 posted once Autotask was told, and confirmed it, after the part was recorded; until then it waits. A part of an
-invoice that is not covered has nothing to send (rule 5.5), and is posted as soon as it is recorded.
+invoice that is not covered has nothing to send (rule 5.5), and is posted as soon as it is recorded. Amounts due,
+numbers and names are those of :until as well.
 """
 
 ENTRIES = """
@@ -42,6 +43,21 @@ standing AS (
             AND d.outcome IN ('confirmed', 'nothing_to_do') AND d.finished_at < at.until
         ORDER BY d.finished_at DESC, d.id DESC LIMIT 1
     ) told ON true
+),
+bill AS NOT MATERIALIZED (
+    SELECT i.tenant_id, i.id, i.autotask_id, i.currency, i.customer_id,
+        coalesce(was.number, i.number) AS number, coalesce(was.amount_due, i.amount_due) AS amount_due
+    FROM invoice i CROSS JOIN at
+    LEFT JOIN LATERAL (SELECT number, amount_due FROM invoice_past p
+        WHERE p.tenant_id = i.tenant_id AND p.invoice_id = i.id AND p.until >= at.until
+        ORDER BY p.until, p.id LIMIT 1) was ON true
+),
+client AS NOT MATERIALIZED (
+    SELECT c.tenant_id, c.id, c.autotask_id, coalesce(was.name, c.name) AS name
+    FROM customer c CROSS JOIN at
+    LEFT JOIN LATERAL (SELECT name FROM customer_past p
+        WHERE p.tenant_id = c.tenant_id AND p.customer_id = c.id AND p.until >= at.until
+        ORDER BY p.until, p.id LIMIT 1) was ON true
 )
 SELECT 'payment' AS kind, p.allocation_id AS entry_id,
     CASE WHEN p.deleted_at < at.until THEN 'reversed'
@@ -56,23 +72,23 @@ SELECT 'payment' AS kind, p.allocation_id AS entry_id,
         AND (p.deleted_at IS NULL OR p.deleted_at >= at.until) THEN s.told_at END AS confirmed_at,
     CASE WHEN p.deleted_at < at.until THEN p.deleted_at END AS reversed_at
 FROM paying p CROSS JOIN at
-JOIN invoice i ON i.tenant_id = p.tenant_id AND i.id = p.invoice_id
-JOIN customer c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN bill i ON i.tenant_id = p.tenant_id AND i.id = p.invoice_id
+JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
 JOIN standing s ON s.invoice_id = i.id
 UNION ALL
 SELECT 'credit', a.id, 'credited', a.applied_on, i.currency, a.amount, i.customer_id, c.name, c.autotask_id,
     i.id, i.number, i.autotask_id, NULL, 'credit', o.number, a.recorded_at, NULL, NULL
 FROM credit_application a CROSS JOIN at
-JOIN invoice i ON i.tenant_id = a.tenant_id AND i.id = a.invoice_id
-JOIN invoice o ON o.tenant_id = a.tenant_id AND o.id = a.credit_invoice_id
-JOIN customer c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN bill i ON i.tenant_id = a.tenant_id AND i.id = a.invoice_id
+JOIN bill o ON o.tenant_id = a.tenant_id AND o.id = a.credit_invoice_id
+JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
 WHERE a.tenant_id = :tenant_id AND a.applied_on BETWEEN :first AND :last AND a.recorded_at < at.until
     AND (a.removed_at IS NULL OR a.removed_at >= at.until)
 UNION ALL
 SELECT 'settlement', t.id, 'settled', t.settled_on, i.currency, t.amount, i.customer_id, c.name, c.autotask_id,
     i.id, i.number, i.autotask_id, NULL, 'settled', '', t.seen_at, NULL, NULL
 FROM settlement t CROSS JOIN at
-JOIN invoice i ON i.tenant_id = t.tenant_id AND i.id = t.invoice_id
-JOIN customer c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN bill i ON i.tenant_id = t.tenant_id AND i.id = t.invoice_id
+JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
 WHERE t.tenant_id = :tenant_id AND t.settled_on BETWEEN :first AND :last AND t.seen_at < at.until
     AND (t.removed_at IS NULL OR t.removed_at >= at.until)"""

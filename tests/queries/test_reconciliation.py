@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from portal import clock, exceptions
+from portal import clock, exceptions, ledger
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Cause, Customer, Delivery, DeliveryAttempt, Invoice, Payment
@@ -147,6 +147,33 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
 
     assert [tuple(row) for row in reconciliation.every(past)] == before
     assert states() == {"posted": 125, "differs": 100, "reversed": 10, "credited": 50, "settled": 70}
+
+
+def test_a_past_date_tells_the_amounts_numbers_and_names_of_then(books: Callable[..., int]) -> None:
+    """Raised, lowered, renumbered and renamed later: what was paid in full then is not part-paid in hindsight."""
+    raised, settled = books(number="OLD-1"), books("70.00", autotask_paid_on=DAY)
+    pay(raised, "100.00")
+    _five_days_pass()
+    past = Period(date(2026, 11, 1), clock.now().date() - timedelta(days=3), "UTC")
+    before = [tuple(row) for row in reconciliation.every(past)]
+    assert states(past) == {"waiting": 100, "settled": 70}
+
+    for amount, number in (("150.00", "NEW-1"), ("180.00", "NEW-2")):
+        change = {"amount": amount, "number": number, "ids": [raised, settled]}
+        db.session.execute(
+            text(
+                "UPDATE invoice SET total_raw = :amount, amount_due = :amount, number = :number"
+                " WHERE id = ANY(:ids)"
+            ),
+            change,
+        )
+    ledger.restate([raised, settled])
+    db.session.execute(text("UPDATE customer SET name = 'Renamed'"))
+    db.session.commit()
+
+    assert [tuple(row) for row in reconciliation.every(past)] == before
+    assert states() == {"posted": 100, "settled": 180}
+    assert {row.customer for row in reconciliation.every(NOVEMBER)} == {"Renamed"}
 
 
 @pytest.mark.parametrize(
