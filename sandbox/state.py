@@ -50,8 +50,9 @@ def _plain(row: Row | None) -> dict[str, Any] | None:
 
 
 def restore(world: World, state: dict[str, Any]) -> None:
-    """Puts the differences onto freshly seeded data."""
-    world.switches.update(state["switches"])
+    """Puts the differences onto freshly seeded data. Switches that another version had are left out."""
+    known = world.switches.as_dict()
+    world.switches.update({name: value for name, value in state["switches"].items() if name in known})
     with world.db.lock:
         for name, rows in state["rows"].items():
             for key, values in rows.items():

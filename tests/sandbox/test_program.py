@@ -14,7 +14,7 @@ import pytest
 import requests
 
 import sandbox
-from sandbox import Sandbox
+from sandbox import Sandbox, state
 from sandbox.cli import main
 from tests.sandbox.conftest import EVERYTHING
 
@@ -98,10 +98,10 @@ def test_its_credentials_and_switches_come_from_the_command_line(run: Run) -> No
 
 
 def test_it_remembers_what_was_changed(run: Run, tmp_path: Path) -> None:
-    state = tmp_path / "deep" / "state.json"
+    path = tmp_path / "deep" / "state.json"
     headers = {"ApiIntegrationCode": "x", "UserName": "api@demo-msp.example", "Secret": "demo-secret-1234"}
 
-    process = run("--state", str(state))
+    process = run("--state", str(path))
     url = address(process)
     api = f"{url}/ATServicesRest/V1.0"
     first, second, *_ = requests.post(
@@ -125,22 +125,30 @@ def test_it_remembers_what_was_changed(run: Run, tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
 
-    url = address(run("--state", str(state)))
+    url = address(run("--state", str(path)))
     assert requests.get(f"{url}/_sandbox/rows?entity=Invoices", timeout=5).json() == everything
     found = requests.get(f"{url}/_sandbox/company?id={company}", timeout=5).json()["item"]
     assert (found["companyName"], found["userDefinedFields"]) == ("Later", [{"name": "SLA", "value": "Gold"}])
     assert requests.get(f"{url}/_sandbox/user", timeout=5).json()["locked"] is True
     assert requests.get(f"{url}/_sandbox", timeout=5).json()["api_url"] == f"{url}/zone6/ATServicesRest/"
     assert requests.post(f"{url}/_sandbox/add_company", json={}, timeout=5).json()["id"] == gone + 1
-    assert "demo-secret" not in state.read_text()
+    assert "demo-secret" not in path.read_text()
+
+
+def test_a_state_with_a_switch_of_another_version_still_starts() -> None:
+    world = Sandbox(7, 1, 1).world
+    held = state.snapshot(world, {})
+    held["switches"] |= {"gone_since": "x", "totals": "with_tax"}
+    state.restore(world, held)
+    assert world.switches.totals == "with_tax"
 
 
 def test_the_state_of_other_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    state = tmp_path / "state.json"
+    path = tmp_path / "state.json"
     made = {"seed": 7, "customers": 3, "invoices": 8, "today": "2026-11-20"}
-    state.write_text(json.dumps({"made": made}))
+    path.write_text(json.dumps({"made": made}))
 
-    assert main(["--state", str(state), "--seed", "99", "--customers", "3", "--invoices", "8"]) == 2
+    assert main(["--state", str(path), "--seed", "99", "--customers", "3", "--invoices", "8"]) == 2
     assert "belongs to other data" in capsys.readouterr().err
 
 
