@@ -23,13 +23,21 @@ PYTHON = VENV / "bin" / "python"
 INSTALLED = VENV / "installed-locks.json"
 # A larger list contains the smaller ones.
 LOCKS = ["requirements.txt", "requirements-embedded.txt", "requirements-dev.txt"]
-NEEDS = {"demo": LOCKS[1], "portal": LOCKS[1], "test": LOCKS[2], "check": LOCKS[2], "lock": LOCKS[0]}
+NEEDS = {
+    "demo": LOCKS[1],
+    "portal": LOCKS[1],
+    "test": LOCKS[2],
+    "check": LOCKS[2],
+    "lock": LOCKS[0],
+    "storm": LOCKS[1],
+}
 PROGRAMS = {
     "demo": "local.demo",
     "portal": "local.portal_command",
     "test": "local.test_command",
     "check": "local.check_command",
     "lock": "local.lock_command",
+    "storm": "storm",
 }
 
 

@@ -1,0 +1,1 @@
+"""Payments while everything is killed at random; afterwards a judgement. `bin/storm`."""

@@ -1,0 +1,97 @@
+"""Who is killed: each kind finds its victims among the processes that the storm started."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storm import processes
+from storm.processes import Process
+from storm.site import Site
+
+LONGEST_DOWN = 1.0
+WAIT_FOR_A_JOB = 0.5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`often`: its share of the kills. `part` is down for a moment when its first process is the victim."""
+
+    name: str
+    often: int
+    part: str
+    victims: Callable[[list[Process]], list[Process]]
+
+
+def top(found: list[Process]) -> list[Process]:
+    """The process that the part's guard started."""
+    return found[:1]
+
+
+def children(found: list[Process]) -> list[Process]:
+    return [one for one in found if one.parent == found[0].pid] if found else []
+
+
+def named(words: str) -> Callable[[list[Process]], list[Process]]:
+    """The oldest process with these words in its command: not its forks."""
+
+    def choose(found: list[Process]) -> list[Process]:
+        same = [one for one in found if words in one.command]
+        pids = {one.pid for one in same}
+        return [one for one in same if one.parent not in pids]
+
+    return choose
+
+
+def jobs(found: list[Process]) -> list[Process]:
+    """RQ's child, while it does a job."""
+    workers = {one.pid for one in named("jobs.queue_worker")(found)}
+    return [one for one in found if one.parent in workers]
+
+
+KINDS = (
+    Kind("web worker", 50, "web", children),
+    Kind("Redis", 17, "redis", top),
+    Kind("job under way", 9, "worker", jobs),
+    Kind("database backend", 8, "postgres", children),
+    Kind("whole database", 4, "postgres", top),
+    Kind("queue worker", 4, "worker", named("jobs.queue_worker deliveries")),
+    Kind("poller", 3, "worker", named("jobs.poll")),
+    Kind("whole web server", 3, "web", top),
+    Kind("whole worker", 1, "worker", top),
+    Kind("scheduler", 1, "scheduler", top),
+)
+
+
+class Killer:
+    """Kills by chance, the same for the same seed as far as the victims are there."""
+
+    def __init__(self, site: Site, chance: random.Random) -> None:
+        self.site, self.random = site, chance
+        self.counts: Counter[str] = Counter()
+
+    def strike(self, kind: Kind | None = None) -> bool:
+        """One kill. False when no process of the kind is there just now."""
+        chosen = kind or self.random.choices(KINDS, [one.often for one in KINDS])[0]
+        part = self.site.parts[chosen.part]
+        victims = self._victims(chosen)
+        if not victims or not processes.kill(self.random.choice(victims)):
+            return False
+        part.due = time.monotonic() + self.random.uniform(0, LONGEST_DOWN)
+        self.counts[chosen.name] += 1
+        return True
+
+    def _victims(self, kind: Kind) -> list[Process]:
+        part, deadline = self.site.parts[kind.part], time.monotonic() + WAIT_FOR_A_JOB
+        while True:
+            victims = kind.victims(part.processes()) if part.alive() else []
+            if victims or kind.victims is not jobs or time.monotonic() > deadline:
+                return victims
+            time.sleep(0.005)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
