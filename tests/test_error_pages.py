@@ -11,8 +11,8 @@ STATUSES = (400, 403, 404, 405, 413, 422, 429, 500, 503)
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture
-def visitor() -> FlaskClient:
+@pytest.fixture(scope="module")
+def small_app() -> Flask:
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     app.config["SECRET_KEY"] = "only for tests"
     CSRFProtect(app)
@@ -23,7 +23,12 @@ def visitor() -> FlaskClient:
     app.add_url_rule("/api/<int:status>", "api", lambda status: abort(status))
     app.add_url_rule("/fault", "fault", lambda: {}["secret detail"])
     app.add_url_rule("/own", "own", lambda: abort(422, "The invoice was voided."))
-    return app.test_client()
+    return app
+
+
+@pytest.fixture
+def visitor(small_app: Flask) -> FlaskClient:
+    return small_app.test_client()
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -1,24 +1,28 @@
-"""Every page of a partner in a real browser: axe finds nothing, nothing sticks out.
+"""Every page of a partner in a real browser: axe finds nothing, nothing sticks out, one heading of the first order.
 
-With SCREENSHOTS=<folder> each look is kept as a picture.
+With SCREENSHOTS=<folder> each look is kept as a picture; PAGES=<name>,<name> looks at a few only.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
 from portal.extensions import db
-from portal.models import User
+from portal.models import Tenant, User
 from tests.browser import books
 from tests.browser.serving import serve
 from tests.fixtures.people import cookie_of
 
 pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Page]
+Faults = Callable[[Page], list[str]]
 PAGES = {
     "home": "",
     "invoices": "invoices",
@@ -50,6 +54,9 @@ PAGES = {
 }
 LOOKS = [(1280, "light"), (390, "dark")]
 EVERY_LOOK = [*LOOKS, (1280, "dark"), (390, "light")]
+MOST_PAGES = 60
+NUMBER, ID = re.compile(r"\d+"), re.compile(r"{\w+}")
+DOWNLOAD = re.compile(r"\.csv$|\.json$|/pdf$")
 
 
 @pytest.fixture
@@ -59,6 +66,87 @@ def served(app: Flask) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.parametrize(("width", "scheme"), EVERY_LOOK if os.environ.get("SCREENSHOTS") else LOOKS)
+def test_every_page_is_sound(
+    app: Flask, served: str, open_page: OpenPage, accessibility_faults: Faults, width: int, scheme: str
+) -> None:
+    ids = books.open_books(app)
+    page = open_page(width, scheme)
+    signed_in(app, page, served, "dana@harbour.example")
+    found: dict[str, list[str]] = {}
+    links: set[str] = set()
+    for name, path in wanted().items():
+        found[name] = look(page, f"{served}/p/{books.SLUG}/{path.format(**ids)}", accessibility_faults)
+        keep(page, f"{name}-{width}-{scheme}")
+        links |= set(links_of(page))
+    assert {name: faults for name, faults in found.items() if faults} == {}
+    if (width, scheme) == LOOKS[1] or os.environ.get("SCREENSHOTS"):
+        walk(page, served, links, accessibility_faults, f"{width}-{scheme}")
+
+
+def test_the_pages_of_support_are_sound(
+    app: Flask,
+    served: str,
+    visit: Callable[[Tenant], FlaskClient],
+    open_page: OpenPage,
+    accessibility_faults: Faults,
+) -> None:
+    ids = books.open_books(app)
+    page = open_page(1280, "dark")
+    with app.app_context():
+        cookie = visit(db.session.get_one(Tenant, ids["partner"])).get_cookie(
+            app.config["SESSION_COOKIE_NAME"]
+        )
+    assert cookie is not None
+    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": served}])
+    for path in ("/staff/partners", f"/p/{books.SLUG}/"):
+        assert look(page, served + path, accessibility_faults) == []
+
+
+def walk(page: Page, served: str, links: set[str], faults: Faults, name: str) -> None:
+    """Follows every link that leads to a kind of page not listed above, and theirs."""
+    seen = {kind(f"/p/{books.SLUG}/{ID.sub('1', path)}".split("?")[0]) for path in PAGES.values()}
+    waiting, found = sorted(links), {}
+    walked = 0
+    while waiting and walked < MOST_PAGES:
+        path = waiting.pop(0)
+        if kind(path) in seen:
+            continue
+        seen.add(kind(path))
+        walked += 1
+        if faults_there := look(page, served + path, faults):
+            found[path] = faults_there
+        keep(page, f"{kind(path).strip('/').replace('/', '-')}-{name}")
+        waiting += links_of(page)
+    assert found == {}
+    assert walked >= 8
+
+
+def look(page: Page, url: str, faults: Faults) -> list[str]:
+    answer = page.goto(url)
+    assert answer is not None
+    if answer.status != 200:
+        return [f"status {answer.status}"]
+    found = faults(page)
+    if page.locator("h1").count() != 1:
+        found.append(f"{page.locator('h1').count()} headings of the first order")
+    if (wide := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
+        found.append(f"sticks out by {wide}")
+    return found
+
+
+def links_of(page: Page) -> list[str]:
+    """Addresses of this site that show a page: no downloads."""
+    parts = [urlsplit(link) for link in page.evaluate("[...document.links].map(link => link.href)")]
+    here = urlsplit(page.url).netloc
+    return [part.path for part in parts if part.netloc == here and not DOWNLOAD.search(part.path)]
+
+
+def kind(path: str) -> str:
+    """Pages that differ only in a number look alike."""
+    return NUMBER.sub("#", path)
+
+
 def signed_in(app: Flask, page: Page, served: str, email: str) -> None:
     with app.app_context():
         person = db.session.query(User).filter_by(email=email).one()
@@ -66,33 +154,8 @@ def signed_in(app: Flask, page: Page, served: str, email: str) -> None:
     page.context.add_cookies([{"name": app.config["SESSION_COOKIE_NAME"], "value": cookie, "url": served}])
 
 
-@pytest.mark.parametrize(("width", "scheme"), EVERY_LOOK if os.environ.get("SCREENSHOTS") else LOOKS)
-def test_axe_finds_nothing_on_any_page_and_nothing_sticks_out(
-    app: Flask,
-    served: str,
-    open_page: OpenPage,
-    accessibility_faults: Callable[[Page], list[str]],
-    width: int,
-    scheme: str,
-) -> None:
-    ids = books.open_books(app)
-    page = open_page(width, scheme)
-    signed_in(app, page, served, "dana@harbour.example")
-    found: dict[str, list[str]] = {}
-    for name, path in wanted().items():
-        answer = page.goto(f"{served}/p/{books.SLUG}/{path.format(**ids)}")
-        assert answer is not None
-        faults = accessibility_faults(page) if answer.status == 200 else [f"status {answer.status}"]
-        if (sticking := page.evaluate("document.documentElement.scrollWidth")) > width:
-            faults.append(f"sticks out to {sticking}")
-        if faults:
-            found[name] = faults
-        keep(page, f"{name}-{width}-{scheme}")
-    assert found == {}
-
-
 def wanted() -> dict[str, str]:
-    """All pages, or those that PAGES names (comma separated): for looking at a few."""
+    """All pages, or those that PAGES names."""
     names = os.environ.get("PAGES")
     return {name: PAGES[name] for name in names.split(",")} if names else PAGES
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ def files(folder: str) -> Iterator[Path]:
             yield path
 
 
+@cache
+def imports_of(path: Path) -> set[str]:
+    return imports(path.read_text(), module_of(path))
+
+
 def imports(source: str, module: str) -> set[str]:
     """Every module a file imports, wherever in the file, by its full name."""
     found: set[str] = set()
@@ -74,7 +80,7 @@ def test_a_package_imports_only_what_the_design_allows(package):
     found = {
         f"{path.relative_to(ROOT)} imports {name}"
         for path in files(package.replace(".", "/"))
-        for name in forbidden(package, imports(path.read_text(), module_of(path)))
+        for name in forbidden(package, imports_of(path))
     }
     assert found == set()
 
@@ -84,18 +90,14 @@ def test_nobody_but_the_app_imports_the_pages():
         str(path.relative_to(ROOT))
         for folder in ("portal", "jobs")
         for path in files(folder)
-        if any(within(name, "portal.views") for name in imports(path.read_text(), module_of(path)))
+        if any(within(name, "portal.views") for name in imports_of(path))
     }
     inside = {name for name in found if name.startswith("portal/views/")}
     assert found - inside <= {"portal/__init__.py"}
 
 
 def test_the_app_names_jobs_by_string_only():
-    assert not [
-        path
-        for path in files("portal")
-        if any(within(n, "jobs") for n in imports(path.read_text(), module_of(path)))
-    ]
+    assert not [path for path in files("portal") if any(within(n, "jobs") for n in imports_of(path))]
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
@@ -104,7 +106,7 @@ def test_an_http_client_appears_in_the_autotask_package_only(library):
         str(path.relative_to(ROOT))
         for folder in ("portal", "jobs")
         for path in files(folder)
-        if any(within(name, library) for name in imports(path.read_text(), module_of(path)))
+        if any(within(name, library) for name in imports_of(path))
     }
     assert {path for path in found if not path.startswith(ONLY_IN[library])} == set()
 
