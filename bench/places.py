@@ -19,11 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Places:
-    """Addresses; `environment` is what a portal process needs, `limit_url` an empty database beside it."""
+    """Addresses. `environment` is what a portal process needs; the raw limit has a portal's database of its own."""
 
     sandbox_url: str
     limit_url: str
     environment: dict[str, str]
+
+    @property
+    def limit_environment(self) -> dict[str, str]:
+        return self.environment | {"DATABASE_URL": self.limit_url}
 
 
 @contextmanager

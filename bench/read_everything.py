@@ -1,7 +1,8 @@
 """Reads everything from a sandbox through the portal's own job, beside the raw limit of the same run.
 
-`python -m bench.read_everything [--customers 2000] [--invoices 50000] [--pace 0]`: seconds, rows per second,
-requests and peak memory, reading into empty tables and reading again with nothing changed.
+`python -m bench.read_everything [--customers 2000] [--sizes 50000] [--pace 0]`: seconds, rows per second,
+requests and peak memory, reading into empty tables and reading again with nothing changed. Several sizes, as in
+`--sizes 12500 25000 50000`, show whether memory stays flat in the number of invoices.
 """
 
 import argparse
@@ -9,13 +10,16 @@ import json
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from bench.places import ROOT, Places, places
 from sandbox.embed import SECRET, USERNAME
 
 SLUG = "bench"
+HEADER = f"{'':<44}{'seconds':>9}{'rows/s':>11}{'requests':>10}{'peak MB':>9}{'× limit':>9}"
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Figure:
     def line(self, limit: float) -> str:
         rate = self.rows / self.seconds
         return (
-            f"{self.what:<46}{self.seconds:>9.1f}{rate:>11,.0f}{self.requests:>10,}{self.peak_mb:>9.0f}"
+            f"{self.what:<44}{self.seconds:>9.1f}{rate:>11,.0f}{self.requests:>10,}{self.peak_mb:>9.0f}"
             f"{self.seconds / limit:>9.2f}"
         )
 
@@ -37,68 +41,71 @@ class Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=2000)
-    parser.add_argument("--invoices", type=int, default=50_000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50_000], help="numbers of invoices")
     parser.add_argument("--pace", type=float, default=0.0, help="seconds that every request takes at least")
     options = parser.parse_args()
-    with places(options.customers, options.invoices, options.pace) as at:
-        _portal(at, "db", "upgrade")
-        _portal(at, "partners", "create", "Bench", "--slug", SLUG)
-        connecting = ("--email", "b@example.com", "--username", USERNAME, "--identifier", "number")
-        _portal(at, "integrations", "connect", SLUG, *connecting, "--role", "primary", stdin=SECRET + "\n")
-        limits = [_limit(at), _limit(at)]
-        figures = [_read(at, "portal, into empty tables"), _read(at, "portal, again, nothing changed")]
-    print(f"{'':<46}{'seconds':>9}{'rows/s':>11}{'requests':>10}{'peak MB':>9}{'× limit':>9}")
-    for limit, figure in zip(limits, figures, strict=True):
-        print(limit.line(limit.seconds))
-        print(figure.line(limit.seconds))
+    for invoices in options.sizes:
+        print(f"{options.customers:,} customers, {invoices:,} invoices\n{HEADER}")
+        with places(options.customers, invoices, options.pace) as at:
+            for environment in (at.environment, at.limit_environment):
+                _prepare(environment)
+            for line in _lines(at):
+                print(line, flush=True)
 
 
-def _portal(at: Places, *words: str, stdin: str = "") -> tuple[dict[str, object], float]:
-    """Runs `flask …`; its last line as JSON and its peak memory in MB."""
-    command = [sys.executable, "-m", "flask", *words]
+def _prepare(environment: Mapping[str, str]) -> None:
+    """An empty portal with one partner, connected to the sandbox."""
+    _portal(environment, "db", "upgrade")
+    _portal(environment, "partners", "create", "Bench", "--slug", SLUG)
+    who = ("--email", "b@example.com", "--username", USERNAME, "--identifier", "number", "--role", "primary")
+    _portal(environment, "integrations", "connect", SLUG, *who, typed=SECRET + "\n")
+
+
+def _lines(at: Places) -> Iterator[str]:
+    for state in ("into empty tables", "again, nothing changed"):
+        limit = _limit(at, f"limit, {state}")
+        yield limit.line(limit.seconds)
+        yield _read(at, f"portal, {state}").line(limit.seconds)
+
+
+def _read(at: Places, what: str) -> Figure:
+    run, peak = _portal(at.environment, "sync", "run", SLUG, "--kind", "all", "--wait")
+    took = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])
+    rows = sum(counts["found"] for counts in run["items"].values())
+    return Figure(what, took.total_seconds(), rows, run["api_calls"], peak)
+
+
+def _limit(at: Places, what: str) -> Figure:
+    found, peak = _run(["bench.limit", at.sandbox_url, at.limit_url], os.environ)
+    return Figure(what, found["seconds"], found["rows"], found["requests"], peak)
+
+
+def _portal(environment: Mapping[str, str], *words: str, typed: str = "") -> tuple[dict[str, Any], float]:
+    return _run(["flask", *words], environment, typed)
+
+
+def _run(
+    words: Sequence[str], environment: Mapping[str, str], typed: str = ""
+) -> tuple[dict[str, Any], float]:
+    """Runs `python -m …`; its last line of JSON ({} for none) and its peak memory in MB."""
     process = subprocess.Popen(
-        command, cwd=ROOT, env=at.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(stdin)
+    process.stdin.write(typed)
     process.stdin.close()
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"flask {' '.join(words)} failed:\n{said}")
+        raise SystemExit(f"{' '.join(words)} failed:\n{said}")
     lines = [line for line in said.splitlines() if line.startswith("{")]
     return (json.loads(lines[-1]) if lines else {}), usage.ru_maxrss / 1024
-
-
-def _read(at: Places, what: str) -> Figure:
-    run, peak = _portal(at, "sync", "run", SLUG, "--kind", "all", "--wait")
-    from datetime import datetime
-
-    took = datetime.fromisoformat(str(run["finished_at"])) - datetime.fromisoformat(str(run["started_at"]))
-    items = run["items"]
-    assert isinstance(items, dict)
-    rows = sum(counts["found"] for counts in items.values())
-    return Figure(what, took.total_seconds(), rows, int(str(run["api_calls"])), peak)
-
-
-def _limit(at: Places) -> Figure:
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "bench.limit", at.sandbox_url, at.limit_url]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"the limit failed after {time.perf_counter() - started:.0f} s")
-    found = json.loads(said)
-    return Figure(
-        "limit: fetch, parse, COPY, upsert",
-        found["seconds"],
-        found["rows"],
-        found["requests"],
-        usage.ru_maxrss / 1024,
-    )
 
 
 if __name__ == "__main__":
