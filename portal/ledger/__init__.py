@@ -4,6 +4,6 @@ Sync and payments both end here: they change rows, and `restate` derives the res
 """
 
 from portal.ledger.amounts import amount_due, recompute_amounts
-from portal.ledger.restate import lock_invoices, restate
+from portal.ledger.restate import AT_FIRST, begin, lock_invoices, restate
 
-__all__ = ["amount_due", "lock_invoices", "recompute_amounts", "restate"]
+__all__ = ["AT_FIRST", "amount_due", "begin", "lock_invoices", "recompute_amounts", "restate"]

@@ -109,6 +109,14 @@ AGREEMENTS = _step("""
     UPDATE invoice i SET agreement = judged.agreement FROM judged
     WHERE i.tenant_id = :tenant_id AND i.id = judged.id AND i.agreement <> judged.agreement""")
 
+# Columns of an invoice that is made, as SQL over its values `s`. Nothing is recorded against it or sent yet, so
+# they are what AMOUNTS and AGREEMENTS would find; begin() adds what does not stand in its row.
+AT_FIRST = {
+    "settled_amount": "CASE WHEN s.autotask_paid_on IS NOT NULL AND NOT s.is_voided "
+    "THEN greatest(s.amount_due, 0) ELSE 0 END",
+    "agreement": "CASE WHEN s.is_voided THEN 'voided' ELSE 'agrees' END",
+}
+
 STEPS = (LOCK, AMOUNTS, END_SETTLEMENTS, BEGIN_SETTLEMENTS, WISHES, AGREEMENTS)
 
 
@@ -128,6 +136,12 @@ def restate(invoice_ids: Sequence[int]) -> None:
     for step in STEPS:
         _run(step, invoice_ids)
     conflicts.judge(invoice_ids)
+
+
+def begin(invoice_ids: Sequence[int]) -> None:
+    """Does for invoices made just now, with AT_FIRST in their rows, what restate() would. The caller commits."""
+    if invoice_ids:
+        _run(BEGIN_SETTLEMENTS, invoice_ids)
 
 
 def _run(step: Any, invoice_ids: Sequence[int]) -> None:

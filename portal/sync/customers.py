@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
 
 from portal.access.tenancy import current_tenant_id
 from portal.autotask import filters, records
@@ -15,6 +17,11 @@ from portal.sync import bad_records, counts, currencies, fields, marks, tables, 
 from portal.sync.running import Running
 
 OUTSIDE = "outside the filters"
+
+KNOWN = text("""
+    SELECT autotask_id, id, currency FROM customer
+    WHERE tenant_id = :tenant_id AND autotask_id = ANY(:ids) AND integration_id IS NOT NULL
+        AND outside_filters_at IS NULL""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
 class Known(NamedTuple):
@@ -81,25 +88,18 @@ def _note_entered(running: Running, autotask_ids: list[int]) -> None:
 
 def known(autotask_ids: Iterable[int]) -> dict[int, Known]:
     """Autotask id to customer, for those that are here and inside the filters."""
-    rows = db.session.execute(
-        select(Customer.autotask_id, Customer.id, Customer.currency).where(
-            Customer.tenant_id == current_tenant_id(),
-            Customer.autotask_id.in_(set(autotask_ids)),
-            Customer.integration_id.is_not(None),
-            Customer.outside_filters_at.is_(None),
-        )
-    )
-    return {row.autotask_id: Known(row.id, row.currency) for row in rows if row.autotask_id is not None}
+    values = {"tenant_id": current_tenant_id(), "ids": list(set(autotask_ids))}
+    return {row.autotask_id: Known(row.id, row.currency) for row in db.session.execute(KNOWN, values)}
 
 
 def known_or_read(running: Running, client: Client, autotask_ids: Iterable[int]) -> dict[int, Known]:
-    """Like known(), and reads those that are not here yet. No transaction is open afterwards."""
+    """Like known(), and reads those that are not here yet; then what was not committed before is."""
     wanted = set(autotask_ids)
     here = known(wanted)
     lacking = wanted - here.keys() - running.unknown_companies
-    db.session.commit()
     if not lacking or has_customer_filters(running):
         return here
+    db.session.commit()
     read_at = running.read_at
     for condition in filters.ids_in("id", lacking):
         running.mark()

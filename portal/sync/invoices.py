@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy import text
 
 from portal import ledger
 from portal.access.tenancy import current_tenant_id
@@ -16,11 +14,6 @@ from portal.extensions import db
 from portal.sync import bad_records, counts, customers, marks, pdfs, tables, upsert
 from portal.sync.contacts import NO_CUSTOMER
 from portal.sync.running import Running
-
-OUTSTANDING_BEFORE = text("""
-    SELECT id, outstanding, status FROM invoice
-    WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND autotask_id = ANY(:ids)
-    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 OUTSTANDING_CHANGED = text("""
     INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
@@ -62,7 +55,6 @@ def _without_customer(record: dict[str, Any]) -> BadRecord:
 
 
 def _write(running: Running, rows: list[upsert.Row]) -> None:
-    before = _outstanding(running, rows)
     lines_read_at = running.steps["invoices"].started_at if reads_all_lines(running) else None
     written = upsert.write(
         tables.INVOICE,
@@ -75,7 +67,8 @@ def _write(running: Running, rows: list[upsert.Row]) -> None:
     counts.add(running.items, counts.INVOICES, **written.numbers())
     if not reads_all_lines(running):
         _run(READ_LINES_AGAIN, ids=written.content_changed, lines_read_at=None)
-    _restate(running, rows, written, before)
+    ledger.begin(written.created)
+    _restate(running, written)
     pdfs.want(written.created + written.content_changed)
 
 
@@ -84,25 +77,14 @@ def reads_all_lines(running: Running) -> bool:
     return bool(running.checkpoint.get("all_lines"))
 
 
-def _outstanding(running: Running, rows: list[upsert.Row]) -> dict[int, str]:
-    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
-    ids = [row["autotask_id"] for row in rows]
-    found = db.session.execute(OUTSTANDING_BEFORE, {**values, "ids": ids})
-    return {row.id: str(row.outstanding) for row in found}
-
-
-def _restate(
-    running: Running, rows: list[upsert.Row], written: upsert.Written, before: dict[int, str]
-) -> None:
-    """Derives what follows from the changes. A new invoice that nobody paid or voided has nothing to derive."""
-    plain = {row["autotask_id"] for row in rows if row["autotask_paid_on"] is None and not row["is_voided"]}
-    ids = written.changed + ([] if len(plain) == len(rows) else written.created)
-    if not ids:
+def _restate(running: Running, written: upsert.Written) -> None:
+    """Derives what follows from the changes, and notes what they do to the outstanding."""
+    if not written.changed:
         return
-    ledger.restate(ids)
+    ledger.restate(written.changed)
     running.touched_invoices = True
-    changed = [row_id for row_id in written.changed if row_id in before]
-    _run(OUTSTANDING_CHANGED, ids=changed, old=[before[row_id] for row_id in changed], run_id=running.run_id)
+    old = [str(written.before[row_id]) for row_id in written.changed]
+    _run(OUTSTANDING_CHANGED, ids=written.changed, old=old, run_id=running.run_id)
 
 
 def _run(statement: Any, ids: Sequence[int], **values: Any) -> None:

@@ -1,7 +1,7 @@
 """Billing items: the lines of invoices, all of them in one query or by groups of invoices."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -27,12 +27,9 @@ def _with_ids(sql: str) -> Any:
     return text(sql).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
-# A voided invoice keeps its lines: one that moves on to the next invoice leaves a copy behind (rule 3.9).
-KEEP_ON_VOIDED = text("""
-    UPDATE invoice_line l SET autotask_id = NULL
-    FROM unnest(CAST(:keys AS bigint[]), CAST(:invoice_ids AS bigint[])) AS s (key, invoice_id), invoice i
-    WHERE l.tenant_id = :tenant_id AND l.integration_id = :integration_id AND l.autotask_id = s.key
-        AND l.invoice_id <> s.invoice_id AND i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.is_voided""")
+OWNERS = _with_ids("""
+    SELECT autotask_id, id FROM invoice
+    WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND autotask_id = ANY(:ids)""")
 
 GONE = """
     DELETE FROM invoice_line l USING invoice i
@@ -69,11 +66,6 @@ OLD = text("""
                 FROM invoice_line l WHERE l.tenant_id = i.tenant_id AND l.invoice_id = i.id))""")
 
 
-class Owner(NamedTuple):
-    id: int
-    is_voided: bool
-
-
 def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
     """Writes a page of lines of all invoices; those that are gone between its first and last id go here too."""
     last_id = running.steps["lines"].last_id
@@ -89,14 +81,14 @@ def single_lines_in(running: Running, client: Client | None, page: list[Any]) ->
 
 def _write_page(running: Running, page: list[Any]) -> upsert.Written:
     found = bad_records.parsed(running, counts.LINES, records.line, page)
-    owners = _owners(running, [record["invoice_autotask_id"] for record in found])
+    owners = _owners(running, (record["invoice_autotask_id"] for record in found))
     rows = []
     for record in found:
         owner = owners.get(record["invoice_autotask_id"])
         if owner is None:
             counts.skip(running.items, counts.LINES, NOT_SYNCED)
         else:
-            rows.append(tables.line_row(record, owner.id))
+            rows.append(tables.line_row(record, owner))
     written = upsert.Written()
 
     def write(some: list[upsert.Row]) -> None:
@@ -110,12 +102,6 @@ def _write_page(running: Running, page: list[Any]) -> upsert.Written:
 
 
 def _write(running: Running, rows: list[upsert.Row]) -> upsert.Written:
-    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
-    if rows:
-        keys = [row["autotask_id"] for row in rows]
-        db.session.execute(
-            KEEP_ON_VOIDED, {**values, "keys": keys, "invoice_ids": [row["invoice_id"] for row in rows]}
-        )
     written = upsert.write(
         tables.LINE,
         rows,
@@ -127,16 +113,11 @@ def _write(running: Running, rows: list[upsert.Row]) -> upsert.Written:
     return written
 
 
-def _owners(running: Running, invoice_autotask_ids: Sequence[int | None]) -> dict[int | None, Owner]:
+def _owners(running: Running, invoice_autotask_ids: Iterable[int | None]) -> dict[int | None, int]:
     wanted = {autotask_id for autotask_id in invoice_autotask_ids if autotask_id is not None}
-    rows = db.session.execute(
-        select(Invoice.autotask_id, Invoice.id, Invoice.is_voided).where(
-            Invoice.tenant_id == current_tenant_id(),
-            Invoice.integration_id == running.integration.id,
-            Invoice.autotask_id.in_(wanted),
-        )
-    )
-    return {row.autotask_id: Owner(row.id, row.is_voided) for row in rows}
+    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    rows = db.session.execute(OWNERS, {**values, "ids": list(wanted)})
+    return {row.autotask_id: row.id for row in rows}
 
 
 def removed(running: Running, statement: Any, present: Sequence[int], **values: Any) -> list[int]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from portal.ledger import amount_due
+from portal.ledger import AT_FIRST, amount_due
 from portal.models import Identifier, Integration
 from portal.sync.upsert import Row, Table
 
@@ -124,7 +124,8 @@ INVOICE = Table(
         "to_on",
     ),
     marks=("outside_filters_at", "missing_since", "locally_changed_at"),
-    after_insert=("lines_read_at",),
+    at_first={**AT_FIRST, "lines_read_at": ":lines_read_at"},
+    before="outstanding",
     touch_unchanged=True,
 )
 
@@ -155,6 +156,13 @@ LINE = Table(
         "item_on": "Date",
     },
     label="(SELECT i.number FROM invoice i WHERE i.tenant_id = t.tenant_id AND i.id = t.invoice_id) || ', ' || s.name",
+    content=("invoice_id",),
+    # A voided invoice keeps its lines: one that moves on to the next invoice leaves a copy behind (rule 3.9).
+    keep="""
+        UPDATE invoice_line l SET autotask_id = NULL FROM invoice i
+        WHERE l.tenant_id = :tenant_id AND l.id = ANY(:ids)
+            AND i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.is_voided
+        RETURNING l.id""",
 )
 
 ADDRESS = ("address1", "address2", "city", "state", "postal_code")

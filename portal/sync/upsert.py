@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -23,7 +24,9 @@ class Table:
     """How one kind of record is written. `columns` are staged: ours by name, with PostgreSQL's type.
 
     `logged` are those whose changes a person is shown, with the words for them; `content` those whose change
-    makes lines and PDF worth reading again; `marks` are set back to null when a record comes in.
+    the caller wants to hear of; `marks` are set back to null when a record comes in. `at_first` are columns that
+    only a new row gets, as SQL over the staged row `s`; `before` is one whose old value the caller is told.
+    `keep` is SQL for rows whose content changed: those it returns stay as they are, and a new row is made.
     """
 
     name: str
@@ -32,8 +35,9 @@ class Table:
     label: str
     content: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
-    extra_set: str = ""
-    after_insert: tuple[str, ...] = ()
+    at_first: dict[str, str] = field(default_factory=dict)
+    before: str = "id"
+    keep: str = ""
     touch_unchanged: bool = False
 
     @property
@@ -65,8 +69,8 @@ class Table:
         """Locks what is here, in the order that everybody uses, and tells what the page changes in it."""
         content = self.differs("s", self.content) if self.content else "false"
         return text(f"""
-            SELECT t.id, t.autotask_id, {self.differs("s")} AS differs, {content} AS content_differs,
-                t.autotask_read_at IS NULL OR t.autotask_read_at < :read_at AS newer
+            SELECT t.id, t.autotask_id, t.{self.before} AS before, {self.differs("s")} AS differs,
+                {content} AS content_differs, t.autotask_read_at IS NULL OR t.autotask_read_at < :read_at AS newer
             FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
             WHERE t.tenant_id = :tenant_id AND t.integration_id = :integration_id AND t.autotask_id = ANY(:keys)
             ORDER BY t.id FOR UPDATE OF t""")
@@ -105,10 +109,8 @@ class Table:
         updates += [f"{mark} = NULL" for mark in self.marks] + [
             "autotask_read_at = excluded.autotask_read_at"
         ]
-        if self.extra_set:
-            updates.append(self.extra_set)
-        also = "".join(f", {column}" for column in self.after_insert)
-        also_values = "".join(f", :{column}" for column in self.after_insert)
+        also = "".join(f", {column}" for column in self.at_first)
+        also_values = "".join(f", {value}" for value in self.at_first.values())
         return text(f"""
             INSERT INTO {self.name} AS t (tenant_id, integration_id, autotask_id, {", ".join(names)},
                 autotask_read_at{also})
@@ -132,11 +134,12 @@ SUBJECTS = {"customer": "customer", "contact": "contact", "invoice": "invoice", 
 
 @dataclass
 class Written:
-    """Internal ids by what happened to the row."""
+    """Internal ids by what happened to the row; `before` has the old value of the table's column of that name."""
 
     created: list[int] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
     content_changed: list[int] = field(default_factory=list)
+    before: dict[int, Any] = field(default_factory=dict)
     unchanged: int = 0
 
     def numbers(self) -> dict[str, int]:
@@ -150,41 +153,47 @@ def write(
     integration_id: int,
     run_id: int,
     read_at: datetime,
-    **inserted: Any,
+    **at_first: Any,
 ) -> Written:
     """Upserts the page and logs what changed in it. Safe to run twice: the second time nothing changes."""
     if not rows:
         return Written()
     stage(table, rows)
     keys = [row["autotask_id"] for row in rows]
-    values = {
-        "tenant_id": current_tenant_id(),
-        "integration_id": integration_id,
-        "run_id": run_id,
-        "read_at": read_at,
-        "keys": keys,
-    }
-    here = db.session.execute(table.classify, values).all()
-    written = Written(unchanged=len(rows))
+    scope = {"tenant_id": current_tenant_id(), "integration_id": integration_id, "read_at": read_at}
+    here = _here(table, {**scope, "keys": keys})
+    known = {row.autotask_id: row for row in here}
     newer = [row for row in here if row.newer]
     differing = [row.id for row in newer if row.differs]
     if differing and table.logged:
-        db.session.execute(table.log_changes, {**values, "ids": differing})
-    known = {row.autotask_id for row in here}
-    wanted = [key for key in keys if key not in known] + [row.autotask_id for row in newer if row.differs]
+        db.session.execute(table.log_changes, {**scope, "run_id": run_id, "ids": differing})
+    written = Written(unchanged=len(rows), content_changed=[row.id for row in newer if row.content_differs])
+    wanted = [key for key in keys if key not in known or (known[key].newer and known[key].differs)]
     if wanted:
-        _upsert(table, {**values, **inserted, "keys": wanted}, known, written)
-    written.content_changed = [row.id for row in newer if row.content_differs]
-    if table.touch_unchanged:
-        same = [row.id for row in newer if not row.differs]
-        if same:
-            db.session.execute(table.touch, {**values, "ids": same})
+        _upsert(table, {**scope, **at_first, "keys": wanted}, known, written)
+    same = [row.id for row in newer if not row.differs]
+    if table.touch_unchanged and same:
+        db.session.execute(table.touch, {**scope, "ids": same})
     return written
 
 
-def _upsert(table: Table, values: dict[str, Any], known: set[int], written: Written) -> None:
-    for row in db.session.execute(table.upsert, values):
-        (written.changed if row.autotask_id in known else written.created).append(row.id)
+def _here(table: Table, values: dict[str, Any]) -> Sequence[Any]:
+    """The rows that are here, compared with the staged ones; without those that the table keeps as they are."""
+    here = db.session.execute(table.classify, values).all()
+    moved = [row.id for row in here if row.content_differs] if table.keep else []
+    if not moved:
+        return here
+    kept = set(db.session.scalars(text(table.keep), {"tenant_id": values["tenant_id"], "ids": moved}))
+    return [row for row in here if row.id not in kept]
+
+
+def _upsert(table: Table, values: dict[str, Any], known: dict[int, Any], written: Written) -> None:
+    for row_id, autotask_id in db.session.execute(table.upsert, values):
+        if autotask_id in known:
+            written.changed.append(row_id)
+            written.before[row_id] = known[autotask_id].before
+        else:
+            written.created.append(row_id)
     written.unchanged -= len(written.created) + len(written.changed)
 
 
@@ -193,13 +202,13 @@ def stage(table: Table, rows: Sequence[Row]) -> None:
     connection = db.session.connection()
     raw = connection.connection.dbapi_connection
     assert isinstance(raw, psycopg.Connection)
-    names = ["autotask_id", *table.columns]
+    values = itemgetter("autotask_id", *table.columns)
     with raw.cursor() as cursor:
         # Plans are kept, and those made while the tables were small would look at every row of them.
         cursor.execute(f"SET LOCAL enable_seqscan = off; {table.create_stage}; DELETE FROM {table.stage}")
         with cursor.copy(table.copy) as copy:
             for row in rows:
-                copy.write_row([row[name] for name in names])
+                copy.write_row(values(row))
 
 
 def quoted(name: str) -> str:
