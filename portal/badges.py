@@ -76,6 +76,7 @@ BADGES: dict[str, Badge] = {
     # anything with a promise
     "up_to_date": _badge("Up to date", *GOOD),
     "late": _badge("Late", *ATTENTION),
+    "waits_for_login": _badge("Waits for the login", *ATTENTION),
     "never": _badge("Never", "wait", "minus"),
     "active": _badge("Active", *GOOD),
     "inactive": _badge("Inactive", "wait", "minus"),

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.connect.testing import last_test
-from portal.connect.usage import own_calls
+from portal.connect.usage import everybodys_calls, own_calls
 from portal.extensions import db
 from portal.models import (
     INCOMPLETE,
@@ -36,16 +36,11 @@ class Overview:
     last_completed_at: datetime | None = None
     next_due_at: datetime | None = None
     own_calls: int = 0
+    used: int = 0
     paused: bool = False
     last_test: AuditEvent | None = None
     first_run: SyncRun | None = None
     may_start_first: bool = False
-
-    @property
-    def used(self) -> int:
-        """Requests of the last hour: Autotask's last count, or our own newer one if that is higher."""
-        counted = self.integration.usage_used if self.integration else None
-        return max(counted or 0, self.own_calls)
 
 
 def overview(integration: Integration | None) -> Overview:
@@ -59,10 +54,11 @@ def overview(integration: Integration | None) -> Overview:
         last_completed_at=_last_completed_at(integration),
         next_due_at=_next_due_at(integration),
         own_calls=own_calls(integration),
+        used=everybodys_calls(integration),
         paused=paused and integration.state == IntegrationState.CONNECTED,
         last_test=last_test(integration),
         first_run=_first_run(integration),
-        may_start_first=integration.is_connected and not _ever_started(integration),
+        may_start_first=integration.is_connected and not ever_started(integration),
     )
 
 
@@ -107,7 +103,8 @@ def _first_run(integration: Integration) -> SyncRun | None:
     )
 
 
-def _ever_started(integration: Integration) -> bool:
+def ever_started(integration: Integration) -> bool:
+    """Whether a first full read was ever begun. Before it nothing is due by the clock (rule 2.1)."""
     return bool(
         db.session.scalar(
             select(

@@ -144,6 +144,21 @@ def add_own_calls(integration: Integration, calls: int) -> None:
 
 def own_calls(integration: Integration) -> int:
     """How many calls this portal made for the integration in the last 60 minutes."""
-    since = clock.now() - timedelta(minutes=MINUTES)
+    return _own_calls_since(integration, clock.now() - timedelta(minutes=MINUTES))
+
+
+def everybodys_calls(integration: Integration) -> int:
+    """At least so many calls all tools made in the last 60 minutes: Autotask's count and our own since it was read.
+
+    A count older than the hour says nothing any more; then only our own are known.
+    """
+    own, read_at = own_calls(integration), integration.usage_read_at
+    if read_at is None or read_at < clock.now() - timedelta(minutes=MINUTES):
+        return own
+    return max(own, (integration.usage_used or 0) + _own_calls_since(integration, read_at))
+
+
+def _own_calls_since(integration: Integration, since: datetime) -> int:
+    """Calls of whole minutes: the minute in which `since` lies does not count."""
     rows = own_statements.run(integration.tenant_id, OWN_CALLS, integration_id=integration.id, since=since)
     return int(rows[0][0])

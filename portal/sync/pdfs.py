@@ -1,7 +1,6 @@
 """The printed invoices: waiting, here, or not available because of a reason. One call each, so a run has a cap."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -19,7 +18,6 @@ from portal.sync import counts
 from portal.sync.running import Running
 
 MOST_IN_A_RUN = 200
-LOOK_AGAIN = timedelta(days=1)
 MOST_TRIES = 5
 
 WANT = text("""
@@ -164,7 +162,7 @@ def try_unavailable_again() -> None:
             InvoicePdf.tenant_id == current_tenant_id(),
             InvoicePdf.state == PdfState.UNAVAILABLE,
             InvoicePdf.attempts < MOST_TRIES,
-            InvoicePdf.wanted_at < func.now() - LOOK_AGAIN * InvoicePdf.attempts,
+            InvoicePdf.wanted_at < func.now() - func.make_interval(0, 0, 0, InvoicePdf.attempts),
         )
         .values(state=PdfState.WAITING)
     )

@@ -1,7 +1,7 @@
 """The seed's table, live: what was promised for each item, and whether it is kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -18,7 +18,7 @@ from portal.models import (
     SyncRun,
     SyncSchedule,
 )
-from portal.sync import counts
+from portal.sync import counts, standing
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # A run needs a while; less than this after it was due is not late.
@@ -28,7 +28,7 @@ REAL_TIME_GRACE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Promise:
-    """One row. `late_by` is None while it is kept; `never` for what is never synced."""
+    """One row. `late_by` is None while it is kept; `never` for what is never synced; `held` says why it waits."""
 
     item: str
     promise: str
@@ -39,11 +39,14 @@ class Promise:
     numbers: Mapping[str, int] = field(default_factory=dict)
     words: str = ""
     never: bool = False
+    held: str = ""
 
     @property
     def state(self) -> str:
         if self.never:
             return "never"
+        if self.held:
+            return self.held
         if self.late_by is not None:
             return "late"
         return "up_to_date" if self.done_at or self.words else "waiting"
@@ -67,21 +70,26 @@ def table(integration: Integration, now: datetime | None = None) -> list[Promise
         _row("Matching with Autotask's invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES,
              SyncKind.NEW, due, now),
     ]  # fmt: skip
+    sent = [_deliveries("Payments", paid=True, now=now), _deliveries("Deleted payments", paid=False, now=now)]
+    held = standing.held_by(integration, now)
     return [
-        *synced,
-        *matched,
-        _deliveries("Payments", paid=True, now=now),
-        _deliveries("Deleted payments", paid=False, now=now),
+        *(replace(row, held=held) for row in synced + matched),
+        *(replace(row, held=held if held in standing.HOLDS_PAYMENTS else "") for row in sent),
         Promise("Deposits", "Never", never=True),
         Promise("Archiving invoices and customers", "Never, only by a person", never=True),
     ]
 
 
-def sentence(promises: list[Promise]) -> str:
-    """ "Up to date: everything arrived when promised.", or what is late."""
+def sentence(promises: list[Promise], integration: Integration, now: datetime | None = None) -> str:
+    """ "Up to date: everything arrived when promised.", or why nothing arrives and what is late."""
+    held = standing.held_by(integration, now or clock.now())
+    return " ".join(part for part in (standing.HELD.get(held, ""), _lateness(promises, bool(held))) if part)
+
+
+def _lateness(promises: list[Promise], held: bool) -> str:
     late = [one for one in promises if one.late_by is not None]
     if not late:
-        return "Up to date: everything arrived when promised."
+        return "" if held else "Up to date: everything arrived when promised."
     return "Late: " + ", ".join(one.item.lower() for one in late) + "."
 
 

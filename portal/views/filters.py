@@ -15,6 +15,7 @@ from portal.extensions import db
 from portal.forms.filters import FiltersForm
 from portal.models import Integration, SyncKind, SyncTrigger
 from portal.sync import filtering, runs, sentences
+from portal.sync import preview as preview_of_filters
 
 pages = Blueprint("filters", __name__, url_prefix="/p/<partner_slug>/integrations/autotask/filters")
 
@@ -63,7 +64,7 @@ def _preview(integration: Integration, form: FiltersForm) -> Any:
     if chosen is None:
         return _page(integration, form, status=422)
     try:
-        found = filtering.preview(integration, chosen)
+        found = preview_of_filters.of(integration, chosen)
     except AutotaskError as error:
         db.session.rollback()
         return _page(_found(), form, trouble=str(error), status=503)
@@ -99,7 +100,7 @@ def _offer(integration: Integration, form: FiltersForm) -> str | None:
 
 def _first_run(integration: Integration) -> Any:
     """The first full read, where choosing filters was the last step of connecting."""
-    if runs.last(integration.id, SyncKind.ALL) is not None or not integration.is_primary:
+    if runs.last(integration.id, SyncKind.ALL) is not None or not integration.is_connected:
         return None
     schedule.plan(integration)
     return runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)

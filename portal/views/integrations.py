@@ -7,7 +7,7 @@ from flask import Blueprint, abort, current_app, flash, g, render_template, url_
 from portal import connect, htmx
 from portal.access.permissions import Permission, requires
 from portal.connect import schedule
-from portal.connect.overview import overview, readable
+from portal.connect.overview import ever_started, overview, readable
 from portal.extensions import db
 from portal.forms.integration import (
     ConnectForm,
@@ -45,7 +45,7 @@ def new() -> Any:
 @requires(Permission.CREDENTIALS)
 def create() -> Any:
     form = ConnectForm()
-    start = not form.filters_first.data or connect.current() is not None
+    start = not form.filters_first.data or _was_read(connect.current())
     if not form.validate() or not _connected(form, form.request, start=start):
         return render_template("integrations/new.html", form=form), 422
     if not start:
@@ -79,7 +79,8 @@ def edit() -> Any:
 @requires(Permission.CREDENTIALS)
 def update() -> Any:
     integration, form = _found(), CredentialsForm()
-    if not form.validate() or not _connected(form, lambda: form.request_for(integration)):
+    start = _was_read(integration)  # else the first sync still waits for its filters
+    if not form.validate() or not _connected(form, lambda: form.request_for(integration), start=start):
         return render_template("integrations/edit.html", form=form, about=overview(_found())), 422
     flash("Autotask accepts the new key and secret. Everything that was read is kept.", "success")
     return htmx.redirect(url_for("integrations.show"))
@@ -159,6 +160,10 @@ def _connected(form: CredentialsForm, request: Any, *, start: bool = True) -> bo
     return True
 
 
+def _was_read(integration: Integration | None) -> bool:
+    return integration is not None and ever_started(integration)
+
+
 def _tell(verified: connect.Verified) -> None:
     for note in verified.notes:
         flash(note, "warning")
@@ -172,7 +177,7 @@ def _page(integration: Integration, *, status: int = 200, **forms: Any) -> Any:
     forms.setdefault("identifier_form", IdentifierForm(formdata=None, obj=integration))
     forms.setdefault("totals_form", TotalsForm(formdata=None, obj=integration))
     rows = promises.table(integration)
-    forms.update(promises=rows, promise_sentence=promises.sentence(rows))
+    forms.update(promises=rows, promise_sentence=promises.sentence(rows, integration))
     return render_template("integrations/show.html", about=overview(integration), **forms), status
 
 

@@ -12,9 +12,9 @@ from portal.autotask.client import Client
 from portal.autotask.errors import Throttled, Unavailable
 from portal.autotask.filters import everything
 from portal.connect import Paused, calling, client_for
-from portal.connect.usage import Budget, own_calls
+from portal.connect.usage import Budget, everybodys_calls, own_calls
 from portal.extensions import db
-from portal.models import Integration
+from portal.models import ApiUsage, Integration
 from sandbox import Sandbox
 from tests.factories import refreshed
 
@@ -42,6 +42,33 @@ def test_the_count_is_read_once_a_run_and_kept(connect_to: Connect, sandbox: San
     assert row.usage_used is not None
     assert (row.usage_limit, row.usage_used > 1199) == (LIMIT, True)
     assert own_calls(row) == 4
+
+
+def test_everybodys_calls_are_never_fewer_than_ours_since_the_count(
+    connect_to: Connect, sandbox: Sandbox
+) -> None:
+    """An old count and our own newer calls add up; a count older than the hour says nothing any more."""
+    integration = connect_to(sandbox)
+    now = clock.now()
+    integration.usage_used, integration.usage_limit = 30, LIMIT
+    integration.usage_read_at = now - timedelta(minutes=20)
+    for minutes, calls in ((40, 7), (10, 50), (1, 1)):
+        db.session.add(
+            ApiUsage(
+                tenant_id=integration.tenant_id,
+                integration_id=integration.id,
+                minute=(now - timedelta(minutes=minutes)).replace(second=0, microsecond=0),
+                calls=calls,
+            )
+        )
+    db.session.commit()
+
+    assert (own_calls(integration), everybodys_calls(integration)) == (58, 81)
+    integration.usage_used = 1
+    integration.usage_read_at = now - timedelta(minutes=50)
+    assert everybodys_calls(integration) == 59
+    integration.usage_read_at = now - timedelta(minutes=61)
+    assert everybodys_calls(integration) == 58
 
 
 def test_sending_a_payment_does_not_spend_a_call_on_the_count(connect_to: Connect, sandbox: Sandbox) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from portal.extensions import db
 from portal.models import AuditEvent, Customer, Integration, Invoice
+from portal.sync import cursors
 from sandbox import Sandbox
 from tests.sync.conftest import sync
 
@@ -53,8 +54,6 @@ def test_what_leaves_a_filter_is_marked_and_never_archived(connect, autotask) ->
     integration = connect(autotask)
     sync(integration)
     integration.filters = {"company_types": [1]}
-    from portal.sync import cursors
-
     cursors.forget(integration.id)
     db.session.commit()
 
@@ -106,12 +105,12 @@ def test_an_unpaid_read_asks_autotask_only_for_the_customers_inside(connect, aut
 def test_the_preview_tells_what_enters_leaves_and_stays_in_counts_and_money(connect, autotask) -> None:
     """Rule 2.5."""
     from portal.autotask.filters import SyncFilters
-    from portal.sync import filtering
+    from portal.sync import preview
 
     integration = connect(autotask, filters={"company_types": [1]})
     sync(integration)
 
-    found = filtering.preview(integration, SyncFilters(company_types=(3,)))
+    found = preview.of(integration, SyncFilters(company_types=(3,)))
 
     customers, invoices = found.customers, found.invoices
     assert [part.number for part in (customers.enter, customers.leave, customers.stay)] == [1, 2, 0]
@@ -119,6 +118,29 @@ def test_the_preview_tells_what_enters_leaves_and_stays_in_counts_and_money(conn
     assert invoices.enter.open_amounts == {"USD": Decimal("107.00")}
     assert sum(invoices.leave.open_amounts.values()) == Decimal("214.00")
     assert (found.all_customers, found.all_invoices) == (3, 3)
+
+
+def test_the_preview_counts_contacts_with_their_customers(connect, autotask) -> None:
+    """Rule 2.5: a contact leaves and enters with its customer, and on its own by the contacts' filter."""
+    from portal.autotask.filters import SyncFilters
+    from portal.sync import preview
+
+    integration = connect(autotask)
+    sync(integration)
+
+    def contacts(**chosen) -> list[int]:
+        found = preview.of(integration, SyncFilters(**chosen)).contacts
+        return [part.number for part in (found.enter, found.leave, found.stay)]
+
+    assert contacts(company_types=(3,)) == [0, 2, 1]
+    assert contacts(company_types=(1,), contacts="billing") == [0, 2, 1]
+    integration.filters = {"company_types": [1], "contacts": "billing"}
+    cursors.forget(integration.id)
+    db.session.commit()
+    sync(integration)
+    assert contacts(company_types=(1,)) == [1, 0, 1]
+    assert contacts(company_types=(3,)) == [1, 1, 0]
+    assert contacts() == [2, 0, 1]
 
 
 def test_saving_needs_the_preview_and_is_audited_with_before_and_after(connect, autotask, browse, at) -> None:

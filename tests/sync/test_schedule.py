@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from portal.connect import schedule as planning
 from portal.extensions import db
 from portal.models import Integration, SyncKind, SyncRun, SyncSchedule
-from portal.sync import runs, schedule
+from portal.sync import promises, runs, schedule
 from tests.sync.conftest import ACTOR, one, rows, sync
 
 CHANGES = [  # Europe and America, spring and autumn of 2026
@@ -117,14 +117,64 @@ def test_partners_are_spread_over_the_hour() -> None:
 
 
 def test_the_promises_say_what_is_late_and_by_how_much(planned: Integration) -> None:
-    from portal.sync import promises
-
     sync(planned)
     on_time = promises.table(planned, NOW + timedelta(minutes=5))
-    assert promises.sentence(on_time) == "Up to date: everything arrived when promised."
+    assert promises.sentence(on_time, planned) == "Up to date: everything arrived when promised."
 
     late = {row.item: row for row in promises.table(planned, NOW + timedelta(hours=2, minutes=7))}
 
     assert late["New invoices"].late_by == timedelta(hours=2)
     assert late["Changes to unpaid invoices"].late_by is None
     assert late["Deposits"].state == "never"
+
+
+@pytest.mark.parametrize(
+    ("values", "state", "payments", "words"),
+    [
+        (
+            {"state": "needs_reconnecting"},
+            "waits_for_login",
+            "waits_for_login",
+            "Autotask refuses the key and secret",
+        ),
+        ({"state": "disconnected"}, "disconnected", "disconnected", "Autotask is disconnected"),
+        (
+            {"paused_until": NOW + timedelta(hours=2)},
+            "postponed",
+            "up_to_date",
+            "The hourly budget is nearly used",
+        ),
+    ],
+)
+def test_the_promises_say_why_nothing_is_read(planned: Integration, values, state, payments, words) -> None:
+    """Rules 1.8 and 3.6: never "up to date" while nothing can arrive; how late it is stands beside."""
+    sync(planned)
+    for name, value in values.items():
+        setattr(planned, name, value)
+    db.session.commit()
+    now = NOW + timedelta(minutes=67)
+
+    table = promises.table(planned, now)
+
+    found = {row.item: row for row in table}
+    assert (found["New invoices"].state, found["Payments"].state) == (state, payments)
+    assert found["Deposits"].state == "never"
+    assert found["New invoices"].late_by == timedelta(hours=1)
+    sentence = promises.sentence(table, planned, now)
+    assert sentence.startswith(words)
+    assert "Late: new invoices" in sentence
+    assert "Up to date" not in sentence
+
+
+def test_before_filters_are_chosen_nothing_is_due_and_the_promises_say_so(connect, sandbox) -> None:
+    """Rule 2.1: days pass, the schedule is put back hour by hour, and still nothing is read."""
+    integration = connect(sandbox)
+    for hours in range(72):
+        schedule.keep_up()
+        assert kinds_started(NOW + timedelta(hours=hours)) == []
+
+    table = promises.table(integration, NOW)
+
+    assert rows(SyncRun) == rows(SyncSchedule) == []
+    assert {row.state for row in table} == {"waits_for_filters", "up_to_date", "never"}
+    assert promises.sentence(table, integration).startswith("Nothing was read yet: the first sync waits")

@@ -263,6 +263,31 @@ def test_filters_can_be_chosen_before_the_first_sync(
     assert started() == [1, 3]
 
 
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_new_credentials_do_not_skip_the_choice_of_filters(
+    browse: Callable[..., FlaskClient], partner: Tenant, typed: dict[str, str], role: str
+) -> None:
+    """Rule 2.1: the first sync and the schedule begin when filters are chosen, whatever happens before."""
+    browser = browse()
+    connect(browser, typed, filters_first="y", role=role)
+    browser.post("/p/northwind/integrations/autotask/credentials", data=typed)
+    connect(browser, typed, filters_first="y", role=role)
+
+    def started() -> list[int]:
+        with tenant_scope(partner.id):
+            return [len(db.session.scalars(select(row)).all()) for row in (SyncRun, SyncSchedule)]
+
+    assert started() == [0, 0]
+    page = browser.get("/p/northwind/integrations/autotask").text
+    assert "Nothing was read yet, and nothing will be by the clock" in page
+    assert "Up to date" not in page.partition("Payments</th>")[0]
+
+    preview = browser.post("/p/northwind/integrations/autotask/filters", data={"contacts": "all"}).text
+    digest = preview.partition('name="previewed" type="hidden" value="')[2].partition('"')[0]
+    browser.post("/p/northwind/integrations/autotask/filters", data={"contacts": "all", "previewed": digest})
+    assert started() == [1, 3]
+
+
 # Afterwards
 
 

@@ -1,0 +1,33 @@
+"""Is anything read now, and if not, why? In words of the integration's page."""
+
+from datetime import datetime
+
+from sqlalchemy import exists, select
+
+from portal.extensions import db
+from portal.models import Integration, IntegrationState, SyncRun, SyncSchedule
+
+# The name of a badge, to the sentence for it.
+HELD = {
+    "disconnected": "Autotask is disconnected, so nothing is read or sent.",
+    "waits_for_login": "Autotask refuses the key and secret, so nothing is read or sent until new ones are entered.",
+    "waits_for_filters": "Nothing was read yet: the first sync waits until filters are chosen, or skipped.",
+    "postponed": "The hourly budget is nearly used, so reading waits a while. Payments still go out.",
+}
+HOLDS_PAYMENTS = ("disconnected", "waits_for_login")
+
+
+def held_by(integration: Integration, now: datetime) -> str:
+    """A key of HELD, or nothing while reading goes on."""
+    if integration.state == IntegrationState.DISCONNECTED:
+        return "disconnected"
+    if not integration.is_connected:
+        return "waits_for_login"
+    if not _has(SyncSchedule, integration) and not _has(SyncRun, integration):
+        return "waits_for_filters"
+    return "postponed" if integration.paused_until is not None and integration.paused_until > now else ""
+
+
+def _has(model: type[SyncSchedule] | type[SyncRun], integration: Integration) -> bool:
+    mine = (model.tenant_id == integration.tenant_id, model.integration_id == integration.id)
+    return bool(db.session.scalar(select(exists().where(*mine))))
