@@ -34,7 +34,6 @@ class Customer(TenantOwned, Base):
     tax_exempt: Mapped[bool] = mapped_column(server_default="false")
     modified_at: Mapped[datetime | None]
     autotask_read_at: Mapped[datetime | None]
-    last_seen_run_id: Mapped[int | None]
     outside_filters_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
@@ -64,7 +63,6 @@ class Contact(TenantOwned, Base):
     user_defined: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     modified_at: Mapped[datetime | None]
     autotask_read_at: Mapped[datetime | None]
-    last_seen_run_id: Mapped[int | None]
     outside_filters_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
     created_at: Mapped[datetime] = created()

@@ -103,7 +103,6 @@ class Invoice(TenantOwned, Base):
     autotask_due_on: Mapped[date | None]
     autotask_paid_on: Mapped[date | None]
     autotask_read_at: Mapped[datetime | None]
-    last_seen_run_id: Mapped[int | None]
     lines_read_at: Mapped[datetime | None]
     locally_changed_at: Mapped[datetime | None]
     agreement: Mapped[str] = mapped_column(server_default=Agreement.AGREES)
