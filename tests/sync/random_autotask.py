@@ -1,7 +1,7 @@
 """Random histories of an Autotask: what people do there to one pair of customers, event by event."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -11,6 +11,7 @@ DAYS = [date(2026, 11, day) for day in (1, 15, 20)]
 AMOUNTS = ["0.00", "10.00", "52.7775", "-20.00", "99.99"]
 NUMBERS = ["A-1", "A-2", None]
 FIRST_ID, ROOM = 1000, 10  # room between ids, for invoices that appear late
+LATEST = 90  # this much below the last id; the hourly read overlaps by 100
 
 
 class History:
@@ -23,7 +24,8 @@ class History:
         self.invoices: list[int] = []
         self.events: list[Any] = []
         for _ in range(random.randint(0, 4)):
-            self._add(self._last_id() + ROOM, [{"rate": "25.00", "taxDollars": "5.00"}])
+            lines = [{"rate": "25.00", "taxDollars": "5.00"}]
+            self._add(self._last_id() + ROOM, lines, createDateTime=self._hours_ago(9))
 
     def goes_on(self) -> None:
         """One thing happens."""
@@ -34,10 +36,12 @@ class History:
         return self._add(None, self._line())
 
     def appears_late(self) -> Any:
-        """With an id below the last one."""
+        """With an id below the last one: just made, or made hours ago and not to be seen until now."""
+        hours = self.random.choice([0, 5])
+        lowest = self._last_id() - LATEST if hours else FIRST_ID
         held = {row["id"] for row in self.sandbox.rows("Invoices")}
-        free = [key for key in range(FIRST_ID, max(held, default=FIRST_ID) + 2) if key not in held]
-        return self._add(self.random.choice(free), self._line())
+        free = [key for key in range(lowest, self._last_id() + 2) if key not in held]
+        return self._add(self.random.choice(free), self._line(), createDateTime=self._hours_ago(hours))
 
     def paid(self) -> Any:
         return self._change(paidDate=self.random.choice(DAYS))
@@ -91,8 +95,9 @@ class History:
             )
         return None
 
-    def _add(self, key: int | None, lines: list[dict[str, Any]]) -> int:
-        named = {} if key is None else {"id": key}
+    def _add(self, key: int | None, lines: list[dict[str, Any]], **named: Any) -> int:
+        if key is not None:
+            named["id"] = key
         company, number = self.random.choice(self.companies), self.random.choice(NUMBERS)
         made = self.sandbox.add_invoice(companyID=company, invoiceNumber=number, lines=lines, **named)
         self.invoices.append(made)
@@ -112,6 +117,9 @@ class History:
 
     def _line(self) -> list[dict[str, Any]]:
         return [{"rate": self.random.choice(AMOUNTS)}]
+
+    def _hours_ago(self, hours: int) -> datetime:
+        return self.sandbox.clock.now() - timedelta(hours=hours)
 
     def _last_id(self) -> int:
         return max((row["id"] for row in self.sandbox.rows("Invoices")), default=FIRST_ID)

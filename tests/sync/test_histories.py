@@ -73,6 +73,7 @@ def live_through(integration: Integration, world: Sandbox, histories: list[Histo
     things_happen(histories)
     closed = closed_here()
     sync(integration, "new", "schedule")
+    assert not truth.not_here(world)
     sync(integration, "unpaid", "schedule")
     assert_same(world, histories, truth.Expected(lines="sums", later=closed))
     a_week_passes()

@@ -34,6 +34,11 @@ def differing(world: Sandbox, expected: Expected) -> dict[Key, tuple[Any, Any]]:
     }
 
 
+def not_here(world: Sandbox) -> set[int]:
+    """Autotask's invoices that never arrived: an hourly run leaves none."""
+    return {row["id"] for row in world.rows("Invoices")} - {row.autotask_id for row in rows(Invoice)}
+
+
 def in_autotask(world: Sandbox, expected: Expected) -> dict[Key, Any]:
     found: dict[Key, Any] = {}
     for row in world.rows("Companies"):
