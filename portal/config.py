@@ -25,7 +25,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "AUTOTASK_DISCOVERY_URL": env.get("AUTOTASK_DISCOVERY_URL") or VENDOR_DISCOVERY_URL,
         "AUTOTASK_TRUSTED_HOSTS": _list(env.get("AUTOTASK_TRUSTED_HOSTS", "")),
         "AUTOTASK_INTEGRATION_CODE": env.get("AUTOTASK_INTEGRATION_CODE", ""),
-        "STORAGE_URL": env.get("STORAGE_URL", ""),
+        "STORAGE_URL": _storage(env.get("STORAGE_URL", "")),
         "MAIL_URL": env.get("MAIL_URL", ""),
         "TRUSTED_PROXIES": int(env.get("TRUSTED_PROXIES") or 0),
         "LOG_FORMAT": env.get("LOG_FORMAT") or "json",
@@ -74,6 +74,14 @@ def _secret(env: Mapping[str, str], name: str) -> str:
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _storage(url: str) -> str:
+    if url and not url.startswith("s3://"):
+        raise ConfigError(
+            "STORAGE_URL must be s3://bucket/prefix, or empty for PostgreSQL. Disks are not kept."
+        )
+    return url
 
 
 def _engine_options(env: Mapping[str, str]) -> dict[str, Any]:

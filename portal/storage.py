@@ -1,5 +1,8 @@
 """Where files (PDFs) are kept: in the database, or in an S3 bucket when STORAGE_URL says so."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from flask import current_app
@@ -9,12 +12,28 @@ from sqlalchemy.dialects.postgresql import insert
 from portal.extensions import db
 from portal.models import StoredFile
 
+REFUSED = (
+    "The storage of PDFs refuses the portal: its key may not use the bucket. Whoever runs the portal must check "
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights on the bucket."
+)
+AWAY = (
+    "The storage of PDFs could not be reached, or has no such bucket. It is tried again with the next sync; if "
+    "this stays, whoever runs the portal must check STORAGE_URL and AWS_REGION."
+)
+# The library itself would go on for three minutes; nobody waits so long for a page.
+RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
+
+
+class StorageFailed(RuntimeError):
+    """A file could not be kept or read; str() says why, for a person."""
+
 
 def put(tenant_id: int, key: str, data: bytes) -> None:
-    """Keeps `data` under a key of the partner's own, in place of what was there."""
+    """Keeps `data` under a key of the partner's own, in place of what was there. Raises StorageFailed."""
     store = _bucket()
     if store is not None:
-        store.put(_path(tenant_id, key), data)
+        with _told_plainly():
+            store.put(_path(tenant_id, key), data)
         return
     statement = insert(StoredFile).values(tenant_id=tenant_id, key=key, data=data)
     db.session.execute(
@@ -25,30 +44,45 @@ def put(tenant_id: int, key: str, data: bytes) -> None:
 
 
 def get(tenant_id: int, key: str) -> bytes | None:
-    """The bytes under a key, or None."""
+    """The bytes under a key, or None. Raises StorageFailed."""
     store = _bucket()
     if store is None:
         found = db.session.scalar(
             select(StoredFile.data).where(StoredFile.tenant_id == tenant_id, StoredFile.key == key)
         )
         return None if found is None else bytes(found)
-    try:
-        return bytes(store.get(_path(tenant_id, key)).bytes())
-    except FileNotFoundError:
-        return None
+    with _told_plainly():
+        try:
+            return bytes(store.get(_path(tenant_id, key)).bytes())
+        except FileNotFoundError:
+            return None
 
 
 def remove(tenant_id: int, key: str) -> None:
-    """Takes the file away. Nothing happens when there is none."""
+    """Takes the file away. Nothing happens when there is none. Raises StorageFailed."""
     store = _bucket()
     if store is not None:
-        store.delete(_path(tenant_id, key))
+        with _told_plainly():
+            store.delete(_path(tenant_id, key))
     else:
         db.session.execute(delete(StoredFile).where(StoredFile.tenant_id == tenant_id, StoredFile.key == key))
 
 
 def _path(tenant_id: int, key: str) -> str:
     return f"{tenant_id}/{key}"
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """The library's errors name requests and hosts; people get a sentence."""
+    from obstore import exceptions
+
+    try:
+        yield
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+        raise StorageFailed(REFUSED) from None
+    except (exceptions.BaseError, FileNotFoundError):
+        raise StorageFailed(AWAY) from None
 
 
 def _bucket() -> Any:
@@ -58,7 +92,8 @@ def _bucket() -> Any:
         return None
     held = current_app.extensions.get("storage")
     if held is None or held[0] != url:
-        import obstore.store
+        from obstore.store import S3Store
 
-        current_app.extensions["storage"] = held = (url, obstore.store.from_url(url))
+        made = S3Store.from_url(url, retry_config=RETRIES)
+        current_app.extensions["storage"] = held = (url, made)
     return held[1]

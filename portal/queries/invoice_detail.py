@@ -97,9 +97,9 @@ class PdfFile:
 
 
 def pdf_data(invoice_id: int) -> PdfFile | None:
-    """The stored PDF of an invoice, or None while it is not here."""
+    """The stored PDF of an invoice, the older one while a newer one is awaited, or None. Raises StorageFailed."""
     row = _pdf(invoice_id)
-    if row is None or row.state != PdfState.HERE or not row.storage_key:
+    if row is None or not row.storage_key:
         return None
     data = storage.get(row.tenant_id, row.storage_key)
     return None if data is None else PdfFile(row.name or f"invoice-{invoice_id}.pdf", data)

@@ -1,8 +1,10 @@
 """The printed invoices: waiting, here, or not available because of a reason. One call each, so a run has a cap."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -19,6 +21,7 @@ from portal.sync.running import Running
 
 MOST_IN_A_RUN = 200
 MOST_TRIES = 5
+WEEK = timedelta(days=7)
 
 WANT = text("""
     INSERT INTO invoice_pdf (tenant_id, invoice_id, state)
@@ -72,28 +75,39 @@ def fetch_waiting(running: Running, client: Client) -> None:
     running.save()
 
 
-def _due() -> list[object]:
-    return [
-        InvoicePdf.tenant_id == current_tenant_id(),
+def _due(*columns: Any) -> Select[Any]:
+    """PDFs that wait, and once a week those of open invoices, which Autotask can change without a trace."""
+    waits = and_(
         InvoicePdf.state == PdfState.WAITING,
         or_(InvoicePdf.next_try_at.is_(None), InvoicePdf.next_try_at <= func.now()),
-    ]
+    )
+    is_open = and_(
+        Invoice.autotask_paid_on.is_(None),
+        Invoice.is_voided.is_(False),
+        Invoice.missing_since.is_(None),
+        Invoice.outside_filters_at.is_(None),
+    )
+    old = and_(InvoicePdf.state == PdfState.HERE, InvoicePdf.fetched_at < func.now() - WEEK, is_open)
+    return (
+        select(*columns)
+        .select_from(InvoicePdf)
+        .join(Invoice, (Invoice.tenant_id == InvoicePdf.tenant_id) & (Invoice.id == InvoicePdf.invoice_id))
+        .where(InvoicePdf.tenant_id == current_tenant_id(), or_(waits, old))
+    )
 
 
 def _waiting() -> int:
-    return db.session.scalar(select(func.count()).select_from(InvoicePdf).where(*_due())) or 0  # type: ignore[arg-type]
+    return db.session.scalar(_due(func.count())) or 0
 
 
 def _next() -> tuple[int, int, int, str] | None:
-    """(PDF row, invoice, Autotask id, number) of the newest invoice that waits."""
+    """(PDF row, invoice, Autotask id, number) of what to fetch next: what waits first, then the newest."""
     row = db.session.execute(
-        select(InvoicePdf.id, Invoice.id, Invoice.autotask_id, Invoice.number)
-        .join(Invoice, (Invoice.tenant_id == InvoicePdf.tenant_id) & (Invoice.id == InvoicePdf.invoice_id))
-        .where(*_due())  # type: ignore[arg-type]
-        .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+        _due(InvoicePdf.id, Invoice.id, Invoice.autotask_id, Invoice.number)
+        .order_by(InvoicePdf.state.desc(), Invoice.issued_on.desc(), Invoice.id.desc())
         .limit(1)
     ).first()
-    return tuple(row) if row else None  # type: ignore[return-value]
+    return tuple(row) if row else None
 
 
 def _fetch(
@@ -127,6 +141,9 @@ def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
 def _unavailable(running: Running, pdf_id: int, invoice_id: int, number: str, error: Exception) -> None:
     """Says why; it is tried again on later days, five times, and whenever a person opens it."""
     row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
+    if row.state == PdfState.HERE:  # what is here stays; it is looked at again in a week
+        row.fetched_at = db.session.scalar(select(func.clock_timestamp()))
+        return
     reason = reason_of(error)
     row.attempts += 1
     row.reason = reason

@@ -7,7 +7,7 @@ import random
 
 import structlog
 
-from portal import exceptions
+from portal import exceptions, storage
 from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, Retryable, Throttled, Unauthorized
 from portal.connect import NotConnected, Paused, calling
@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.models import Cause, RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
 from portal.sync import bad_records, plans, runs
-from portal.sync.running import Cancelled, LeaseLost, Running
+from portal.sync.running import FLOOD_PAUSE, Cancelled, Flood, LeaseLost, Running
 
 DELIVER_JOB = "jobs.deliver.deliver_due"
 
@@ -86,11 +86,13 @@ def _failed(running: Running, error: Exception) -> None:
     """Waits and goes on later where that can help; otherwise the run ends with the reason."""
     if isinstance(error, Paused):
         _wait(running, error.retry_after or 300.0, "budget", str(error), tries=None)
+    elif isinstance(error, Flood):
+        _wait(running, FLOOD_PAUSE, "flood", str(error), tries=None)
     elif isinstance(error, (NotConnected, Unauthorized)):
         _end(running, RunState.FAILED, "not_connected", str(error))
     elif isinstance(error, Retryable):
         _again(running, error)
-    elif isinstance(error, (AutotaskError, bad_records.TooManyBad)):
+    elif isinstance(error, (AutotaskError, bad_records.TooManyBad, storage.StorageFailed)):
         _end(running, RunState.FAILED, "refused", _with_reasons(error))
     else:
         log.error("sync.fault", exc_info=error)

@@ -13,6 +13,7 @@ from portal.models import Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
 from portal.queries import invoice_detail, invoices
 from portal.serializers import number, paid_on
+from portal.storage import StorageFailed
 from portal.sync import pdfs, runs
 
 pages = Blueprint("invoices", __name__, url_prefix="/p/<partner_slug>/invoices")
@@ -68,7 +69,11 @@ def show(invoice_id: int) -> Any:
 def pdf(invoice_id: int) -> Any:
     """The printed invoice, in the browser; back to the invoice where it is not here."""
     invoice = find_or_404(Invoice, invoice_id)
-    found = invoice_detail.pdf_data(invoice_id)
+    try:
+        found = invoice_detail.pdf_data(invoice_id)
+    except StorageFailed as failure:
+        flash(str(failure), "error")
+        return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
     if found is None or not downloads.is_pdf(found.data):
         flash(f"The PDF of invoice {invoice.number} is not here yet.", "warning")
         return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))

@@ -93,3 +93,56 @@ def test_files_are_a_partners_own(synced) -> None:
     other = factories.tenant()
     with factories.inside(other):
         assert storage.get(other.id, key) is None
+
+
+def test_pdfs_of_open_invoices_are_read_again_once_a_week(synced, empty: Sandbox, superuser) -> None:
+    """One request a week for each; nothing of a failed look is lost."""
+    integration, key = synced
+    sync(integration, "pdfs", "schedule")
+    stored = one(InvoicePdf).storage_key
+
+    def a_week_later() -> dict[str, int]:
+        superuser.execute("UPDATE invoice_pdf SET fetched_at = fetched_at - interval '8 days'")
+        return sync(integration, "pdfs", "schedule").items["pdfs"]
+
+    assert sync(integration, "pdfs", "schedule").items["pdfs"]["found"] == 0
+    assert a_week_later()["unchanged"] == 1
+    empty.faults.add("F31", entity="Invoices")
+    assert a_week_later()["failed"] == 1
+    empty.faults.clear()
+    assert (one(InvoicePdf).state, one(InvoicePdf).storage_key) == ("here", stored)
+    empty.change_invoice(key, paidDate="2026-11-20")
+    sync(integration, "unpaid", "schedule")
+    assert a_week_later()["found"] == 0
+
+
+def test_an_older_pdf_is_shown_while_a_newer_one_is_awaited(synced, empty: Sandbox, browse, at) -> None:
+    integration, key = synced
+    browser, page = browse(), at(f"/invoices/{one(Invoice).id}")
+    assert "Waiting: it comes with the next hourly sync." in browser.get(page).text
+    sync(integration, "pdfs", "schedule")
+
+    empty.change_invoice(key, invoiceNumber="INV-1-B")
+    sync(integration, "unpaid", "schedule")
+
+    assert "A newer one comes with the next hourly sync." in browser.get(page).text
+    assert browser.get(f"{page}/pdf").mimetype == "application/pdf"
+
+
+def test_a_storage_that_refuses_ends_the_run_with_the_reason(synced, browse, at, monkeypatch) -> None:
+    integration, _ = synced
+
+    def refuse(*_: object) -> None:
+        raise storage.StorageFailed(storage.REFUSED)
+
+    monkeypatch.setattr(storage, "put", refuse)
+    run = sync(integration, "pdfs", "schedule")
+    assert (run.state, run.error) == ("failed", storage.REFUSED)
+    assert one(InvoicePdf).state == "waiting"
+
+    monkeypatch.undo()
+    sync(integration, "pdfs", "schedule")
+    monkeypatch.setattr(storage, "get", refuse)
+    invoice = at(f"/invoices/{one(Invoice).id}")
+    answer = browse().get(f"{invoice}/pdf", follow_redirects=True)
+    assert "refuses the portal: its key may not use the bucket" in answer.text
