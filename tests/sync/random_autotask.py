@@ -23,6 +23,7 @@ class History:
         self.contacts: list[int] = []
         self.invoices: list[int] = []
         self.events: list[Any] = []
+        self.touched = 0  # half of all things happen to the same invoice again
         for _ in range(random.randint(0, 4)):
             lines = [{"rate": "25.00", "taxDollars": "5.00"}]
             self._add(self._last_id() + ROOM, lines, createDateTime=self._hours_ago(9))
@@ -111,9 +112,10 @@ class History:
         held = [row["id"] for row in rows if voided or not row["isVoided"]]
         if not held:
             return None
-        key = self.random.choice(held)
-        act(key)
-        return key
+        if self.touched not in held or self.random.random() < 0.5:
+            self.touched = self.random.choice(held)
+        act(self.touched)
+        return self.touched
 
     def _line(self) -> list[dict[str, Any]]:
         return [{"rate": self.random.choice(AMOUNTS)}]
