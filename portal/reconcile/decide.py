@@ -96,6 +96,8 @@ CHANGED = Decision(
     sentence="The invoice is open here again, but somebody in Autotask has changed its paid date, "
     "so the portal does not clear it. Keep it as settled in Autotask, or clear it.",
 )
+# What Autotask's people did stands against the wish; the ledger tells a person for as long as it does.
+CONFLICTS = frozenset({VOIDED.kind, UNPAID.kind, CHANGED.kind})
 
 
 def decide(wish_paid_on: date | None, marks: Marks, known: Known, read: Reading) -> Decision:

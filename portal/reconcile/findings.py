@@ -5,16 +5,14 @@ from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import Cause, Delivery, DeliveryState, ExceptionItem, ExceptionState, Invoice
 from portal.reconcile import attempts
+from portal.reconcile.decide import CONFLICTS
 from portal.reconcile.steps import Work, moved
-
-# The ledger opens and closes what follows from both values.
-LEDGERS = ("paid_mark_changed", "unpaid_in_autotask", "voided")
 
 
 def open_item(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
     """The exception of a parked delivery. `final`: Autotask refused it for good."""
     kind = delivery.error_kind or ""
-    if kind in LEDGERS:
+    if kind in CONFLICTS:
         return
     cause = Cause.NOT_CLEARED if kind == "not_cleared" else Cause.DELIVERY_PARKED
     _open(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from portal.models import AttemptOutcome, DeliveryState
 from portal.reconcile import protocol
-from portal.reconcile.decide import Act, Known, Marks, Reading, decide, marks_after
+from portal.reconcile.decide import CONFLICTS, Act, Known, Marks, Reading, decide, marks_after
 from portal.reconcile.protocol import Row
 from portal.reconcile.steps import Work
 from portal.reconcile.tries import Tries, Try, accounted, ended, strays
@@ -89,11 +89,11 @@ def failed_outcome(work: Work) -> AttemptOutcome:
 
 
 def _is_worth_a_try(held: Held, known: Known, read: Reading) -> bool:
-    """Confirmed, but a late write of ours has landed; or parked, and what was wished has come about."""
+    """Confirmed, but a late write of ours has landed; or parked, and the reason for that is gone."""
     act = decide(held.row.wish_paid_on, held.marks, known, read).act
-    if held.row.state == DeliveryState.PARKED:
-        return act == Act.NOTHING
-    return act in (Act.WRITE, Act.CLEAR)
+    if held.row.state != DeliveryState.PARKED:
+        return act in (Act.WRITE, Act.CLEAR)
+    return act == Act.NOTHING or (held.row.error_kind in CONFLICTS and act != Act.REFUSE)
 
 
 def _without_mark(row: Row, work: Work) -> Row:

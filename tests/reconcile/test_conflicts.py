@@ -328,3 +328,29 @@ def test_what_was_lost_with_the_database_is_never_cleared_by_itself(both: Both):
     both.deliver()
     assert both.shown(invoice) == DAY
     assert refreshed(invoice).settled_amount == Decimal(100)
+
+
+def test_a_late_write_of_ours_over_a_changed_date_is_cleared_in_the_end(both: Both):
+    """D2 on top of D4: what was parked for their date goes on once it is ours that Autotask shows."""
+    invoice, payment = paid_and_confirmed(both)
+    both.set_paid(invoice, LATER)
+    delete(payment)
+    both.deliver()
+    assert both.delivery(invoice).error_kind == "paid_mark_changed"
+    both.set_paid(invoice, DAY)
+    assert look(both, invoice) == 1
+    both.deliver()
+    assert (both.shown(invoice), both.delivery(invoice).state) == (None, DeliveryState.CONFIRMED)
+
+
+def test_an_invoice_that_is_no_longer_voided_is_marked_by_itself(both: Both):
+    """Rule 3.4: what was parked goes on when its reason is gone."""
+    invoice = both.invoice()
+    both.pay(invoice, on=DAY)
+    both.sandbox.void_invoice(invoice.autotask_id)
+    both.deliver()
+    assert both.delivery(invoice).error_kind == "voided"
+    both.sandbox.change_invoice(invoice.autotask_id, isVoided=False, voidedDate=None)
+    assert look(both, invoice) == 1
+    both.deliver()
+    assert (both.shown(invoice), both.delivery(invoice).state) == (DAY, DeliveryState.CONFIRMED)
