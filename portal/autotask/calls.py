@@ -2,6 +2,7 @@
 
 import random
 import re
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -76,6 +77,8 @@ class Calls:
         self._on_call = on_call or (lambda call: None)
         self._sleep = sleep
         self._spare = _SPARE_RETRIES
+        # Two threads may share a client. Its calls come one after the other; a gate may call, too.
+        self._turn = threading.RLock()
         self.made = 0
 
     def close(self) -> None:
@@ -108,6 +111,12 @@ class Calls:
                 return content
 
     def _once(
+        self, method: str, url: str, endpoint: str, body: bytes | None, seconds: float
+    ) -> dict[str, Any]:
+        with self._turn:
+            return self._in_turn(method, url, endpoint, body, seconds)
+
+    def _in_turn(
         self, method: str, url: str, endpoint: str, body: bytes | None, seconds: float
     ) -> dict[str, Any]:
         with self._gate(endpoint):

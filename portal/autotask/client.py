@@ -20,7 +20,7 @@ _ENTITY = re.compile(r"[A-Za-z]+")
 
 
 class Client:
-    """A session with one zone. Not to be shared between threads.
+    """A session with one zone. Threads may share it: its calls come one after the other.
 
     `gate(endpoint)` is entered around each HTTP call, `on_call(CallInfo)` told after it. Reads are tried
     at most three times within one time limit, writes once, a refused login never again.

@@ -45,9 +45,11 @@ GONE_IN_RANGE = _with_ids(
 )
 GONE_OF_INVOICES = _with_ids(GONE.format(where="l.invoice_id = ANY(CAST(:invoice_ids AS bigint[]))"))
 
-LOG_GONE = text("""
+LOG_GONE = _with_ids("""
     INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field, old_value)
-    VALUES (:tenant_id, :run_id, 'line', :id, :autotask_id, :label, 'Line removed', :old)""")
+    SELECT :tenant_id, :run_id, 'line', gone.id, gone.autotask_id, gone.label, 'Line removed', gone.price
+    FROM unnest(:ids, CAST(:keys AS bigint[]), CAST(:labels AS text[]), CAST(:prices AS text[]))
+        AS gone (id, autotask_id, label, price)""")
 
 READ_NOW = _with_ids("""
     UPDATE invoice i SET lines_read_at = :read_at, lines_raw = coalesce(
@@ -124,13 +126,15 @@ def removed(running: Running, statement: Any, present: Sequence[int], **values: 
     """Takes out lines that Autotask no longer has on their invoice; the invoices they were on."""
     scope = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
     rows = db.session.execute(statement, {**scope, "ids": list(present), **values}).all()
-    for row in rows:
-        values = {"tenant_id": scope["tenant_id"], "run_id": running.run_id, "id": row.id}
-        label = f"{row.number}, {row.name}"
-        db.session.execute(
-            LOG_GONE, {**values, "autotask_id": row.autotask_id, "label": label, "old": str(row.price_raw)}
-        )
-    counts.add(running.items, counts.LINES, removed=len(rows))
+    if rows:
+        told = {
+            "ids": [row.id for row in rows],
+            "keys": [row.autotask_id for row in rows],
+            "labels": [f"{row.number}, {row.name}" for row in rows],
+            "prices": [str(row.price_raw) for row in rows],
+        }
+        db.session.execute(LOG_GONE, {"tenant_id": scope["tenant_id"], "run_id": running.run_id, **told})
+        counts.add(running.items, counts.LINES, removed=len(rows))
     return sorted({row.invoice_id for row in rows})
 
 
@@ -199,8 +203,7 @@ def _read_group(running: Running, client: Client, group: dict[int, int]) -> None
         written = _write_page(running, page)
         touched.update(_invoices_of(written))
         present += [row_id for row in page if (row_id := id_of(row)) is not None]
-        running.done += len(page)
-        running.save()
+        running.save_page(page)
     invoice_ids = list(group.values())
     touched.update(removed(running, GONE_OF_INVOICES, present, invoice_ids=invoice_ids))
     db.session.execute(READ_NOW, {"tenant_id": current_tenant_id(), "ids": invoice_ids, "read_at": read_at})

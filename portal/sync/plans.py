@@ -28,7 +28,9 @@ def everything(running: Running, client: Client) -> None:
         running.mark()
     pull.count_all(running, client, _wanted(running))
     people(running, client, complete=True)
-    step = pull.read(running, client, "invoices", INVOICES, _invoice_conditions(running), complete=True)
+    conditions = _invoice_conditions(running)
+    step = pull.read(running, client, "invoices", INVOICES, conditions, complete=True)
+    pull.check_count(running, client, step, INVOICES, conditions)
     missing.judge(running, client, step, INVOICES)
     all_lines(running, client)
 

@@ -1,6 +1,6 @@
 """One execution of a run: its counts, its checkpoint and its lease, written with each page it commits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +25,14 @@ class Cancelled(Exception):
     """A person asked the run to stop."""
 
 
+class Flood(Exception):
+    """Autotask sends more than a run takes in one stretch. What was committed stays, and the run goes on later."""
+
+
+# One stretch of a run: twice what the largest partners have, and an eighth of the hour's budget.
+MOST_PAGES = 1_000
+FLOOD_PAUSE = 3600.0
+
 # The lease is checked in the transaction that writes the page: who lost it writes nothing.
 SAVE = text("""
     UPDATE sync_run SET items = :items, checkpoint = :checkpoint, current_item = :current_item,
@@ -41,6 +49,7 @@ class Step:
     """How far one resource was read in this run. `absent` are ids that are here but were not in the answer."""
 
     last_id: int = -1
+    rows: int = 0
     done: bool = False
     complete: bool = False
     absent: list[int] = field(default_factory=list)
@@ -76,6 +85,7 @@ class Running:
     total: int | None = None
     client: Client | None = None
     calls_before: int = 0
+    pages: int = 0
     touched_invoices: bool = False
     open_bad: dict[str, set[str]] = field(default_factory=dict)
     unknown_companies: set[int] = field(default_factory=set)
@@ -153,6 +163,18 @@ class Running:
         if cancel_requested_at is not None:
             raise Cancelled
 
+    def save_page(self, page: Sequence[Any]) -> None:
+        """Like save(), after a page. Raises Flood when there were too many."""
+        self.done += len(page)
+        self.pages += 1
+        self.save()
+        if self.pages >= MOST_PAGES:
+            raise Flood(
+                f"Autotask sent {self.pages:,} pages in one go, the last of them {(self.current_item or '').lower()}, "
+                "and there are more. All of it is kept. Reading goes on in an hour where it stopped; cancel the "
+                "run if Autotask cannot have that many."
+            )
+
     def keep_calls(self) -> None:
         """Writes only how many calls there were, at the end of a try."""
         db.session.execute(
@@ -180,4 +202,4 @@ class Running:
         }
 
 
-__all__ = ["Cancelled", "LeaseLost", "Running", "Step"]
+__all__ = ["FLOOD_PAUSE", "Cancelled", "Flood", "LeaseLost", "Running", "Step"]
