@@ -4,6 +4,7 @@ Their connections belong to one process: a forked child opens its own.
 """
 
 import os
+import threading
 from typing import Any
 
 from flask import current_app
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.access import tenancy
 from portal.extensions import db
 
+_making = threading.Lock()  # two first calls at once would make two engines, and forget one
 ENTER = text("SELECT set_config('app.tenant_id', :tenant_id, false)")
 
 
@@ -37,10 +39,11 @@ def _run(tenant_id: int, statement: str, values: dict[str, Any]) -> list[Row[Any
 
 def _engine() -> Engine:
     kept = current_app.extensions.setdefault("connect_engines", {})
-    if os.getpid() not in kept:
-        kept.clear()  # a parent's connections are left alone: closing them here would end them there
-        kept[os.getpid()] = _new_engine()
-    return kept[os.getpid()]
+    with _making:
+        if os.getpid() not in kept:
+            kept.clear()  # a parent's connections are left alone: closing them here would end them there
+            kept[os.getpid()] = _new_engine()
+        return kept[os.getpid()]
 
 
 def _new_engine() -> Engine:

@@ -149,7 +149,7 @@ def _steps(delivery: Delivery) -> list[Step]:
     """Recorded, sent, confirmed: of the wish that is in force."""
     done = delivery.state == DeliveryState.CONFIRMED
     sent_at = delivery.sent_at if delivery.sent_at and delivery.sent_at >= delivery.wished_at else None
-    steps = [Step(f"Wished: {wish_in_words(delivery.wish_paid_on).lower()}", "recorded", delivery.wished_at)]
+    steps = [Step(f"Wished: {wish_in_words(delivery.wish_paid_on)}", "recorded", delivery.wished_at)]
     if sent_at:
         steps.append(Step("Sent to Autotask", "sent", sent_at))
     if done:

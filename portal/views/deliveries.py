@@ -39,20 +39,6 @@ def show(delivery_id: int) -> Any:
     )
 
 
-@pages.get("/<int:delivery_id>/status")
-@requires(Permission.VIEW)
-def status(delivery_id: int) -> Any:
-    """The fragment that other pages include for an invoice's way to Autotask."""
-    delivery = find_or_404(Delivery, delivery_id)
-    return polls.unchanged(deliveries.marker(delivery)) or htmx.render(
-        "deliveries/show.html",
-        "deliveries/_status.html",
-        delivery=delivery,
-        detail=deliveries.detail(delivery),
-        about=deliveries,
-    )
-
-
 @pages.post("/<int:delivery_id>/retry")
 @requires(Permission.RETRY_DELIVERIES)
 def retry(delivery_id: int) -> Any:
