@@ -52,7 +52,7 @@ def _fill(app: Flask) -> dict[str, int]:
     ids |= _payments(invoices, today)
     _contacts(ids["customer"])
     db.session.add(SyncChange(tenant_id=partner_id, run_id=run, subject_type="invoice", subject_id=ids["paid"],
-                              label="INV-1041", field="due_on", old_value="2026-11-01", new_value="2026-11-15"))  # fmt: skip
+                              label="INV-1041", field="Due date", old_value="2026-11-01", new_value="2026-11-15"))  # fmt: skip
     db.session.add(
         InvoicePdf(
             tenant_id=partner_id, invoice_id=ids["paid"], state="here", name="INV-1041.pdf", size=118_000
