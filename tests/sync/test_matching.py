@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from portal.models import Customer, ExceptionItem, Integration, Invoice
+from portal.models import Customer, Delivery, ExceptionItem, Integration, Invoice
+from portal.reconcile import deliver
+from portal.sync import manual
 from sandbox import Sandbox
 from tests import factories
-from tests.sync.conftest import one, rows, sync
+from tests.sync.conftest import ACTOR, one, rows, sync
 
 
 @pytest.fixture
@@ -105,3 +107,33 @@ def test_a_matched_invoice_paid_in_autotask_is_settled_here(secondary, empty: Sa
 
     row = one(Invoice)
     assert (row.status, row.number, row.amount_due) == ("paid", "INV-1", Decimal(100))
+
+
+def test_a_payment_of_a_matched_invoice_reaches_autotask(secondary, empty: Sandbox, company: int) -> None:
+    """Rules 5.5 and 6: the other system owns the invoice, and Autotask gets its payment status."""
+    key = there(empty, company, "INV-1")
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+
+    factories.payment((one(Invoice), "100.00"), on=date(2026, 11, 19))
+    deliver.deliver_due()
+
+    shown = empty.invoice(key)
+    assert shown is not None
+    assert shown["paidDate"][:10] == "2026-11-19"
+    assert one(Delivery).state == "confirmed"
+
+
+def test_filters_are_optional_and_do_not_keep_a_match_out(connect, empty: Sandbox, company: int) -> None:
+    """Rule 6: what the portal holds came from another system, so Autotask's attributes do not choose."""
+    there(empty, company, "INV-1")
+    here("INV-1")
+    sync(connect(empty, role="secondary", filters={"company_types": [99]}), "new", "schedule")
+    assert one(Invoice).autotask_id is not None
+
+
+def test_a_secondary_integration_refuses_manual_syncs_everywhere(secondary) -> None:
+    """Rules 3.5 and 6."""
+    for kind, name in manual.NAMES.items():
+        with pytest.raises(manual.Refused, match=f"{name} exists only where Autotask is the primary"):
+            manual.press(secondary, kind, "button", ACTOR)
