@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs import poll
-from portal import queue
-from portal.access.tenancy import current_tenant_id
+from portal import money, queue
+from portal.access.tenancy import current_tenant_id, system_scope
 from portal.autotask.client import Client
 from portal.autotask.errors import Rejected, Unavailable
 from portal.extensions import db
 from portal.ledger import amounts
-from portal.models import Payment
+from portal.models import Delivery
 from portal.reconcile import due, idempotency, payments, protocol, rules, steps, store, sweep, troubles
 from portal.reconcile.decide import Marks
 from portal.reconcile.protocol import Row, Trouble
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore
-from portal.sync import cursors, plans
+from portal.sync import cursors
 from tests.faults import test_crash_points as crashes
 from tests.jobs import test_poll as polling
 from tests.planted import checks
@@ -32,9 +31,13 @@ from tests.reconcile import test_delivering as delivering
 from tests.reconcile import test_troubles as troubled
 
 RESTATE = sys.modules["portal.ledger.restate"]
+DELETE_PAYMENTS = text("""
+    UPDATE payment SET deleted_at = now(), deleted_reason = 'repaired'
+    FROM allocation a WHERE a.payment_id = payment.id AND a.invoice_id = ANY(:ids)""")
 
 
 def enqueue_before_commit(patch: pytest.MonkeyPatch) -> None:
+    """The bell rings inside the transaction: who hears it finds nothing."""
     real = payments.record
 
     def record(*args: Any, **named: Any) -> Any:
@@ -46,23 +49,26 @@ def enqueue_before_commit(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_poller(patch: pytest.MonkeyPatch) -> None:
+    """Bells are the only way to find work."""
     patch.setattr(due, "tenants_to_deliver", list)
 
 
 def job_carries_the_value(patch: pytest.MonkeyPatch) -> None:
+    """What was wished when the job was made is delivered, whatever is wished by then."""
     real, carried = SqlStore.claim, {}
 
     def claim(self: SqlStore, only_id: int | None = None) -> Any:
         found = real(self, only_id)
         if found is None:
             return None
-        first = carried.setdefault(found.delivery_id, found.wish_paid_on or date(2026, 11, 19))
+        first = carried.setdefault(found.delivery_id, found.wish_paid_on)
         return replace(found, wish_paid_on=first)
 
     patch.setattr(SqlStore, "claim", claim)
 
 
 def ack_before_call(patch: pytest.MonkeyPatch) -> None:
+    """The delivery counts as done before Autotask is called."""
     real = SqlStore.begin
 
     def begin(self: SqlStore, work: Work) -> int | None:
@@ -70,8 +76,9 @@ def ack_before_call(patch: pytest.MonkeyPatch) -> None:
         db.session.execute(
             text(
                 "UPDATE delivery SET state = 'confirmed', done_version = wish_version,"
-                " lease_token = NULL, lease_until = NULL, next_try_at = NULL"
-            )
+                " lease_token = NULL, lease_until = NULL, next_try_at = NULL WHERE id = :id"
+            ),
+            {"id": work.claim.delivery_id},
         )
         db.session.commit()
         return attempt
@@ -80,6 +87,8 @@ def ack_before_call(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_read_back(patch: pytest.MonkeyPatch) -> None:
+    """What was sent is taken for what is shown."""
+
     def believe(work: Work, *_: Any) -> Work:
         assert work.read is not None
         assert work.decision is not None
@@ -90,6 +99,7 @@ def no_read_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def done_is_the_newest_wish(patch: pytest.MonkeyPatch) -> None:
+    """`done = want` instead of `done = v`: a wish that came during the call counts as delivered."""
     real = protocol.settled
 
     def settled(row: Row, token: str, version: int, *rest: Any) -> Row:
@@ -99,10 +109,12 @@ def done_is_the_newest_wish(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_lease(patch: pytest.MonkeyPatch) -> None:
+    """A claim names its owner and nothing else."""
     patch.setattr(protocol, "claimed", lambda row, token, now: replace(row, lease_token=token))
 
 
 def no_token_check(patch: pytest.MonkeyPatch) -> None:
+    """K6 settles without asking whose lease it is."""
     real = rules.settle
 
     def settle(held: rules.Held, work: Work, now: Any) -> rules.Held:
@@ -112,10 +124,13 @@ def no_token_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def short_lease(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "LEASE", timedelta(seconds=35))
+    """Shorter than the 20 seconds that a call may last."""
+    patch.setattr(protocol, "LEASE", timedelta(seconds=15))
+    patch.setattr(protocol, "LEAST_LEFT", timedelta(0))
 
 
 def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
+    """`id > cursor` instead of a flag: what came late or failed is passed over."""
     real, cursor = store._due, SimpleNamespace(at=0)
     claim = SqlStore.claim
 
@@ -132,6 +147,7 @@ def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
 
 
 def key_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """The key stays when the payment rolls back."""
     real = idempotency.claim
 
     def claim(*args: Any) -> Any:
@@ -143,22 +159,28 @@ def key_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
 
 
 def key_not_scoped_to_tenant(patch: pytest.MonkeyPatch) -> None:
+    """One partner's key answers for another's."""
     seen: dict[Any, Any] = {}
     real = payments.record
 
     def record(actor: Any, new: Any, *, scope: str, key: str) -> Any:
-        return seen.setdefault(key, real(actor, new, scope=scope, key=key)) if key not in seen else seen[key]
+        if key not in seen:
+            seen[key] = real(actor, new, scope=scope, key=key)
+        return seen[key]
 
     patch.setattr(payments, "record", record)
 
 
 def key_without_comparing_the_body(patch: pytest.MonkeyPatch) -> None:
+    """The same key replays whatever it is asked."""
     patch.setattr(
         idempotency, "hashlib", SimpleNamespace(sha256=lambda _: SimpleNamespace(digest=lambda: b"same"))
     )
 
 
 def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
+    """No answer is taken for a no."""
+
     def trouble_of(error: Any) -> Trouble:
         if isinstance(error, Unavailable) and error.maybe_applied:
             return Trouble("failed", "It did not work.", final=True)
@@ -168,6 +190,8 @@ def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
 
 
 def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """Autotask's no is taken for an outage."""
+
     def trouble_of(error: Any) -> Trouble:
         if isinstance(error, Rejected):
             return Trouble("unavailable", str(error))
@@ -177,27 +201,28 @@ def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 
 def clears_what_is_not_ours(patch: pytest.MonkeyPatch) -> None:
+    """A date that Autotask's people set is cleared like ours."""
     patch.setattr(Marks, "are_ours", lambda self, paid_on: True)
 
 
 def put_instead_of_patch(patch: pytest.MonkeyPatch) -> None:
+    """PUT empties the fields that are left out."""
     patch.setattr(Client, "patch", Client.put)
 
 
 def float_total(patch: pytest.MonkeyPatch) -> None:
+    """Totals are rounded as floats."""
     patch.setattr(amounts, "rounded", lambda amount, currency: Decimal(str(round(float(amount), 2))))
 
 
 def balance_without_tax(patch: pytest.MonkeyPatch) -> None:
-    from portal import ledger
-
-    real = ledger.amount_due
-    patch.setattr(
-        ledger, "amount_due", lambda total, tax, mode, currency: real(total, Decimal(0), mode, currency)
-    )
+    """Tax is not part of what is due."""
+    patch.setattr(amounts, "amount_due", lambda total, tax, mode, currency: money.rounded(total, currency))
 
 
 def deleted_payment_counts(patch: pytest.MonkeyPatch) -> None:
+    """Sums forget to leave deleted payments out."""
+
     def forgetful(step: Any) -> Any:
         return RESTATE._step(str(step).replace("AND p.deleted_at IS NULL", ""))
 
@@ -205,23 +230,21 @@ def deleted_payment_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def sweep_repairs_money(patch: pytest.MonkeyPatch) -> None:
+    """Where Autotask says unpaid, the sweep deletes the payment."""
     real = sweep._compare
 
     def compare(readings: Any) -> int:
         found = real(readings)
-        if any(read.paid_on is None for read in readings.values()):
-            for row in db.session.query(Payment):
-                db.session.execute(
-                    text("UPDATE payment SET deleted_at = now(), deleted_reason = 'repaired' WHERE id = :id"),
-                    {"id": row.id},
-                )
-            db.session.commit()
+        unpaid = [invoice_id for invoice_id, read in readings.items() if read.paid_on is None]
+        db.session.execute(DELETE_PAYMENTS, {"ids": unpaid})
+        db.session.commit()
         return found
 
     patch.setattr(sweep, "_compare", compare)
 
 
 def cursor_before_rows(patch: pytest.MonkeyPatch) -> None:
+    """The cursor moves before the rows that it stands for are here."""
     real = cursors.of
 
     def of(integration_id: int) -> Any:
@@ -230,10 +253,10 @@ def cursor_before_rows(patch: pytest.MonkeyPatch) -> None:
         return real(integration_id)
 
     patch.setattr(cursors, "of", of)
-    patch.setattr(plans.cursors, "of", of)
 
 
 def date_shifted_by_zone(patch: pytest.MonkeyPatch) -> None:
+    """A date is read as 23:30 of the day before."""
     real = steps.reading_of
 
     def reading_of(item: Any, started_at: Any) -> Any:
@@ -244,8 +267,7 @@ def date_shifted_by_zone(patch: pytest.MonkeyPatch) -> None:
 
 
 def poller_without_its_filter(patch: pytest.MonkeyPatch) -> None:
-    from portal.access.tenancy import system_scope
-    from portal.models import Delivery
+    """Row-level security hides other partners' rows: what a lost filter still does is to name who is not due."""
 
     def everybody() -> list[int]:
         with system_scope():
@@ -254,7 +276,6 @@ def poller_without_its_filter(patch: pytest.MonkeyPatch) -> None:
         return found
 
     patch.setattr(due, "tenants_to_deliver", everybody)
-    assert poll.due is due
 
 
 KILLED = crashes.test_a_worker_killed_at_any_point_is_made_good_by_the_next
