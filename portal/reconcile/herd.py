@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState
+from portal.reconcile.due import is_due
 from portal.reconcile.troubles import SHARED, trouble_of
 
 OUTAGES = ("unavailable", "untrusted")
@@ -15,10 +16,8 @@ HERD = (DeliveryState.WAITING, DeliveryState.PARKED)
 
 
 def has_due() -> bool:
-    """True when the partner in scope has a delivery that is due now."""
-    now = func.clock_timestamp()
-    due = or_(Delivery.next_try_at <= now, Delivery.lease_until < now)
-    query = scoped(Delivery).where(Delivery.state != DeliveryState.CONFIRMED, due).limit(1)
+    """True when the partner in scope has a delivery that is due now, and not in another worker's hands."""
+    query = scoped(Delivery).where(is_due(func.clock_timestamp())).limit(1)
     found = db.session.scalar(query.with_only_columns(Delivery.id))
     db.session.commit()
     return found is not None

@@ -8,14 +8,16 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, select
 
 from portal import ledger
 from portal.access.tenancy import current_tenant_id, scoped
+from portal.connect import own_statements
 from portal.extensions import db
 from portal.models import AttemptOutcome, Delivery, DeliveryState, Invoice
 from portal.reconcile import attempts, findings, looks, mirror, protocol, rules
 from portal.reconcile.decide import Known
+from portal.reconcile.due import is_due
 from portal.reconcile.protocol import Row
 from portal.reconcile.rules import Held
 from portal.reconcile.steps import Claim, Work
@@ -29,9 +31,8 @@ class SqlStore:
     """The current tenant's deliveries. Every method commits."""
 
     def now(self) -> datetime:
-        """The database's clock, in a transaction of its own."""
-        moment = clock_timestamp()
-        db.session.commit()
+        """The database's clock, by a single statement."""
+        [(moment,)] = own_statements.run(current_tenant_id(), "SELECT clock_timestamp()")
         return moment
 
     def claim(self, only_id: int | None = None) -> Claim | None:
@@ -123,9 +124,7 @@ def clock_timestamp() -> datetime:
 
 
 def _due(now: Any, only_id: int | None) -> Any:
-    free = or_(Delivery.lease_until.is_(None), Delivery.lease_until < now)
-    due = or_(Delivery.state == DeliveryState.SENDING, Delivery.next_try_at <= now)
-    query = scoped(Delivery).where(Delivery.state != DeliveryState.CONFIRMED, free, due)
+    query = scoped(Delivery).where(is_due(now))
     if only_id is not None:
         query = query.where(Delivery.id == only_id)
     # What failed by itself waits behind the others; while Autotask is away, the same one asks each time.
