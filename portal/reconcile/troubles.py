@@ -12,10 +12,9 @@ from portal.autotask.errors import (
     Untrusted,
 )
 from portal.connect.errors import NotConnected
-from portal.reconcile.protocol import UNKNOWN_PAUSE, Trouble
+from portal.reconcile.protocol import LONGEST_PAUSE, UNKNOWN_PAUSE, Trouble
 
 LOGIN_PAUSE = 60.0
-UNTRUSTED_PAUSE = 300.0
 
 # Autotask as a whole, not this invoice: all deliveries of the partner wait together.
 SHARED = frozenset({"throttled", "unavailable", "unauthorized", "not_connected", "untrusted"})
@@ -47,7 +46,7 @@ def trouble_of(error: AutotaskError | BadRecord) -> Trouble:
     if isinstance(error, Unauthorized):
         return Trouble("unauthorized", str(error), counts=False, pause=LOGIN_PAUSE)
     if isinstance(error, Untrusted):
-        return Trouble("untrusted", str(error), counts=False, pause=UNTRUSTED_PAUSE)
+        return Trouble("untrusted", str(error), counts=False, pause=LONGEST_PAUSE)
     if isinstance(error, Unavailable) and error.maybe_applied:
         return UNKNOWN
     if isinstance(error, Unavailable):
