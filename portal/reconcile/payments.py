@@ -29,6 +29,10 @@ class PaymentRefused(ValueError):
         self.field = field
 
 
+class AlreadyDeleted(PaymentRefused):
+    """The payment is gone: by an earlier try of the same request, or by somebody else."""
+
+
 @dataclass(frozen=True)
 class NewPayment:
     """What is to be recorded: (invoice id, amount) pairs of one customer and currency."""
@@ -87,7 +91,7 @@ def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
 def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
     """Deletes a payment with a reason; its invoices are open again by its amounts.
 
-    Raises PaymentRefused when there is no reason or it is deleted already. The caller commits.
+    Raises PaymentRefused when there is no reason, AlreadyDeleted. The caller commits.
     """
     if not reason.strip():
         raise PaymentRefused("Say why the payment is deleted.", "reason")
@@ -96,7 +100,7 @@ def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
     ledger.lock_invoices(invoice_ids)
     db.session.refresh(payment, with_for_update={"of": Payment})
     if payment.deleted_at is not None:
-        raise PaymentRefused("This payment was already deleted.")
+        raise AlreadyDeleted("This payment was already deleted.")
     payment.deleted_at, payment.deleted_by_id = clock.now(), actor.user_id
     payment.deleted_reason = reason.strip()[:LONGEST_TEXT]
     ledger.restate(invoice_ids)

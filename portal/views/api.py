@@ -20,7 +20,7 @@ from portal.queries.api import BadQuery
 from portal.reconcile import api_payments
 from portal.reconcile import payments as deleting
 from portal.reconcile.idempotency import KeyReused
-from portal.reconcile.payments import PaymentRefused
+from portal.reconcile.payments import AlreadyDeleted, PaymentRefused
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 csrf.exempt(pages)  # keys travel in a header that no other site can make a browser send
@@ -103,7 +103,7 @@ def record_payment() -> Any:
 def delete_payment(payment_id: int) -> Any:
     row = find_or_404(Payment, payment_id)
     if row.deleted_at is not None:
-        return problem(409, "This payment was already deleted.")
+        raise AlreadyDeleted("This payment was already deleted.")
     sent = _json() if request.content_length else {}
     reason = sent.get("reason", "") if isinstance(sent, dict) else ""
     deleting.delete(g.actor, payment_id, reason if isinstance(reason, str) else "")
@@ -129,6 +129,12 @@ def _bad_body(error: BadBody) -> Response:
     db.session.rollback()
     faults = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
     return problem(422, str(error), errors=faults)
+
+
+@pages.errorhandler(AlreadyDeleted)
+def _gone(error: AlreadyDeleted) -> Response:
+    db.session.rollback()
+    return problem(409, str(error))
 
 
 @pages.errorhandler(PaymentRefused)

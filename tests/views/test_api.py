@@ -1,8 +1,11 @@
 """The JSON API: keys, idempotency, paging, problems in words; closed to everybody else."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -166,6 +169,23 @@ def test_a_payment_is_deleted_once_with_a_reason(books: Books) -> None:
     gone = books.call("DELETE", url, json={"reason": "Refunded"})
     assert (gone.status_code, gone.json["state"]) == (200, "deleted")
     assert books.call("DELETE", url, json={"reason": "Refunded"}).status_code == 409
+
+
+def test_a_deletion_repeated_while_the_first_is_under_way_is_told_that_it_is_done(
+    books: Books, superuser_url: str
+) -> None:
+    """D10: a checkout that lost patience asks again; both have read the payment before either deleted it."""
+    payment_id = books.pay().json["id"]
+    with psycopg.connect(superuser_url) as first, ThreadPoolExecutor(1) as threads:
+        first.execute("UPDATE payment SET deleted_at = now(), deleted_reason = 'Refunded'")
+        second = threads.submit(books.call, "DELETE", f"{PAYMENTS}/{payment_id}", json={"reason": "Refunded"})
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        for _ in range(600):
+            if second.done() or first.execute(waits).fetchone() != (0,):
+                break
+            time.sleep(0.05)
+        first.commit()
+        assert second.result().status_code == 409
 
 
 def test_the_cursor_goes_through_every_row_once(books: Books) -> None:
