@@ -53,14 +53,14 @@ def jobs(found: list[Process]) -> list[Process]:
 
 
 KINDS = (
-    Kind("web worker", 50, "web", children),
-    Kind("Redis", 17, "redis", top),
+    Kind("web worker", 57, "web", children),
+    Kind("Redis", 18, "redis", top),
     Kind("job under way", 9, "worker", jobs),
-    Kind("database backend", 8, "postgres", children),
-    Kind("whole database", 4, "postgres", top),
     Kind("queue worker", 4, "worker", named("jobs.queue_worker deliveries")),
     Kind("poller", 3, "worker", named("jobs.poll")),
-    Kind("whole web server", 3, "web", top),
+    Kind("database backend", 3, "postgres", children),
+    Kind("whole database", 2, "postgres", top),
+    Kind("whole web server", 2, "web", top),
     Kind("whole worker", 1, "worker", top),
     Kind("scheduler", 1, "scheduler", top),
 )

@@ -85,12 +85,18 @@ class Storm:
             self.site.mend()
             if time.monotonic() >= next_at and self.killer.strike():
                 next_at += every
+                self.tell_progress()
             time.sleep(0.02)
         self.weather.stopping.set()
         for checkout in self.checkouts:
             checkout.stopping.set()
         self.figures.seconds = time.monotonic() - started
         self.figures.kills, self.figures.weather = self.killer.counts, self.weather.counts
+
+    def tell_progress(self) -> None:
+        if self.killer.total % 100 == 0:
+            accepted = sum(one.accepted for checkout in self.checkouts for one in checkout.requests)
+            say(f"{self.killer.total} kills, {accepted} payments accepted")
 
     def calm(self) -> None:
         """Until every checkout has its answers and no delivery waits any more."""
