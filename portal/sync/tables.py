@@ -5,7 +5,8 @@ from typing import Any
 
 from portal.ledger import AT_FIRST, amount_due
 from portal.models import Identifier, Integration
-from portal.sync.upsert import Row, Table
+from portal.sync.table import Table
+from portal.sync.upsert import Row
 
 MONEY, DAY, MOMENT = "numeric(20,6)", "date", "timestamptz"
 

@@ -6,130 +6,17 @@ The newest read wins: a row that was read later, by another run or by a delivery
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
 import psycopg
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.sync.table import Table
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """How one kind of record is written. `columns` are staged: ours by name, with PostgreSQL's type.
-
-    `logged` are those whose changes a person is shown, with the words for them; `content` those whose change
-    the caller wants to hear of; `marks` are set back to null when a record comes in. `at_first` are columns that
-    only a new row gets, as SQL over the staged row `s`; `before` is one whose old value the caller is told.
-    `keep` is SQL for rows whose content changed: those it returns stay as they are, and a new row is made.
-    """
-
-    name: str
-    columns: dict[str, str]
-    logged: dict[str, str]
-    label: str
-    content: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
-    at_first: dict[str, str] = field(default_factory=dict)
-    before: str = "id"
-    keep: str = ""
-    touch_unchanged: bool = False
-
-    @property
-    def stage(self) -> str:
-        return f"stage_{self.name}"
-
-    @cached_property
-    def create_stage(self) -> str:
-        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self.columns.items())
-        return f"CREATE TEMP TABLE IF NOT EXISTS {self.stage} (autotask_id bigint, {columns}) ON COMMIT DELETE ROWS"
-
-    @cached_property
-    def copy(self) -> str:
-        names = ", ".join(["autotask_id", *map(quoted, self.columns)])
-        return f"COPY {self.stage} ({names}) FROM STDIN"
-
-    def differs(self, new: str, names: Sequence[str] | None = None) -> str:
-        """SQL that is true when the row `t` is not as the staged row says."""
-        compared = list(self.columns if names is None else names)
-        old = ", ".join(f"t.{quoted(name)}" for name in compared)
-        fresh = ", ".join(f"{new}.{quoted(name)}" for name in compared)
-        found = f"ROW({old}) IS DISTINCT FROM ROW({fresh})"
-        if names is None:
-            found += "".join(f" OR t.{mark} IS NOT NULL" for mark in self.marks)
-        return f"({found})"
-
-    @cached_property
-    def classify(self) -> TextClause:
-        """Locks what is here, in the order that everybody uses, and tells what the page changes in it."""
-        content = self.differs("s", self.content) if self.content else "false"
-        return text(f"""
-            SELECT t.id, t.autotask_id, t.{self.before} AS before, {self.differs("s")} AS differs,
-                {content} AS content_differs, t.autotask_read_at IS NULL OR t.autotask_read_at < :read_at AS newer
-            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
-            WHERE t.tenant_id = :tenant_id AND t.integration_id = :integration_id AND t.autotask_id = ANY(:keys)
-            ORDER BY t.id FOR UPDATE OF t""")
-
-    def shown(self, of: str, name: str) -> str:
-        """SQL of a value as a person reads it: amounts with at least two decimals, yes and no."""
-        value = f"{of}.{quoted(name)}"
-        kind = self.columns[name]
-        if kind.startswith("numeric"):
-            return (
-                f"CASE WHEN scale(trim_scale({value})) <= 2 THEN round({value}, 2)::text "
-                f"ELSE trim_scale({value})::text END"
-            )
-        return f"CASE WHEN {value} THEN 'yes' ELSE 'no' END" if kind == "boolean" else f"{value}::text"
-
-    @cached_property
-    def log_changes(self) -> TextClause:
-        pairs = ", ".join(
-            f"('{words}', {self.shown('t', name)}, {self.shown('s', name)})"
-            for name, words in self.logged.items()
-        )
-        return text(f"""
-            INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
-                old_value, new_value)
-            SELECT t.tenant_id, :run_id, '{SUBJECTS[self.name]}', t.id, t.autotask_id, {self.label}, d.field,
-                d.old_value, d.new_value
-            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
-            CROSS JOIN LATERAL (VALUES {pairs}) AS d (field, old_value, new_value)
-            WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
-            ORDER BY t.id, d.field""")
-
-    @cached_property
-    def upsert(self) -> TextClause:
-        names = [*map(quoted, self.columns)]
-        updates = [f"{name} = excluded.{name}" for name in names]
-        updates += [f"{mark} = NULL" for mark in self.marks] + [
-            "autotask_read_at = excluded.autotask_read_at"
-        ]
-        also = "".join(f", {column}" for column in self.at_first)
-        also_values = "".join(f", {value}" for value in self.at_first.values())
-        return text(f"""
-            INSERT INTO {self.name} AS t (tenant_id, integration_id, autotask_id, {", ".join(names)},
-                autotask_read_at{also})
-            SELECT :tenant_id, :integration_id, s.autotask_id, {", ".join(f"s.{name}" for name in names)},
-                CAST(:read_at AS timestamptz){also_values}
-            FROM {self.stage} s WHERE s.autotask_id = ANY(:keys) ORDER BY s.autotask_id
-            ON CONFLICT (tenant_id, integration_id, autotask_id) DO UPDATE SET {", ".join(updates)}
-            WHERE (t.autotask_read_at IS NULL OR t.autotask_read_at < excluded.autotask_read_at)
-                AND {self.differs("excluded")}
-            RETURNING t.id, t.autotask_id""")
-
-    @cached_property
-    def touch(self) -> TextClause:
-        return text(f"""
-            UPDATE {self.name} SET autotask_read_at = :read_at
-            WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND autotask_read_at < :read_at""")
-
-
-SUBJECTS = {"customer": "customer", "contact": "contact", "invoice": "invoice", "invoice_line": "line"}
 
 
 @dataclass
@@ -161,19 +48,15 @@ def write(
     stage(table, rows)
     keys = [row["autotask_id"] for row in rows]
     scope = {"tenant_id": current_tenant_id(), "integration_id": integration_id, "read_at": read_at}
-    here = _here(table, {**scope, "keys": keys})
-    known = {row.autotask_id: row for row in here}
-    newer = [row for row in here if row.newer]
-    differing = [row.id for row in newer if row.differs]
-    if differing and table.logged:
-        db.session.execute(table.log_changes, {**scope, "run_id": run_id, "ids": differing})
-    written = Written(unchanged=len(rows), content_changed=[row.id for row in newer if row.content_differs])
-    wanted = [key for key in keys if key not in known or (known[key].newer and known[key].differs)]
+    found = _compared(_here(table, {**scope, "keys": keys}))
+    written = Written(unchanged=len(rows), content_changed=found.content_changed)
+    if found.differing and table.logged:
+        db.session.execute(table.log_changes, {**scope, "run_id": run_id, "ids": found.differing})
+    wanted = [key for key in keys if key not in found.before] + found.differing_keys
     if wanted:
-        _upsert(table, {**scope, **at_first, "keys": wanted}, known, written)
-    same = [row.id for row in newer if not row.differs]
-    if table.touch_unchanged and same:
-        db.session.execute(table.touch, {**scope, "ids": same})
+        _upsert(table, {**scope, **at_first, "keys": wanted}, found.before, written)
+    if found.same and table.touch_unchanged:
+        db.session.execute(table.touch, {**scope, "ids": found.same})
     return written
 
 
@@ -187,11 +70,37 @@ def _here(table: Table, values: dict[str, Any]) -> Sequence[Any]:
     return [row for row in here if row.id not in kept]
 
 
-def _upsert(table: Table, values: dict[str, Any], known: dict[int, Any], written: Written) -> None:
+@dataclass
+class Compared:
+    """The rows of a page that are here; `before` by Autotask id, the others as internal ids unless they say so."""
+
+    before: dict[int, Any] = field(default_factory=dict)
+    differing: list[int] = field(default_factory=list)
+    differing_keys: list[int] = field(default_factory=list)
+    content_changed: list[int] = field(default_factory=list)
+    same: list[int] = field(default_factory=list)
+
+
+def _compared(here: Sequence[Any]) -> Compared:
+    """Tells apart what classify() found. Rows that were read later than this page are only known."""
+    found = Compared()
+    for row_id, autotask_id, before, differs, content_differs, newer in here:
+        found.before[autotask_id] = before
+        if newer and differs:
+            found.differing.append(row_id)
+            found.differing_keys.append(autotask_id)
+        elif newer:
+            found.same.append(row_id)
+        if newer and content_differs:
+            found.content_changed.append(row_id)
+    return found
+
+
+def _upsert(table: Table, values: dict[str, Any], before: dict[int, Any], written: Written) -> None:
     for row_id, autotask_id in db.session.execute(table.upsert, values):
-        if autotask_id in known:
+        if autotask_id in before:
             written.changed.append(row_id)
-            written.before[row_id] = known[autotask_id].before
+            written.before[row_id] = before[autotask_id]
         else:
             written.created.append(row_id)
     written.unchanged -= len(written.created) + len(written.changed)
@@ -204,13 +113,7 @@ def stage(table: Table, rows: Sequence[Row]) -> None:
     assert isinstance(raw, psycopg.Connection)
     values = itemgetter("autotask_id", *table.columns)
     with raw.cursor() as cursor:
-        # Plans are kept, and those made while the tables were small would look at every row of them.
-        cursor.execute(f"SET LOCAL enable_seqscan = off; {table.create_stage}; DELETE FROM {table.stage}")
+        cursor.execute(table.empty_stage)
         with cursor.copy(table.copy) as copy:
             for row in rows:
                 copy.write_row(values(row))
-
-
-def quoted(name: str) -> str:
-    """A column's name as PostgreSQL takes it; `primary` is one of its words."""
-    return f'"{name}"'

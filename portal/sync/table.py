@@ -1,0 +1,129 @@
+"""The SQL by which one kind of record is staged, compared, logged and upserted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sqlalchemy import TextClause, text
+
+
+@dataclass(frozen=True)
+class Table:
+    """How one kind of record is written. `columns` are staged: ours by name, with PostgreSQL's type.
+
+    `logged` are those whose changes a person is shown, with the words for them; `content` those whose change
+    the caller wants to hear of; `marks` are set back to null when a record comes in. `at_first` are columns that
+    only a new row gets, as SQL over the staged row `s`; `before` is one whose old value the caller is told.
+    `keep` is SQL for rows whose content changed: those it returns stay as they are, and a new row is made.
+    """
+
+    name: str
+    columns: dict[str, str]
+    logged: dict[str, str]
+    label: str
+    content: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    at_first: dict[str, str] = field(default_factory=dict)
+    before: str = "id"
+    keep: str = ""
+    touch_unchanged: bool = False
+
+    @property
+    def stage(self) -> str:
+        return f"stage_{self.name}"
+
+    @cached_property
+    def empty_stage(self) -> str:
+        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self.columns.items())
+        # Plans are kept, and those made while the tables were small would look at every row of them.
+        return f"""
+            SET LOCAL enable_seqscan = off;
+            CREATE TEMP TABLE IF NOT EXISTS {self.stage} (autotask_id bigint, {columns}) ON COMMIT DELETE ROWS;
+            DELETE FROM {self.stage}"""
+
+    @cached_property
+    def copy(self) -> str:
+        names = ", ".join(["autotask_id", *map(quoted, self.columns)])
+        return f"COPY {self.stage} ({names}) FROM STDIN"
+
+    def differs(self, new: str, names: Sequence[str] | None = None) -> str:
+        """SQL that is true when the row `t` is not as the staged row says."""
+        compared = list(self.columns if names is None else names)
+        old = ", ".join(f"t.{quoted(name)}" for name in compared)
+        fresh = ", ".join(f"{new}.{quoted(name)}" for name in compared)
+        found = f"ROW({old}) IS DISTINCT FROM ROW({fresh})"
+        if names is None:
+            found += "".join(f" OR t.{mark} IS NOT NULL" for mark in self.marks)
+        return f"({found})"
+
+    @cached_property
+    def classify(self) -> TextClause:
+        """Locks what is here, in the order that everybody uses, and tells what the page changes in it."""
+        content = self.differs("s", self.content) if self.content else "false"
+        return text(f"""
+            SELECT t.id, t.autotask_id, t.{self.before} AS before, {self.differs("s")} AS differs,
+                {content} AS content_differs, t.autotask_read_at IS NULL OR t.autotask_read_at < :read_at AS newer
+            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
+            WHERE t.tenant_id = :tenant_id AND t.integration_id = :integration_id AND t.autotask_id = ANY(:keys)
+            ORDER BY t.id FOR UPDATE OF t""")
+
+    def shown(self, of: str, name: str) -> str:
+        """SQL of a value as a person reads it: amounts with at least two decimals, yes and no."""
+        value = f"{of}.{quoted(name)}"
+        kind = self.columns[name]
+        if kind.startswith("numeric"):
+            return (
+                f"CASE WHEN scale(trim_scale({value})) <= 2 THEN round({value}, 2)::text "
+                f"ELSE trim_scale({value})::text END"
+            )
+        return f"CASE WHEN {value} THEN 'yes' ELSE 'no' END" if kind == "boolean" else f"{value}::text"
+
+    @cached_property
+    def log_changes(self) -> TextClause:
+        pairs = ", ".join(
+            f"('{words}', {self.shown('t', name)}, {self.shown('s', name)})"
+            for name, words in self.logged.items()
+        )
+        return text(f"""
+            INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
+                old_value, new_value)
+            SELECT t.tenant_id, :run_id, '{SUBJECTS[self.name]}', t.id, t.autotask_id, {self.label}, d.field,
+                d.old_value, d.new_value
+            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
+            CROSS JOIN LATERAL (VALUES {pairs}) AS d (field, old_value, new_value)
+            WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
+            ORDER BY t.id, d.field""")
+
+    @cached_property
+    def upsert(self) -> TextClause:
+        names = [*map(quoted, self.columns)]
+        updates = [f"{name} = excluded.{name}" for name in names]
+        updates += [f"{mark} = NULL" for mark in self.marks] + [
+            "autotask_read_at = excluded.autotask_read_at"
+        ]
+        also = "".join(f", {column}" for column in self.at_first)
+        also_values = "".join(f", {value}" for value in self.at_first.values())
+        return text(f"""
+            INSERT INTO {self.name} AS t (tenant_id, integration_id, autotask_id, {", ".join(names)},
+                autotask_read_at{also})
+            SELECT :tenant_id, :integration_id, s.autotask_id, {", ".join(f"s.{name}" for name in names)},
+                CAST(:read_at AS timestamptz){also_values}
+            FROM {self.stage} s WHERE s.autotask_id = ANY(:keys) ORDER BY s.autotask_id
+            ON CONFLICT (tenant_id, integration_id, autotask_id) DO UPDATE SET {", ".join(updates)}
+            WHERE (t.autotask_read_at IS NULL OR t.autotask_read_at < excluded.autotask_read_at)
+                AND {self.differs("excluded")}
+            RETURNING t.id, t.autotask_id""")
+
+    @cached_property
+    def touch(self) -> TextClause:
+        return text(f"""
+            UPDATE {self.name} SET autotask_read_at = :read_at
+            WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND autotask_read_at < :read_at""")
+
+
+SUBJECTS = {"customer": "customer", "contact": "contact", "invoice": "invoice", "invoice_line": "line"}
+
+
+def quoted(name: str) -> str:
+    """A column's name as PostgreSQL takes it; `primary` is one of its words."""
+    return f'"{name}"'
