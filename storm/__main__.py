@@ -46,8 +46,10 @@ def main(arguments: list[str]) -> int:
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/storm", description=__doc__)
-    parser.add_argument("--kills", type=int, default=60, help="at most so many (default 60)")
-    parser.add_argument("--seconds", type=float, default=90, help="at most so long (default 90)")
+    parser.add_argument("--kills", type=int, default=60, help="how many (default 60)")
+    parser.add_argument(
+        "--seconds", type=float, default=90, help="the kills are spread over so many (default 90)"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats the same chances")
     parser.add_argument(
         "--checkouts", type=int, default=4, help="clients that pay at the same time (default 4)"

@@ -21,6 +21,7 @@ from storm.site import Site
 from storm.watch import Watch
 from storm.weather import Weather
 
+SLOW_MACHINE = 4
 SETTLES = 3.0  # longer than any call of a living worker takes once the sky is clear
 END_LEASES = """
 UPDATE delivery SET lease_until = clock_timestamp() WHERE lease_until > clock_timestamp();
@@ -68,7 +69,11 @@ class Storm:
         ]
         for checkout in self.checkouts:
             checkout.pause = self.options.pause
-            checkout.give_up = time.monotonic() + self.options.seconds + self.options.quiet_within
+            checkout.give_up = time.monotonic() + self.longest() + self.options.quiet_within
+
+    def longest(self) -> float:
+        """Seconds after which the kills end, done or not."""
+        return float(self.options.seconds) * SLOW_MACHINE
 
     def chance(self) -> random.Random:
         """A source of its own for each, so that one's doings do not change another's."""
@@ -80,7 +85,7 @@ class Storm:
         for thread in (self.watch, self.weather, *self.checkouts):
             thread.start()
         every = self.options.seconds / max(1, self.options.kills)
-        next_at, end = started + every, started + self.options.seconds
+        next_at, end = started + every, started + self.longest()
         while self.killer.total < self.options.kills and time.monotonic() < end:
             self.site.mend()
             if time.monotonic() >= next_at and self.killer.strike():
