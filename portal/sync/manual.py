@@ -10,7 +10,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import INCOMPLETE, Integration, SyncKind, SyncRun, SyncTrigger, Tenant
-from portal.sync import runs
+from portal.sync import runs, standing
 
 LIMITS = {SyncKind.NEW: timedelta(hours=1), SyncKind.UNPAID: timedelta(hours=12)}
 NAMES = {SyncKind.NEW: "Fetch New Data", SyncKind.UNPAID: "Fetch Unpaid Invoices"}
@@ -55,6 +55,10 @@ def refusal(integration: Integration, kind: str) -> Refused | None:
     name = NAMES[SyncKind(kind)]
     if not integration.is_primary:
         return Refused(f"{name} exists only where Autotask is the primary integration.")
+    if standing.waits_for_filters(integration):
+        return Refused(
+            "Nothing was read yet. Choose filters or start the first sync on the integration's page."
+        )
     next_at = next_allowed_at(integration, kind)
     if next_at is None or next_at <= clock.now():
         return None

@@ -90,7 +90,12 @@ def _lateness(promises: list[Promise], held: bool) -> str:
     late = [one for one in promises if one.late_by is not None]
     if not late:
         return "" if held else "Up to date: everything arrived when promised."
-    return "Late: " + ", ".join(one.item.lower() for one in late) + "."
+    return "Late: " + ", ".join(_inside_sentence(one.item) for one in late) + "."
+
+
+def _inside_sentence(item: str) -> str:
+    """ "PDF invoices" and "new invoices"."""
+    return " ".join(word if word.isupper() else word.lower() for word in item.split())
 
 
 def _row(

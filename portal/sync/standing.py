@@ -23,9 +23,14 @@ def held_by(integration: Integration, now: datetime) -> str:
         return "disconnected"
     if not integration.is_connected:
         return "waits_for_login"
-    if not _has(SyncSchedule, integration) and not _has(SyncRun, integration):
+    if waits_for_filters(integration):
         return "waits_for_filters"
     return "postponed" if integration.paused_until is not None and integration.paused_until > now else ""
+
+
+def waits_for_filters(integration: Integration) -> bool:
+    """True from connecting with "choose filters first" until the first sync is begun (rule 2.1)."""
+    return not _has(SyncSchedule, integration) and not _has(SyncRun, integration)
 
 
 def _has(model: type[SyncSchedule] | type[SyncRun], integration: Integration) -> bool:

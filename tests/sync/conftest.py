@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id
+from portal.connect import schedule
 from portal.extensions import db
 from portal.models import Integration, SyncChange, SyncRun, Tenant
 from portal.sync import runs, work
@@ -51,6 +52,13 @@ def connect(app: Flask, partner: Tenant) -> Callable[..., Integration]:
         return factories.integration(app, **{**usual, **values})
 
     return make
+
+
+def planned(integration: Integration) -> Integration:
+    """The integration with its schedule, as connecting leaves it unless filters come first."""
+    schedule.plan(integration)
+    db.session.commit()
+    return integration
 
 
 def sync(integration: Integration, kind: str = "all", trigger: str = "command", **values: Any) -> SyncRun:

@@ -8,6 +8,7 @@ from flask import Flask
 
 from portal.models import Integration, Tenant
 from sandbox import Sandbox
+from tests.sync.conftest import planned
 
 ITEMS = {"customers", "contacts", "invoices", "line_items", "pdfs"}
 NUMBERS = {"found", "created", "changed", "unchanged", "skipped", "failed"}
@@ -51,7 +52,7 @@ def test_a_refused_press_says_when_the_next_one_is_allowed_and_force_goes_past_i
     connect: Callable[..., Integration], sandbox: Sandbox, partner: Tenant, flask: Callable
 ) -> None:
     """Rule 3.5."""
-    connect(sandbox)
+    planned(connect(sandbox))
     assert flask("sync", "run", partner.slug, "--kind", "unpaid", "--wait").exit_code == 0
 
     again = flask("sync", "run", partner.slug, "--kind", "unpaid", "--wait")

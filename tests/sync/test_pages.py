@@ -4,7 +4,7 @@ from portal.extensions import db
 from portal.models import Integration
 from portal.sync import runs, work
 from sandbox import Sandbox
-from tests.sync.conftest import sync
+from tests.sync.conftest import planned, sync
 
 POLL = {"HX-Request": "true", "X-Portal-Poll": "1"}
 
@@ -47,7 +47,7 @@ def sync_started(integration: Integration) -> int:
 
 def test_a_pressed_fetch_starts_one_run_and_the_next_press_says_when(connect, sandbox, browse, at) -> None:
     """Rule 3.5."""
-    connect(sandbox)
+    planned(connect(sandbox))
     browser = browse("manager")
 
     first = browser.post(at("/sync-runs"), data={"kind": "unpaid"})

@@ -10,12 +10,12 @@ from portal.extensions import db
 from portal.models import ExceptionItem, Integration, Invoice, SyncCursor, SyncRun
 from portal.sync import manual, runs, work
 from sandbox import Sandbox
-from tests.sync.conftest import ACTOR, one, rows, sync
+from tests.sync.conftest import ACTOR, one, planned, rows, sync
 
 
 @pytest.fixture
 def integration(connect, sandbox: Sandbox) -> Integration:
-    return connect(sandbox)
+    return planned(connect(sandbox))
 
 
 def waiting(integration: Integration, kind: str = "all") -> SyncRun:

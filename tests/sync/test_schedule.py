@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from portal.connect import schedule as planning
 from portal.extensions import db
 from portal.models import Integration, SyncKind, SyncRun, SyncSchedule
-from portal.sync import promises, runs, schedule
+from portal.sync import manual, promises, runs, schedule
 from tests.sync.conftest import ACTOR, one, rows, sync
 
 CHANGES = [  # Europe and America, spring and autumn of 2026
@@ -162,7 +162,7 @@ def test_the_promises_say_why_nothing_is_read(planned: Integration, values, stat
     assert found["New invoices"].late_by == timedelta(hours=1)
     sentence = promises.sentence(table, planned, now)
     assert sentence.startswith(words)
-    assert "Late: new invoices" in sentence
+    assert "Late: new invoices, line items, customers and contacts, PDF invoices." in sentence
     assert "Up to date" not in sentence
 
 
@@ -175,6 +175,8 @@ def test_before_filters_are_chosen_nothing_is_due_and_the_promises_say_so(connec
 
     table = promises.table(integration, NOW)
 
+    with pytest.raises(manual.Refused, match="Choose filters or start the first sync"):
+        manual.press(integration, "new", "button", ACTOR)
     assert rows(SyncRun) == rows(SyncSchedule) == []
     assert {row.state for row in table} == {"waits_for_filters", "up_to_date", "never"}
     assert promises.sentence(table, integration).startswith("Nothing was read yet: the first sync waits")
