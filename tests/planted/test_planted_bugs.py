@@ -13,7 +13,11 @@ from tests.planted import bugs, checks
 # How a check fails: what it asserts, what it expects to be raised, or (11) a key that is not free.
 FAILURES = (AssertionError, pytest.fail.Exception, KeyReused)
 NUMBERS = sorted(bugs.PLANTED)
-CHECKS = [found for name, found in inspect.getmembers(checks, inspect.isfunction) if not name.startswith("_")]
+CHECKS = [
+    found
+    for name, found in inspect.getmembers(checks, inspect.isfunction)
+    if found.__module__ == checks.__name__ and not name.startswith("_")
+]
 
 
 @pytest.fixture
