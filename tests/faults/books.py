@@ -1,0 +1,105 @@
+"""What must be true of two invoices, worked out anew from the payments that a history made."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from tests.faults.vendor import TAX, Shown, Vendor
+
+STANDING = """
+    SELECT i.id, i.autotask_id, i.total_raw, i.amount_due, i.paid_amount, i.outstanding, i.is_voided,
+        i.autotask_paid_on, d.id AS delivery_id, d.state, d.wish_paid_on, d.wish_version, d.done_version,
+        d.next_try_at, d.error_kind, ARRAY(SELECT e.cause FROM exception_item e
+            WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open') AS causes
+    FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
+    ORDER BY i.id"""
+PARKED_FOR = {
+    "voided",
+    "unpaid_in_autotask",
+    "paid_mark_changed",
+    "rejected",
+    "not_cleared",
+    "not_found",
+}
+
+
+@dataclass
+class Paid:
+    """A payment that is not deleted: amounts by invoice id."""
+
+    on: date
+    parts: dict[int, Decimal]
+
+
+@dataclass
+class Books:
+    """The payments by id, oldest first."""
+
+    superuser: psycopg.Connection
+    payments: dict[int, Paid] = field(default_factory=dict)
+
+    def standing(self) -> list[Any]:
+        """Both invoices with their deliveries, as committed."""
+        return self.superuser.cursor(row_factory=namedtuple_row).execute(STANDING).fetchall()
+
+    def paid(self, invoice_id: int) -> Decimal:
+        return sum((one.parts.get(invoice_id, Decimal(0)) for one in self.payments.values()), Decimal(0))
+
+    def wish(self, row: Any) -> date | None:
+        """Paid on the day of the last payment, once all is paid (rule 5.5)."""
+        if self.paid(row.id) < row.amount_due:
+            return None
+        return max((one.on for one in self.payments.values() if row.id in one.parts), default=None)
+
+    def add_up(self) -> None:
+        """At any time: sums, versions and states fit."""
+        for row in self.standing():
+            assert row.paid_amount == self.paid(row.id), "a payment counts once, and none that was deleted"
+            assert row.amount_due == _rounded(row.total_raw + TAX), "the amount due includes tax"
+            assert row.state is None or row.done_version <= row.wish_version
+            assert row.state != "confirmed" or row.done_version == row.wish_version
+            assert row.state != "waiting" or row.next_try_at is not None
+
+    def settled(self, invoice_id: int, wish_paid_on: date | None) -> None:
+        """After a worker ended with what it carried: a wish that came meanwhile is not done by it."""
+        for row in self.standing():
+            if row.id == invoice_id and row.state == "confirmed":
+                assert row.wish_paid_on == wish_paid_on, "only what was carried is done"
+
+    def are_right(self, vendor: Vendor) -> None:
+        """When all is calm: both sides agree, or a person is told why not."""
+        self.add_up()
+        for row in self.standing():
+            if not row.is_voided:
+                assert row.wish_paid_on == self.wish(row), "the wish follows from the payments"
+            if row.state is not None:
+                _delivered(row, vendor.invoices[row.autotask_id], vendor)
+
+
+def _delivered(row: Any, shown: Shown, vendor: Vendor) -> None:
+    assert row.state in ("confirmed", "parked"), row.state
+    if row.state == "parked":
+        assert row.error_kind in PARKED_FOR
+        assert row.causes, "what is parked is told to a person"
+    if shown.is_gone:
+        return
+    seen = (row.autotask_paid_on, row.is_voided, row.total_raw)
+    assert seen == (shown.paid_on, shown.is_voided, shown.total), "the portal shows what Autotask holds"
+    if shown.paid_on == row.wish_paid_on or shown.is_voided:
+        return
+    if not shown.is_theirs:
+        excused = row.error_kind == "not_cleared" or row.autotask_id in vendor.was_refused
+        assert row.state == "parked", "only what Autotask refused may differ"
+        assert excused, row.error_kind
+    elif row.state == "confirmed" and row.wish_paid_on is None:
+        assert row.outstanding <= 0, "what Autotask's people call paid is settled"
+    elif row.state == "confirmed":
+        assert shown.paid_on is not None or "unpaid_in_autotask" in row.causes
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -1,0 +1,372 @@
+"""Random histories of two invoices on a real database. One event after the other, each drawn with its weight."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import psycopg
+from hypothesis import event
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from portal import ledger
+from portal.autotask import records
+from portal.autotask.errors import AutotaskError
+from portal.extensions import db
+from portal.models import Customer, Integration
+from portal.reconcile import due, payments, retry, steps, sweep
+from portal.reconcile.decide import reading_of
+from portal.reconcile.idempotency import KeyReused
+from portal.reconcile.steps import Phase, Work
+from portal.reconcile.store import SqlStore, clock_timestamp
+from portal.sync import tables, upsert
+from tests import factories
+from tests.faults.books import Books, Paid
+from tests.faults.vendor import CLEARING, MOODS, TAX, Vendor
+
+DAYS = (date(2026, 11, 18), date(2026, 11, 19), date(2026, 11, 20))
+PEOPLES_DAYS = (date(2026, 12, 1), date(2026, 12, 2))  # never a payment's: theirs can be told from ours
+FATES = (*["well"] * 8, "no bell", "no bell", "dies", "sent twice", "too much first", "other body")
+
+one_of_two = st.integers(0, 1)
+TOLD_BY = st.sampled_from(["bell", "poller"])
+ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
+    "pay": (
+        st.sampled_from([(0,), (1,), (0, 1)]),
+        st.sampled_from(DAYS),
+        st.sampled_from([1, 1, 2]),
+        st.sampled_from(FATES),
+    ),
+    "delete": (st.integers(0, 3),),
+    "edit": (st.integers(0, 3), st.sampled_from(DAYS)),
+    "work": (one_of_two, TOLD_BY, st.sampled_from([2, 3, 4, 5, 6, 12])),
+    "work_and_die": (one_of_two, TOLD_BY, st.integers(1, 6), st.booleans()),
+    "answer_oddly": (st.sampled_from(MOODS),),
+    "late_write": (one_of_two,),
+    "leases_end": (),
+    "die": (one_of_two, st.booleans()),
+    "look": (st.sampled_from(["sync", "sweep"]), st.booleans()),
+    "people_date": (one_of_two, st.sampled_from([None, *PEOPLES_DAYS, DAYS[1]])),
+    "people_change": (one_of_two, st.sampled_from(["void", "gone", "80.125", "120", "100"])),
+    "person": (one_of_two, st.sampled_from(["retry", "send_again", "clear_theirs", "keep_theirs"])),
+    "clock_steps": (st.integers(-30, 30),),
+    "redis_is_wiped": (),
+}
+OFTEN = {"pay": 4, "work": 7, "work_and_die": 3, "delete": 2, "answer_oddly": 3, "late_write": 2, "look": 2}
+NAMES = [name for name in ARGUMENTS for _ in range(OFTEN.get(name, 1))]
+
+TWO_INVOICES = """
+    INSERT INTO invoice (tenant_id, integration_id, customer_id, autotask_id, number, autotask_number, issued_on,
+        currency, total_raw, tax_raw, amount_due)
+    SELECT %s, %s, %s, key, key, key, '2026-11-01', 'USD', 100, %s, %s FROM generate_series(1, 2) AS key
+    RETURNING autotask_id, id"""
+
+
+@st.composite
+def events(draw: Callable[[Any], Any]) -> tuple[Any, ...]:
+    name = draw(st.sampled_from(NAMES))
+    return (name, *(draw(argument) for argument in ARGUMENTS[name]))
+
+
+@dataclass
+class World:
+    """What the histories of a test share: made once, because making it costs more than a history."""
+
+    integration: Integration
+    customer: Customer
+    run_id: int
+    superuser: psycopg.Connection
+    empty: Callable[[], None]
+    hours_off: int = 0
+    bells: list[int] = field(default_factory=list)
+    keys: Any = field(default_factory=count)
+
+
+class Histories(RuleBasedStateMachine):
+    """Two invoices of 119 of one customer, up to two workers, two readers, and people on both sides."""
+
+    world: World
+
+    @initialize(
+        people=st.booleans(),
+        clearing=st.sampled_from([*CLEARING[:1] * 3, *CLEARING]),
+        first=st.sampled_from([(0,), (0, 1)]),
+    )
+    def begin(self, people: bool, clearing: str, first: tuple[int, ...]) -> None:
+        """`people`: whether Autotask's own people take part. `first`: what is paid to begin with."""
+        self.world.empty()
+        self.people, self.world.hours_off = people, 0
+        self.ids = self._two_invoices()
+        self.vendor = Vendor(list(self.ids), clearing)
+        self.books = Books(self.world.superuser)
+        self.workers: dict[int, Work] = {}
+        self.pages: dict[str, tuple[Any, dict[int, Any]]] = {}
+        self.handed_over: set[int] = set()
+        self.pay(first, DAYS[0], 1, "well")
+        self.is_well = True
+
+    # One rule, because Hypothesis would leave out half of several rules in each history.
+    @rule(what=events())
+    def happens(self, what: tuple[Any, ...]) -> None:
+        name, *arguments = what
+        self.is_well = False
+        getattr(self, name)(*arguments)
+        self.books.add_up()
+        self.is_well = True
+
+    def teardown(self) -> None:
+        try:
+            if getattr(self, "is_well", False):
+                self.calms_down()
+                self.books.are_right(self.vendor)
+        finally:
+            db.session.rollback()
+
+    # The portal's side
+
+    def pay(self, which: tuple[int, ...], on: date, share: int, fate: str) -> None:
+        """What is owed is paid, in whole or in part; where nothing is owed, a payment is deleted."""
+        rows = self.books.standing()
+        owed = {rows[one].id: rows[one].outstanding for one in which if not rows[one].is_voided}
+        parts = {id: (left / share).quantize(Decimal("0.01")) for id, left in owed.items() if left > 0}
+        if not parts:
+            return self.delete(0)
+        return self._record(Paid(on, parts), fate)
+
+    def delete(self, which: int) -> None:
+        alive = list(self.books.payments)
+        if alive:
+            payments.delete(factories.ACTOR, alive[which % len(alive)], "bounced")
+            db.session.commit()
+            del self.books.payments[alive[which % len(alive)]]
+            retry.ring()
+
+    def edit(self, which: int, on: date) -> None:
+        """A payment is changed by deleting it and recording it anew."""
+        alive = list(self.books.payments)
+        if alive:
+            old = self.books.payments[alive[which % len(alive)]]
+            self.delete(which)
+            rows = {row.id: row for row in self.books.standing() if not row.is_voided}
+            owed = {id: min(part, rows[id].outstanding) for id, part in old.parts.items() if id in rows}
+            parts = {id: part for id, part in owed.items() if part > 0}
+            if parts:
+                self._record(Paid(on, parts), "well")
+
+    def _record(self, paid: Paid, fate: str) -> None:
+        key = f"key-{next(self.world.keys)}"
+        if fate == "too much first":
+            self._refused(paid.on, {id: part + 1000 for id, part in paid.parts.items()}, key)
+        payment, is_new = self._ask(paid.on, paid.parts, key)
+        assert is_new
+        if fate == "dies":
+            return db.session.rollback()
+        db.session.commit()
+        self.books.payments[payment.id] = paid
+        if fate == "sent twice":
+            again, is_new = self._ask(paid.on, paid.parts, key)
+            assert (again.id, is_new) == (payment.id, False), "the same key, the same payment"
+            db.session.commit()
+        if fate == "other body":
+            self._refused(paid.on, {id: part * 2 for id, part in paid.parts.items()}, key)
+        if fate != "no bell":
+            retry.ring()
+        return None
+
+    def _ask(self, on: date, parts: dict[int, Decimal], key: str) -> tuple[Any, bool]:
+        new = payments.NewPayment(list(parts.items()), "check", on)
+        return payments.record(factories.ACTOR, new, scope="payment", key=key)
+
+    def _refused(self, on: date, parts: dict[int, Decimal], key: str) -> None:
+        try:
+            self._ask(on, parts, key)
+        except (payments.PaymentRefused, KeyReused):
+            return db.session.rollback()
+        raise AssertionError("a payment was taken that must be refused")
+
+    def person(self, which: int, action: str) -> None:
+        """Somebody uses a button of the delivery."""
+        row = self.books.standing()[which]
+        if row.delivery_id is None:
+            return None
+        try:
+            getattr(retry, action)(factories.ACTOR, row.delivery_id)
+        except retry.NotRetryable:
+            return db.session.rollback()
+        db.session.commit()
+        if action == "clear_theirs":
+            self.handed_over.add(row.autotask_id)
+        return retry.ring()
+
+    # Workers
+
+    def work(self, worker: int, told_by: str, count: int) -> None:
+        """A worker takes what is due, or goes on with what it has, for some steps."""
+        if worker not in self.workers and not self._is_told(told_by):
+            return
+        for _ in range(count):
+            if worker in self.workers:
+                self._advance(worker)
+            elif not self._claim(worker):
+                return
+
+    def work_and_die(self, worker: int, told_by: str, count: int, on_the_wire: bool) -> None:
+        self.work(worker, told_by, count)
+        self.die(worker, on_the_wire)
+
+    def _claim(self, worker: int) -> bool:
+        claim = SqlStore().claim()
+        if claim is not None:
+            self.workers[worker] = Work(claim)
+        return claim is not None
+
+    def _is_told(self, told_by: str) -> bool:
+        self._run("UPDATE delivery SET next_try_at = now() - interval '1 second' WHERE next_try_at > now()")
+        if told_by == "bell" and self.world.bells:
+            return bool(self.world.bells.pop())
+        return self._poller_finds()
+
+    def _poller_finds(self) -> bool:
+        found = due.tenants_to_deliver()
+        assert set(found) <= {self.world.customer.tenant_id}
+        return bool(found)
+
+    def _advance(self, worker: int) -> None:
+        work = self.workers[worker]
+        if work.phase == Phase.SEND and work.read is not None:
+            ours = work.read.paid_on not in PEOPLES_DAYS or work.claim.autotask_id in self.handed_over
+            assert ours, "what Autotask's people set is never overwritten"
+            assert not work.read.is_voided, "nothing is written to a voided invoice"
+        settles = work.phase == Phase.SETTLE
+        try:
+            work = steps.advance(work, SqlStore(), self.vendor)
+        except AutotaskError:
+            work = Work(work.claim, phase=Phase.DONE)
+        if settles:
+            self.books.settled(work.claim.invoice_id, work.claim.wish_paid_on)
+        self.workers[worker] = work
+        if work.phase == Phase.DONE:
+            del self.workers[worker]
+
+    def die(self, worker: int, on_the_wire: bool) -> None:
+        """A process is gone; at the moment of sending, its write may be on the wire."""
+        work = self.workers.pop(worker, None)
+        if work is not None:
+            event(f"killed before {work.phase}")
+            if work.phase == Phase.SEND and on_the_wire and work.decision is not None:
+                self.vendor.late.append((work.claim.autotask_id, work.decision.paid_on))
+
+    def leases_end(self) -> None:
+        self._run("UPDATE delivery SET lease_until = now() - interval '1 second' WHERE lease_until > now()")
+
+    def clock_steps(self, hours: int) -> None:
+        """The web server's and the worker's clock; the database's goes on."""
+        self.world.hours_off = hours
+
+    def redis_is_wiped(self) -> None:
+        self.world.bells.clear()
+
+    # Autotask's side
+
+    def answer_oddly(self, mood: str) -> None:
+        self.vendor.mood = mood
+
+    def late_write(self, which: int) -> None:
+        self.vendor.late_write_arrives(which)
+
+    def people_date(self, which: int, on: date | None) -> None:
+        """Autotask's people set or remove the paid date."""
+        shown = self.vendor.invoices[list(self.ids)[which]]
+        if self.people and on != shown.paid_on:
+            shown.paid_on, shown.is_theirs = on, True
+
+    def people_change(self, which: int, what: str) -> None:
+        """They void the invoice, hide it or show it again, or give it another total."""
+        shown = self.vendor.invoices[list(self.ids)[which]]
+        if self.people and what == "void":
+            shown.is_voided = True
+        elif self.people and what == "gone":
+            shown.is_gone = not shown.is_gone
+        elif self.people:
+            shown.total = Decimal(what)
+
+    # Readers
+
+    def look(self, by: str, at_once: bool) -> None:
+        """A sync page, or the sweep, reads both invoices; what it read is kept now or some time later."""
+        if by in self.pages:
+            return self._lands(by)
+        started_at = clock_timestamp()
+        db.session.commit()
+        seen = [key for key, shown in self.vendor.invoices.items() if not shown.is_gone]
+        self.pages[by] = started_at, {key: self.vendor.read(key) for key in seen}
+        return self._lands(by) if at_once else None
+
+    def _lands(self, by: str) -> None:
+        started_at, page = self.pages.pop(by)
+        if by == "sweep":
+            sweep._compare({self.ids[key]: reading_of(item, started_at) for key, item in page.items()})
+            return
+        owner = self.world.customer
+        found = [records.invoice(item) for item in page.values()]
+        rows = [tables.invoice_row(one, self.world.integration, owner.id, "USD") for one in found]
+        written = upsert.write(
+            tables.INVOICE,
+            rows,
+            integration_id=self.world.integration.id,
+            run_id=self.world.run_id,
+            read_at=started_at,
+            lines_read_at=None,
+        )
+        ledger.restate(written.changed)
+        db.session.commit()
+
+    # The end
+
+    def calms_down(self) -> None:
+        """Late writes arrive, workers end, what was read is kept, the sweep looks, until nothing is left to do."""
+        self.vendor.mood = "well"
+        self.redis_is_wiped()
+        for _ in range(30):
+            while self.vendor.late:
+                self.late_write(0)
+            for by in list(self.pages):
+                self._lands(by)
+            self._deliver_all()
+            on_its_way = {"waiting", "sending"} & {row.state for row in self.books.standing()}
+            if not self._sweep() and not on_its_way and not self.vendor.late:
+                return
+        raise AssertionError("it does not come to rest")
+
+    def _deliver_all(self) -> None:
+        for worker in list(self.workers):
+            while worker in self.workers:
+                self._advance(worker)
+        self.leases_end()
+        if self._is_told("poller"):
+            assert self._claim(0), "the poller finds only what is due"
+            while 0 in self.workers:
+                self._advance(0)
+                if 0 not in self.workers:
+                    self._claim(0)
+
+    def _sweep(self) -> int:
+        """What the portal itself thinks worth a look, as soon as it thinks so."""
+        self._run("UPDATE delivery SET look_at = now() - interval '1 second' WHERE look_at IS NOT NULL")
+        wanted, started_at = sweep._take(), clock_timestamp()
+        db.session.commit()
+        seen = [key for key in wanted if not self.vendor.invoices[key].is_gone]
+        readings = {wanted[key]: reading_of(self.vendor.read(key), started_at) for key in seen}
+        return sweep._compare(readings) if readings else 0
+
+    def _two_invoices(self) -> dict[int, int]:
+        """Ids by Autotask id."""
+        customer = self.world.customer
+        values = (customer.tenant_id, customer.integration_id, customer.id, TAX, 100 + TAX)
+        return dict(self.world.superuser.execute(TWO_INVOICES, values).fetchall())
+
+    def _run(self, statement: str) -> None:
+        self.world.superuser.execute(statement)
