@@ -79,18 +79,14 @@ def running(invoices: int) -> Iterator[Running]:
 
 def measure(portal: Running, name: str, invoices: list[int], at_once: int) -> None:
     """Pays these invoices and prints one line."""
-    before = calls(portal.site)
+    before = portal.site.autotask.calls()
     pay(portal, invoices, at_once)
     with psycopg.connect(portal.site.superuser_url) as connection:
         took = [float(row[0]) for row in connection.execute(TOOK, (invoices,))]
-    each = (calls(portal.site) - before) / len(invoices)
+    each = (portal.site.autotask.calls() - before) / len(invoices)
     at = [took[min(len(took) - 1, int(len(took) * share))] for share in (0.5, 0.95, 0.99)] + [took[-1]]
     figures = "".join(f"{one:>9.0f}" for one in at)
     print(f"{name:<22}{figures}{each:>12.2f}{os.getloadavg()[0]:>7.1f}", flush=True)
-
-
-def calls(site: Site) -> int:
-    return int(sum(site.autotask.get("stats")["calls"].values()))
 
 
 def pay(portal: Running, invoices: list[int], at_once: int) -> None:

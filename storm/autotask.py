@@ -38,6 +38,10 @@ class Autotask:
         side = AutotaskSide(self.discovery_url, USERNAME, SECRET, INTEGRATION_CODE)
         return {invoice: side.paid_on(str(invoice)) for invoice in invoices}
 
+    def calls(self) -> int:
+        """How many calls of the API there were."""
+        return int(sum(self.get("stats")["calls"].values()))
+
     def get(self, what: str, **query: Any) -> Any:
         return self._call("GET", f"/_sandbox/{what}?{urlencode(query)}")
 

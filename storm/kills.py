@@ -13,17 +13,18 @@ from storm.processes import Process
 from storm.site import Site
 
 LONGEST_DOWN = 1.0
-WAIT_FOR_A_JOB = 0.5
+WAIT_FOR_A_JOB, WAIT_FOR_A_CALL = 0.5, 1.0
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`often`: its share of the kills. `part` is down for a moment when its first process is the victim."""
+    """`often`: its share of the kills. `aimed`: it strikes when a call to Autotask has just been made."""
 
     name: str
     often: int
     part: str
     victims: Callable[[list[Process]], list[Process]]
+    aimed: bool = False
 
 
 def top(found: list[Process]) -> list[Process]:
@@ -57,11 +58,11 @@ KINDS = (
     Kind("Redis", 18, "redis", top),
     Kind("job under way", 9, "worker", jobs),
     Kind("queue worker", 4, "worker", named("jobs.queue_worker deliveries")),
-    Kind("poller", 3, "worker", named("jobs.poll")),
-    Kind("database backend", 3, "postgres", children),
-    Kind("whole database", 2, "postgres", top),
+    Kind("poller", 3, "worker", named("jobs.poll"), aimed=True),
+    Kind("database backend", 3, "postgres", children, aimed=True),
+    Kind("whole database", 2, "postgres", top, aimed=True),
     Kind("whole web server", 2, "web", top),
-    Kind("whole worker", 1, "worker", top),
+    Kind("whole worker", 1, "worker", top, aimed=True),
     Kind("scheduler", 1, "scheduler", top),
 )
 
@@ -78,11 +79,19 @@ class Killer:
         chosen = kind or self.random.choices(KINDS, [one.often for one in KINDS])[0]
         part = self.site.parts[chosen.part]
         victims = self._victims(chosen)
+        if chosen.aimed:
+            self._wait_for_a_call()
         if not victims or not processes.kill(self.random.choice(victims)):
             return False
         part.due = time.monotonic() + self.random.uniform(0, LONGEST_DOWN)
         self.counts[chosen.name] += 1
         return True
+
+    def _wait_for_a_call(self) -> None:
+        """Until a delivery is in the middle of its three calls; not for long, there may be none."""
+        before, deadline = self.site.autotask.calls(), time.monotonic() + WAIT_FOR_A_CALL
+        while self.site.autotask.calls() == before and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _victims(self, kind: Kind) -> list[Process]:
         part, deadline = self.site.parts[kind.part], time.monotonic() + WAIT_FOR_A_JOB
