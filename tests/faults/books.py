@@ -17,14 +17,9 @@ STANDING = """
             WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open') AS causes
     FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
     ORDER BY i.id"""
-PARKED_FOR = {
-    "voided",
-    "unpaid_in_autotask",
-    "paid_mark_changed",
-    "rejected",
-    "not_cleared",
-    "not_found",
-}
+# "not_taken" as long as a write of a dead worker may still arrive, "not_cleared" from then on.
+NOT_CLEARED = {"not_cleared", "not_taken"}
+PARKED_FOR = {"voided", "unpaid_in_autotask", "paid_mark_changed", "rejected", "not_found", *NOT_CLEARED}
 
 
 @dataclass
@@ -92,7 +87,7 @@ def _delivered(row: Any, shown: Shown, vendor: Vendor) -> None:
     if shown.paid_on == row.wish_paid_on or shown.is_voided:
         return
     if not shown.is_theirs:
-        excused = row.error_kind == "not_cleared" or row.autotask_id in vendor.was_refused
+        excused = row.error_kind in NOT_CLEARED or row.autotask_id in vendor.was_refused
         assert row.state == "parked", "only what Autotask refused may differ"
         assert excused, row.error_kind
     elif row.state == "confirmed" and row.wish_paid_on is None:

@@ -199,6 +199,8 @@ class Histories(RuleBasedStateMachine):
         db.session.commit()
         if action == "clear_theirs":
             self.handed_over.add(row.autotask_id)
+        if action == "keep_theirs":
+            self.vendor.invoices[row.autotask_id].is_theirs = True
         return retry.ring()
 
     # Workers
@@ -336,10 +338,12 @@ class Histories(RuleBasedStateMachine):
             for by in list(self.pages):
                 self._lands(by)
             self._deliver_all()
-            on_its_way = {"waiting", "sending"} & {row.state for row in self.books.standing()}
-            if not self._sweep() and not on_its_way and not self.vendor.late:
+            if not self._sweep() and not self._on_its_way() and not self.vendor.late:
                 return
         raise AssertionError("it does not come to rest")
+
+    def _on_its_way(self) -> bool:
+        return any(row.state in ("waiting", "sending") for row in self.books.standing())
 
     def _deliver_all(self) -> None:
         for worker in list(self.workers):

@@ -20,7 +20,7 @@ TAX = Decimal(19)
 
 @dataclass
 class Shown:
-    """An invoice as Autotask holds it. `is_theirs`: its people changed the paid date at some time."""
+    """An invoice as Autotask holds it. `is_theirs`: its people changed the paid date, or ours left it to them."""
 
     paid_on: date | None = None
     is_voided: bool = False
