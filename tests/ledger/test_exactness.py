@@ -16,7 +16,7 @@ from tests.ledger.exact import DIGITS, half_up
 from tests.ledger.operations import Books
 
 OPERATIONS = int(os.environ.get("OPERATIONS", "10000"))
-A_ROUND = 1000
+A_ROUND = max(1000, OPERATIONS // 100)
 
 
 def test_the_drift_over_many_operations_is_nothing(app):
