@@ -26,7 +26,7 @@ from tests.fixtures.database import Emptying
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
 SHARES = 4  # among the workers of a test run
-EVENTS_EACH = 12
+EVENTS_EACH = 8
 SHORTEN = bool(os.environ.get("SHORTEN"))
 KEPT = {"tenant", "integration", "customer", "sync_run", "audit_event"}
 

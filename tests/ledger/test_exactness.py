@@ -16,7 +16,7 @@ from tests.ledger.exact import DIGITS, half_up
 from tests.ledger.operations import Books
 
 OPERATIONS = int(os.environ.get("OPERATIONS", "10000"))
-A_ROUND = max(1000, OPERATIONS // 100)
+A_ROUND = max(500, OPERATIONS // 100)
 
 
 def test_the_drift_over_many_operations_is_nothing(app):
@@ -25,7 +25,7 @@ def test_the_drift_over_many_operations_is_nothing(app):
         integration = factories.integration(app)
         synced = {"USD": integration, "JPY": None, "KWD": integration}
         customers = [factories.customer(of, currency=currency) for currency, of in synced.items()]
-        books = Books(customers, Random(OPERATIONS), max(1000, OPERATIONS // 100))
+        books = Books(customers, Random(OPERATIONS), max(100, OPERATIONS // 100))
         for _ in range(max(OPERATIONS // A_ROUND, 1)):
             books.play(A_ROUND)
             assert books.drift(books.now.touched) == 0

@@ -60,7 +60,13 @@ def test_one_delivery_tells_its_way_and_both_values(
 ):
     page = log_in(partner, "reader").get(f"/p/northwind/deliveries/{stuck_id}").text
     assert "Paid on 19 Nov 2026: that is what Autotask shall show." in page
-    for words in ("Wished: Paid on 19 Nov 2026", "Stuck", "Ours beside Autotask", "Not paid", "The period is locked."):
+    for words in (
+        "Wished: Paid on 19 Nov 2026",
+        "Stuck",
+        "Ours beside Autotask",
+        "Not paid",
+        "The period is locked.",
+    ):
         assert words in page
 
 
