@@ -11,6 +11,7 @@ from portal.reconcile.decide import CONFLICTS, Act, Known, Marks, Reading, decid
 from portal.reconcile.protocol import Row
 from portal.reconcile.steps import Work
 from portal.reconcile.tries import Tries, Try, accounted, ended, strays
+from portal.reconcile.troubles import NOT_FOUND
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,16 @@ def failed_outcome(work: Work) -> AttemptOutcome:
     return AttemptOutcome.UNKNOWN if work.sent else AttemptOutcome.RETRY
 
 
+# Parked until a reading shows that the reason is gone; one that was not found has been found by being read.
+ENDED_BY_READING = CONFLICTS | {NOT_FOUND}
+
+
 def _is_worth_a_try(held: Held, known: Known, read: Reading) -> bool:
     """Confirmed, but a late write of ours has landed; or parked, and the reason for that is gone."""
     act = decide(held.row.wish_paid_on, held.marks, known, read).act
     if held.row.state != DeliveryState.PARKED:
         return act in (Act.WRITE, Act.CLEAR)
-    return act == Act.NOTHING or (held.row.error_kind in CONFLICTS and act != Act.REFUSE)
+    return act == Act.NOTHING or (held.row.error_kind in ENDED_BY_READING and act != Act.REFUSE)
 
 
 def _without_mark(row: Row, work: Work) -> Row:

@@ -15,6 +15,7 @@ from portal.connect.errors import NotConnected
 from portal.reconcile.protocol import LONGEST_PAUSE, UNKNOWN_PAUSE, Trouble
 
 LOGIN_PAUSE = 60.0
+NOT_FOUND = "not_found"
 
 # Autotask as a whole, not this invoice: all deliveries of the partner wait together.
 SHARED = frozenset({"throttled", "unavailable", "unauthorized", "not_connected", "untrusted"})
@@ -59,7 +60,7 @@ def _final(error: AutotaskError) -> Trouble:
         sentence = (
             "Autotask has no such invoice, or this API user cannot see it. Check it in Autotask, then retry."
         )
-        return Trouble("not_found", sentence, final=True)
+        return Trouble(NOT_FOUND, sentence, final=True)
     if isinstance(error, Forbidden):
         sentence = f"{error} Give the API user the right to change invoices in Autotask, then retry."
         return Trouble("forbidden", sentence, final=True)

@@ -343,6 +343,19 @@ def test_a_late_write_of_ours_over_a_changed_date_is_cleared_in_the_end(both: Bo
     assert (both.shown(invoice), both.delivery(invoice).state) == (None, DeliveryState.CONFIRMED)
 
 
+def test_an_invoice_that_can_be_read_again_is_marked_by_itself(both: Both):
+    """An API user may lose and regain the right to see a customer: found again, the delivery goes on."""
+    invoice = both.invoice()
+    both.pay(invoice, on=DAY)
+    both.sandbox.restrict_line_of_business([both.sandbox_item(invoice)["companyID"]])
+    both.deliver()
+    assert both.delivery(invoice).error_kind == "not_found"
+    both.sandbox.restrict_line_of_business([])
+    assert look(both, invoice) == 1
+    both.deliver()
+    assert (both.shown(invoice), both.delivery(invoice).state) == (DAY, DeliveryState.CONFIRMED)
+
+
 def test_an_invoice_that_is_no_longer_voided_is_marked_by_itself(both: Both):
     """Rule 3.4: what was parked goes on when its reason is gone."""
     invoice = both.invoice()
