@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from local.supervisor import Supervisor
+from jobs.supervisor import Supervisor
 from portal.queue import QUEUES
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jobs.supervisor import Supervisor
 from local import demo_data
 from local.environment import PROJECT, say
-from local.supervisor import Supervisor
 from sandbox.embed import INTEGRATION_CODE, SECRET, USERNAME
 
 READY_SECONDS = 60

@@ -1,20 +1,13 @@
-"""What the launchers of PostgreSQL and Valkey share: free ports, a guarded process, a bounded wait."""
+"""What the launchers of PostgreSQL and Valkey share: free ports, and a guarded process with a bounded wait."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
-GUARD = Path(__file__).with_name("guard.py")
+from jobs.guarded import Guarded, ServerFailed
 
-
-class ServerFailed(RuntimeError):
-    """A server did not start; the message ends with the last lines of its log."""
+__all__ = ["Guarded", "ServerFailed", "free_port"]
 
 
 def free_port(preferred: int = 0) -> int:
@@ -26,57 +19,3 @@ def free_port(preferred: int = 0) -> int:
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])
     raise ServerFailed("No free port on 127.0.0.1.")
-
-
-class Guarded:
-    """A command under local/guard.py: it ends with `stop()` and with this process, however that ends.
-
-    Its output goes to the file `log`, or where none is given to the pipe `process.stdout`.
-    """
-
-    def __init__(
-        self,
-        command: list[str],
-        *,
-        log: Path | None = None,
-        stop: str = "TERM",
-        grace: float = 8,
-        user: str = "",
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        options = ["--stop", stop, "--grace", str(grace), "--user", user]
-        self.log = log
-        with log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-S", "-E", str(GUARD), *options, "--", *command],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
-        """Returns when `ready()` holds; raises ServerFailed when the process ends first or time is over."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if not self.alive() or time.monotonic() > deadline:
-                self.stop()
-                raise ServerFailed(f"{what} did not start. The end of {self.log}:\n{self.tail()}")
-            time.sleep(0.01)
-
-    def tail(self) -> str:
-        text = self.log.read_text(errors="replace") if self.log else ""
-        return "\n".join(text.splitlines()[-12:])
-
-    def let_go(self) -> None:
-        """Tells the guard to stop the command, without waiting."""
-        if self.process.stdin:
-            self.process.stdin.close()
-
-    def stop(self) -> None:
-        self.let_go()
-        self.process.wait()

@@ -37,7 +37,7 @@ class Part:
     def processes(self) -> list[Process]:
         """Its processes without our guards."""
         found = processes.below(self.guarded.process.pid)
-        return [one for one in found if "local/guard.py" not in one.command]
+        return [one for one in found if "jobs/guard.py" not in one.command]
 
     def alive(self) -> bool:
         return self.guarded.alive()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.supervisor import GAVE_UP, Process
 from tests.local.processes import gone, linux_only
 
 SLEEPER = "import os, sys, time; print('pid', os.getpid(), flush=True); time.sleep(600)"
@@ -18,10 +19,22 @@ CHATTER = "[print('.', flush=True) or time.sleep(0.1) for _ in range(600)]"
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 PROGRAM = """
 import sys
-from local.supervisor import Supervisor
+from jobs.supervisor import Supervisor
 supervisor = Supervisor(grace=1)
 supervisor.add("first", [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 supervisor.add("second", [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
+sys.exit(supervisor.run())
+"""
+
+HASTY = """
+import sys
+from jobs import supervisor as it
+it.LONGEST_PAUSE = 0.02
+supervisor = it.Supervisor(grace=1)
+supervisor.add("steady", [sys.executable, "-S", "-c", sys.argv[1]])
+supervisor.add("broken", [sys.executable, "-S", "-c", sys.argv[2]])
+for process in supervisor.processes:
+    process.pause = 0.01
 sys.exit(supervisor.run())
 """
 
@@ -29,9 +42,9 @@ sys.exit(supervisor.run())
 class Running:
     """A supervisor over two processes, and a reader of what it prints."""
 
-    def __init__(self, *code: str) -> None:
+    def __init__(self, *code: str, program: str = PROGRAM) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *code], stdout=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-c", program, *code], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
 
     def lines(self, count: int) -> list[str]:
@@ -50,8 +63,8 @@ class Running:
 def supervise() -> Iterator[type[Running]]:
     started: list[Running] = []
 
-    def start(*code: str) -> Running:
-        started.append(Running(*code))
+    def start(*code: str, program: str = PROGRAM) -> Running:
+        started.append(Running(*code, program=program))
         return started[-1]
 
     yield start
@@ -117,6 +130,34 @@ def test_pauses_grow_while_a_process_keeps_dying(supervise) -> None:
 
 
 @pytest.mark.faults
+def test_a_process_that_keeps_dying_ends_the_supervisor_with_a_code_and_one_line(supervise) -> None:
+    """What crashes in a loop must not look healthy from outside."""
+    running = supervise(SLEEPER, "raise SystemExit(3)", program=HASTY)
+    output, _ = running.process.communicate(timeout=30)
+    assert running.process.returncode == GAVE_UP
+    said = [line for line in output.splitlines() if "nothing is started any more" in line]
+    assert len(said) == 1
+    assert "ended with 3, 10 times in a row" in said[0]
+    assert gone([int(line.split()[-1]) for line in output.splitlines() if "pid" in line])
+
+
+@pytest.mark.faults
+def test_a_child_that_gave_up_itself_is_not_started_again(supervise) -> None:
+    running = supervise(SLEEPER, f"raise SystemExit({GAVE_UP})", program=HASTY)
+    output, _ = running.process.communicate(timeout=30)
+    assert running.process.returncode == GAVE_UP
+    assert "starting again" not in output
+
+
+def test_only_deaths_in_a_row_and_right_after_the_start_count() -> None:
+    process = Process("one", [], None)
+    for lived in [1.0] * 9 + [31.0] + [1.0] * 9:
+        process.started = 100.0
+        process.died(100.0 + lived)
+    assert process.quick_deaths == 9
+
+
+@pytest.mark.faults
 def test_losing_its_reader_stops_everything(supervise) -> None:
     running = supervise(SLEEPER.replace("time.sleep(600)", CHATTER))
     pids = running.pids()
@@ -127,7 +168,7 @@ def test_losing_its_reader_stops_everything(supervise) -> None:
 
 
 def test_the_guard_passes_on_the_exit_code(tmp_path: Path) -> None:
-    guard = Path(__file__).parents[2] / "local" / "guard.py"
+    guard = Path(__file__).parents[2] / "jobs" / "guard.py"
     code = textwrap.dedent("raise SystemExit(7)")
     command = [sys.executable, "-S", "-E", str(guard), "--", sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:

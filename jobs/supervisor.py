@@ -1,6 +1,6 @@
 """Keeps named processes running: output prefixed by name, the dead started again, all stopped together.
 
-Every process has a guard (local/guard.py), so that none outlives the supervisor, whatever ends it.
+Every process has a guard (jobs/guard.py), so that none outlives the supervisor, whatever ends it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Literal, TextIO
 
-from local.servers import Guarded
+from jobs.guarded import Guarded
 
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.5, 30.0, 60.0
+# What dies ten times in a row within 30 s of its start does not mend itself: about two minutes of trying.
+QUICK_SECONDS, QUICK_DEATHS = 30.0, 10
+GAVE_UP = 70  # EX_SOFTWARE
 EXTRA_SECONDS = 1.5  # above a process's own grace, for the guard to end it by force
 
 Event = Literal["stop", "ended"]
@@ -35,10 +38,22 @@ class Process:
     pause: float = FIRST_PAUSE
     due: float | None = 0
     starts: int = field(default=0)
+    quick_deaths: int = field(default=0)
+
+    def died(self, now: float) -> None:
+        """Counts the death, and plans the next start."""
+        lived = now - self.started
+        self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_SECONDS else 0
+        pause = FIRST_PAUSE if lived > STEADY_SECONDS else self.pause
+        self.due, self.pause = now + pause, min(pause * 2, LONGEST_PAUSE)
 
 
 class Supervisor:
-    """`add()` processes, then `run()` until SIGINT, SIGTERM, SIGHUP or `request_stop()`."""
+    """`add()` processes, then `run()` until SIGINT, SIGTERM, SIGHUP or `request_stop()`.
+
+    A process that keeps dying right after its start ends it all, with 70: whoever started the supervisor must
+    see that the work is not done.
+    """
 
     def __init__(self, grace: float = 8, output: TextIO | None = None) -> None:
         self.grace = grace
@@ -47,6 +62,7 @@ class Supervisor:
         self.events: SimpleQueue[Event] = SimpleQueue()
         self.width = 8
         self.stopping = False
+        self.code = 0
 
     def add(
         self, name: str, command: list[str], environment: Mapping[str, str] | None = None, after: float = 0
@@ -60,7 +76,7 @@ class Supervisor:
         self.events.put("stop")
 
     def run(self) -> int:
-        """Blocks until told to stop; returns 0 once nothing is left running."""
+        """Blocks until told to stop (0) or it gives up (70); nothing is left running then."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.request_stop)
         try:
@@ -69,7 +85,7 @@ class Supervisor:
                 self.wait_for_event()
         finally:
             self.stop_all()
-        return 0
+        return self.code
 
     def start_due(self) -> None:
         now = time.monotonic()
@@ -118,10 +134,18 @@ class Supervisor:
                 code = process.running.process.returncode
                 process.running.let_go()
                 process.running = None
-                process.pause = FIRST_PAUSE if now - process.started > STEADY_SECONDS else process.pause
-                process.due = now + process.pause
-                self.show(process.name, f"ended with {code}; starting again in {process.pause:g} s")
-                process.pause = min(process.pause * 2, LONGEST_PAUSE)
+                process.died(now)
+                if code == GAVE_UP or process.quick_deaths >= QUICK_DEATHS:
+                    self.give_up(process, code)
+                else:
+                    pause = (process.due or now) - now
+                    self.show(process.name, f"ended with {code}; starting again in {pause:g} s")
+
+    def give_up(self, process: Process, code: int) -> None:
+        process.due = None
+        how = "gave up" if code == GAVE_UP else f"ended with {code}, {process.quick_deaths} times in a row"
+        self.show(process.name, f"{how}: nothing is started any more, all of it stops with {GAVE_UP}")
+        self.stopping, self.code = True, GAVE_UP
 
     def stop_all(self) -> None:
         """All at once, so that the slowest decides how long it takes: at most `grace` and 1.5 s."""

@@ -2,7 +2,7 @@
 
 The guard's standard input is a pipe that its parent holds open. The pipe closes when the parent dies, however
 it dies (kill -9 included), on Linux and macOS alike; then the guard stops the command. Run as a file:
-    python -S -E local/guard.py [--stop SIGNAL] [--grace SECONDS] [--user NAME] -- COMMAND...
+    python -S -E jobs/guard.py [--stop SIGNAL] [--grace SECONDS] [--user NAME] -- COMMAND...
 """
 
 from __future__ import annotations
