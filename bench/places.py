@@ -31,13 +31,13 @@ class Places:
 
 
 @contextmanager
-def places(customers: int, invoices: int, pace: float) -> Iterator[Places]:
-    """Starts everything, and takes it down afterwards."""
+def places(customers: int, invoices: int, pace: float, version: int | None = None) -> Iterator[Places]:
+    """Starts everything, and takes it down afterwards. `version` is PostgreSQL's, None for the embedded one."""
     with ExitStack() as opened:
         folder = Path(tempfile.mkdtemp(prefix="portal-bench-"))
         opened.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)
-        server = postgres.start(folder / "postgres", throwaway=True)
+        server = postgres.start(folder / "postgres", throwaway=True, version=version)
         opened.callback(server.stop)
         bell = redis.start(folder / "redis")
         opened.callback(bell.stop)

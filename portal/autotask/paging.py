@@ -6,6 +6,7 @@ from typing import Any
 from portal.autotask.errors import Unavailable
 
 LARGEST_PAGE = 500
+HIGHEST_ID = 2**63 - 1
 
 
 class Progress:
@@ -48,9 +49,9 @@ def id_of(item: Any) -> int | None:
     """The id of a raw row, also from digits in a string; None when it has none that can be used."""
     value = item.get("id") if isinstance(item, dict) else None
     if type(value) is int:
-        return value if 0 <= value < 2**63 else None
+        return value if 0 <= value <= HIGHEST_ID else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value) if int(value) < 2**63 else None
+        return int(value) if int(value) <= HIGHEST_ID else None
     return None
 
 

@@ -11,7 +11,7 @@ from portal.access.tenancy import current_tenant_id
 from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
-from portal.autotask.paging import id_of
+from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
@@ -38,11 +38,7 @@ GONE = """
         AND i.missing_since IS NULL AND i.outside_filters_at IS NULL
         AND l.autotask_id <> ALL(:ids) AND {where}
     RETURNING l.id, l.autotask_id, l.invoice_id, l.name, l.price_raw, i.number"""
-GONE_IN_RANGE = _with_ids(
-    GONE.format(
-        where="l.autotask_id > :low AND l.autotask_id <= coalesce(CAST(:high AS bigint), 9223372036854775807)"
-    )
-)
+GONE_IN_RANGE = _with_ids(GONE.format(where="l.autotask_id > :low AND l.autotask_id <= :high"))
 GONE_OF_INVOICES = _with_ids(GONE.format(where="l.invoice_id = ANY(CAST(:invoice_ids AS bigint[]))"))
 
 LOG_GONE = _with_ids("""
@@ -140,7 +136,7 @@ def removed(running: Running, statement: Any, present: Sequence[int], **values: 
 
 def after_the_last(running: Running) -> None:
     """Takes out lines beyond the last one of a complete read."""
-    removed(running, GONE_IN_RANGE, [], low=running.steps["lines"].last_id, high=None)
+    removed(running, GONE_IN_RANGE, [], low=running.steps["lines"].last_id, high=HIGHEST_ID)
 
 
 def ask_again_for_old(running: Running) -> None:
@@ -198,6 +194,7 @@ def _asking(running: Running) -> dict[int, int]:
 
 def _read_group(running: Running, client: Client, group: dict[int, int]) -> None:
     (condition,) = filters.ids_in("invoiceID", group)
+    running.begin_query(ENTITY)
     read_at, present, touched = running.read_at, list[int](), set[int]()
     for page in fields.pages(client, ENTITY, [condition], records.LINE_FIELDS):
         written = _write_page(running, page)

@@ -44,14 +44,11 @@ def known(by: By, table: str, only: str = "true") -> int:
     )
 
 
-def absent(
-    by: By, table: str, low: int, high: int | None, present: Iterable[int], only: str = "true"
-) -> list[int]:
+def absent(by: By, table: str, low: int, high: int, present: Iterable[int], only: str = "true") -> list[int]:
     """Autotask ids above `low`, up to `high`, that are here but not in the answer."""
     return _rows(
         by,
-        f"""SELECT autotask_id FROM {table} WHERE {HERE} AND autotask_id > :low
-            AND autotask_id <= coalesce(CAST(:high AS bigint), 9223372036854775807)
+        f"""SELECT autotask_id FROM {table} WHERE {HERE} AND autotask_id > :low AND autotask_id <= :high
             AND autotask_id <> ALL(:ids) AND {only} ORDER BY autotask_id""",
         present,
         low=low,

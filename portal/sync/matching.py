@@ -14,6 +14,7 @@ from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
 from portal.autotask.filters import Condition
+from portal.autotask.paging import HIGHEST_ID
 from portal.extensions import db
 from portal.ledger import amount_due
 from portal.models import Cause, Identifier, Invoice
@@ -232,7 +233,7 @@ def match_and_read(running: Running, client: Client) -> None:
         step = running.step("matched")
         step.complete = True
         step.known = marks.known(running, "invoice", marks.UNPAID)
-        step.absent = marks.absent(running, "invoice", -1, None, [], marks.UNPAID)
+        step.absent = marks.absent(running, "invoice", -1, HIGHEST_ID, [], marks.UNPAID)
         step.rest["unpaid"] = True
         running.save()
     gone = pull.read_by_id(running, client, "matched by id", MATCHED, step.absent)

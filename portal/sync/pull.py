@@ -6,7 +6,7 @@ from typing import Any
 from portal.autotask import filters
 from portal.autotask.client import Client
 from portal.autotask.filters import Condition
-from portal.autotask.paging import id_of
+from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.sync import counts, marks
 from portal.sync.ahead import one_ahead
@@ -33,6 +33,7 @@ def read(
     if step.done:
         return step
     running.current_item = resource.words
+    running.begin_query(resource.entity)
     pages = resource.pages(client, conditions, max(step.last_id, 0))
     with held(client, resource.entity), one_ahead(pages) as coming:
         asked_at = running.read_at
@@ -42,7 +43,7 @@ def read(
             _take_in(running, client, step, resource, page, only)
             asked_at = next_asked_at
     if step.complete:
-        _note_absent(running, step, resource, None, [], only)
+        _note_absent(running, step, resource, HIGHEST_ID, [], only)
     step.done = True
     running.save()
     return step
@@ -74,7 +75,7 @@ def _begin(running: Running, name: str, resource: Resource, complete: bool, only
 
 
 def _note_absent(
-    running: Running, step: Step, resource: Resource, high: int | None, present: list[int], only: str
+    running: Running, step: Step, resource: Resource, high: int, present: list[int], only: str
 ) -> None:
     if len(step.absent) >= MOST_ABSENT or not step.known or resource.table is None:
         return
@@ -95,6 +96,7 @@ def read_by_id(
     left = [autotask_id for autotask_id in sorted(set(ids)) if autotask_id > step.rest.get("checked", -1)]
     with held(client, resource.entity):
         for condition in filters.ids_in("id", left):
+            running.begin_query(resource.entity)
             found: set[int] = set()
             for page in resource.pages(client, [condition]):
                 resource.consume(running, client, page)

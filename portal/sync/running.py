@@ -1,5 +1,6 @@
 """One execution of a run: its counts, its checkpoint and its lease, written with each page it commits."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from portal.access.tenancy import current_tenant_id
 from portal.autotask.client import Client
 from portal.autotask.filters import SyncFilters
+from portal.autotask.paging import LARGEST_PAGE
 from portal.extensions import db
 from portal.models import Integration, SyncRun, Tenant
 from portal.sync import counts, runs
+from portal.sync.statistics import Growth
 
 
 class LeaseLost(Exception):
@@ -29,8 +32,8 @@ class Flood(Exception):
     """Autotask sends more than a run takes in one stretch. What was committed stays, and the run goes on later."""
 
 
-# One stretch of a run: twice what the largest partners have, and an eighth of the hour's budget.
-MOST_PAGES = 1_000
+# One query, beyond the pages of what Autotask counted before: half a million records, a tenth of the hour's budget.
+MOST_UNCOUNTED_PAGES = 1_000
 FLOOD_PAUSE = 3600.0
 
 # The lease is checked in the transaction that writes the page: who lost it writes nothing.
@@ -86,6 +89,8 @@ class Running:
     client: Client | None = None
     calls_before: int = 0
     pages: int = 0
+    most_pages: int = MOST_UNCOUNTED_PAGES
+    growth: Growth = field(default_factory=Growth)
     touched_invoices: bool = False
     open_bad: dict[str, set[str]] = field(default_factory=dict)
     unknown_companies: set[int] = field(default_factory=set)
@@ -163,16 +168,22 @@ class Running:
         if cancel_requested_at is not None:
             raise Cancelled
 
+    def begin_query(self, entity: str) -> None:
+        """Its pages are counted anew: twice those that Autotask's own count needs, as pages can be short, and more."""
+        counted = self.checkpoint.get("counts", {}).get(entity, 0)
+        self.pages, self.most_pages = 0, MOST_UNCOUNTED_PAGES + 2 * math.ceil(counted / LARGEST_PAGE)
+
     def save_page(self, page: Sequence[Any]) -> None:
         """Like save(), after a page. Raises Flood when there were too many."""
         self.done += len(page)
         self.pages += 1
         self.save()
-        if self.pages >= MOST_PAGES:
+        self.growth.keep_up(self.items)
+        if self.pages >= self.most_pages:
             raise Flood(
-                f"Autotask sent {self.pages:,} pages in one go, the last of them {(self.current_item or '').lower()}, "
-                "and there are more. All of it is kept. Reading goes on in an hour where it stopped; cancel the "
-                "run if Autotask cannot have that many."
+                f"Autotask sent {self.pages:,} pages of {(self.current_item or 'records').lower()} in one go, far more "
+                "than it counts, and there are more. All of it is kept. Reading goes on in an hour where it stopped; "
+                "cancel the run if Autotask cannot have that many."
             )
 
     def keep_calls(self) -> None:

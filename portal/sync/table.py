@@ -35,9 +35,7 @@ class Table:
     @cached_property
     def empty_stage(self) -> str:
         columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self.columns.items())
-        # Plans are kept, and those made while the tables were small would look at every row of them.
         return f"""
-            SET LOCAL enable_seqscan = off;
             CREATE TEMP TABLE IF NOT EXISTS {self.stage} (autotask_id bigint, {columns}) ON COMMIT DELETE ROWS;
             DELETE FROM {self.stage}"""
 

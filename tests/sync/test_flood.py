@@ -14,10 +14,10 @@ from tests.sync.conftest import rows, sync
 
 @pytest.fixture
 def flooded(empty: Sandbox, connect) -> Integration:
-    """Two pages of invoices; a customer and a contact are a page each."""
+    """Three pages of invoices; a customer and a contact are a page each."""
     company = empty.add_company(companyName="Contoso")
     empty.add_contact(companyID=company)
-    for _ in range(501):
+    for _ in range(1001):
         empty.add_invoice(companyID=company, invoiceTotal="10.00")
     return connect(empty)
 
@@ -26,22 +26,32 @@ def test_a_flood_is_read_in_stretches_and_each_goes_on_where_the_last_one_stoppe
     flooded: Integration, empty: Sandbox, monkeypatch, superuser
 ) -> None:
     """Data fault F29: what was committed stays, and the run says why it waits."""
-    monkeypatch.setattr("portal.sync.running.MOST_PAGES", 3)
+    monkeypatch.setattr("portal.sync.running.MOST_UNCOUNTED_PAGES", 2)
+    monkeypatch.setattr(Client, "count", lambda *asked: 0)
 
     run = sync(flooded)
 
-    assert (run.state, run.error_kind, len(rows(Invoice))) == ("waiting", "flood", 500)
-    assert "3 pages in one go, the last of them invoices" in run.error
+    assert (run.state, run.error_kind, len(rows(Invoice))) == ("waiting", "flood", 1000)
+    assert "2 pages of invoices in one go" in run.error
     assert "goes on in an hour" in run.error
 
+    monkeypatch.undo()
     superuser.execute("UPDATE sync_run SET next_try_at = now()")
     empty.clear_requests()
     work.perform(run.id)
 
     ended = runs.get(run.id)
-    assert (ended.state, ended.error, len(rows(Invoice))) == ("completed", None, 501)
+    assert (ended.state, ended.error, len(rows(Invoice))) == ("completed", None, 1001)
     assert [call.verb for call in empty.calls("Invoices")] == ["query", "count"]
-    assert ended.items["invoices"]["created"] == 501
+    assert ended.items["invoices"]["created"] == 1001
+
+
+def test_a_partner_with_more_pages_than_a_flood_is_read_through_when_autotask_counts_them(
+    flooded: Integration, monkeypatch
+) -> None:
+    monkeypatch.setattr("portal.sync.running.MOST_UNCOUNTED_PAGES", 2)
+
+    assert (sync(flooded).state, len(rows(Invoice))) == ("completed", 1001)
 
 
 def test_invoices_that_autotask_counts_but_does_not_send_are_told(flooded: Integration, monkeypatch) -> None:
@@ -55,7 +65,7 @@ def test_invoices_that_autotask_counts_but_does_not_send_are_told(flooded: Integ
     run = sync(flooded)
 
     assert run.state == "completed"
-    assert run.items["invoices"]["skipped_because"] == {"counted by Autotask but not in its answer": 7}
+    assert run.items["invoices"]["skipped_because"] == {"counted by Autotask but not in its answer": 14}
 
 
 def test_an_invoice_made_during_a_complete_read_is_not_told_as_lacking(
