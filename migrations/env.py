@@ -1,6 +1,7 @@
+import click
 from alembic import context
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from portal.extensions import db
 from portal.models import Base
@@ -12,6 +13,9 @@ def run() -> None:
     with db.engine.connect() as connection:
         connection.execute(LOCK_TIMEOUT)
         connection.commit()
+        if newer := newer_revision(connection):
+            click.echo(f"The database is at {newer}, which a newer release made: nothing to do for this one.")
+            return
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
@@ -19,6 +23,18 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+
+
+def newer_revision(connection: Connection) -> str | None:
+    """The database's revision where it is beyond the newest that this release holds.
+
+    A release that is rolled back must not fail on it: every migration works with the code before it.
+    """
+    known = inspect(connection).has_table("alembic_version")
+    found = connection.scalar(text("SELECT max(version_num) FROM alembic_version")) if known else None
+    connection.rollback()  # alembic would not commit inside a transaction that it did not begin
+    own = context.script.get_current_head()
+    return found if found and own and found.isdigit() and int(found) > int(own) else None
 
 
 run()

@@ -1,0 +1,152 @@
+"""Expand, then contract a release later: nothing that the last release maps is dropped, renamed or tightened.
+
+What it maps stands in migrations/released.json (docs/migrations.md).
+"""
+
+import copy
+import json
+import re
+
+import pytest
+
+from portal.cli.schema import RELEASED, described
+from portal.extensions import db
+
+# A rule that is new on a table of the last release, and why what that release writes never breaks it.
+HARMLESS: dict[str, str] = {}
+# (before, now) types: whatever the last release writes and expects fits the new one.
+WIDER = {
+    ("integer", "bigint"),
+    ("smallint", "integer"),
+    ("smallint", "bigint"),
+    ("character varying", "text"),
+}
+WORDS = re.compile(r"'([^']*)'::text")
+
+
+def breaks(before: dict, now: dict) -> list[str]:
+    """What of `now` the release of `before` cannot live with, a sentence each."""
+    found = []
+    for table, old in before.items():
+        if table not in now:
+            found.append(f"The table {table} is gone.")
+            continue
+        found += [f"{table}: {said}" for said in broken_columns(old["columns"], now[table]["columns"])]
+        found += [f"{table}: {said}" for said in broken_rules(old["rules"], now[table]["rules"])]
+    return found
+
+
+def broken_columns(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    found = [f"the column {name} is gone." for name in old if name not in new]
+    for name, now in new.items():
+        kind, *marks = now.split(", ")
+        if name not in old:
+            if "required" in marks and "filled" not in marks:
+                found.append(f"the new column {name} must be filled by whoever inserts.")
+            continue
+        kind_before, *marks_before = old[name].split(", ")
+        if kind != kind_before and not is_wider(kind_before, kind):
+            found.append(f"{name} was {kind_before} and is {kind}.")
+        if "required" in marks and "required" not in marks_before:
+            found.append(f"{name} may not be empty any more.")
+        if "filled" in marks_before and "filled" not in marks and "required" in marks:
+            found.append(f"{name} is not filled by the database any more.")
+    return found
+
+
+def is_wider(before: str, now: str) -> bool:
+    if (re.sub(r"\(.*\)", "", before), now) in WIDER:
+        return True
+    numbers = [re.fullmatch(r"numeric\((\d+),(\d+)\)", kind) for kind in (before, now)]
+    lengths = [re.fullmatch(r"character varying\((\d+)\)", kind) for kind in (before, now)]
+    if all(numbers):
+        (digits, scale), (more, finer) = (map(int, match.groups()) for match in numbers)
+        return finer >= scale and more - finer >= digits - scale
+    return all(lengths) and int(lengths[1][1]) >= int(lengths[0][1])
+
+
+def broken_rules(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Rules of the database that are new or say something else; a longer list of words is no narrower."""
+    found = []
+    for name, rule in new.items():
+        if name in HARMLESS or old.get(name) == rule:
+            continue
+        if name in old and only_more_words(old[name], rule):
+            continue
+        found.append(f"the rule {name} is {'another' if name in old else 'new'}: {rule}")
+    # ON CONFLICT names a unique rule, and fails without it.
+    found += [
+        f"the rule {name} is gone." for name, rule in old.items() if name not in new and "UNIQUE" in rule
+    ]
+    return found
+
+
+def only_more_words(before: str, now: str) -> bool:
+    same = WORDS.sub("", before).replace(", ", "") == WORDS.sub("", now).replace(", ", "")
+    return same and set(WORDS.findall(before)) <= set(WORDS.findall(now))
+
+
+RELEASE = json.loads(RELEASED.read_text())["tables"]
+
+
+def test_no_migration_takes_away_what_the_last_release_maps(app):
+    with app.app_context():
+        assert breaks(RELEASE, described(db.session.connection())) == []
+
+
+def planted(change) -> list[str]:
+    now = copy.deepcopy(RELEASE)
+    change(now)
+    return breaks(RELEASE, now)
+
+
+def set_column(table, name, value):
+    return lambda now: now[table]["columns"].__setitem__(name, value)
+
+
+def set_rule(table, name, value):
+    return lambda now: now[table]["rules"].__setitem__(name, value)
+
+
+STATES = "CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'confirmed'::text{}])))"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda now: now.pop("contact"), "contact is gone"),
+        (lambda now: now["contact"]["columns"].pop("email"), "email is gone"),
+        (lambda now: now["contact"]["columns"].update(mail=now["contact"]["columns"].pop("email")), "is gone"),
+        (set_column("contact", "email", "bigint, required, filled"), "was text and is bigint"),
+        (set_column("invoice", "amount_due", "numeric(12,4), required"), "was numeric(18,4)"),
+        (set_column("tenant", "slug", "character varying(30), required"), "was character varying(60)"),
+        (set_column("invoice", "due_on", "date, required"), "may not be empty any more"),
+        (set_column("invoice", "new_one", "date, required"), "must be filled by whoever inserts"),
+        (set_column("invoice", "comments", "text, required"), "not filled by the database any more"),
+        (set_rule("payment", "ck_new", "CHECK ((amount > 1))"), "ck_new is new"),
+        (set_rule("payment", "uq_new", "CREATE UNIQUE INDEX uq_new ON payment (paid_on)"), "uq_new is new"),
+        (set_rule("delivery", "ck_delivery_state_known", STATES.format("")), "is another"),
+        (lambda now: now["tenant"]["rules"].pop("uq_tenant_slug"), "uq_tenant_slug is gone"),
+    ],
+)  # fmt: skip
+def test_the_guard_sees_what_would_break_the_last_release(change, said):
+    [sentence] = planted(change)
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda now: now.update(
+            brand_new={"columns": {"id": "bigint, required"}, "rules": {"ck": "CHECK (x)"}}
+        ),
+        set_column("invoice", "new_one", "date"),
+        set_column("invoice", "new_one", "date, required, filled"),
+        set_column("invoice", "amount_due", "numeric(20,4), required"),
+        set_column("tenant", "slug", "text, required"),
+        set_rule("delivery", "ck_delivery_state_known", STATES.format(", 'parked'::text, 'put_aside'::text")),
+        lambda now: now["delivery"]["rules"].pop("fk_delivery_tenant_id"),
+    ],
+)
+def test_the_guard_lets_expansions_pass(change):
+    assert planted(change) == []
