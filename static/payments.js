@@ -25,11 +25,16 @@ function toDay(iso) {
 const rowsOf = (table) => [...table.querySelectorAll("[data-row]")];
 const inputOf = (row) => row.querySelector("input");
 
-// The money received goes to the invoice on top, then to the oldest, until a person changes a row.
-function spread(table, received) {
-  let left = received;
-  for (const row of rowsOf(table)) {
-    const part = Math.min(left, toMinor(row.dataset.owed, table));
+const handOf = (form) => new Set(form.querySelector("[data-by-hand]").value.split(" ").filter(Boolean));
+
+// What a person did not allocate by hand goes to the invoice on top, then to the oldest.
+function spread(form, table, received) {
+  const byHand = handOf(form);
+  const [kept, free] = [[], []];
+  for (const row of rowsOf(table)) (byHand.has(inputOf(row).name) ? kept : free).push(row);
+  let left = kept.reduce((rest, row) => rest - (toMinor(inputOf(row).value, table) || 0), received);
+  for (const row of free) {
+    const part = Math.max(0, Math.min(left, toMinor(row.dataset.owed, table)));
     inputOf(row).value = part > 0 ? toText(part, table, false) : "";
     left -= part;
   }
@@ -47,15 +52,22 @@ function tell(row, table, paidOn) {
   if (stale) stale.remove();
 }
 
+// The amount is what the person typed; what the invoices take is compared with it, never put in its place.
 function addUp(form) {
   const table = form.querySelector("[data-allocations]");
   const paidOn = form.querySelector("[data-paid-on]").value;
+  const received = toMinor(form.querySelector("[data-received]").value, table) || 0;
   const sum = rowsOf(table).reduce((total, row) => total + (toMinor(inputOf(row).value, table) || 0), 0);
   rowsOf(table).forEach((row) => tell(row, table, paidOn));
   form.querySelector("[data-total]").textContent = toText(sum, table, true);
-  const words = form.querySelector(".form-actions [data-words]");
-  words.dataset.plain ||= words.textContent;
-  words.textContent = sum > 0 ? `${words.dataset.plain} of ${toText(sum, table, true)}` : words.dataset.plain;
+  const left = received - sum;
+  const words = left > 0 ? "not allocated" : table.dataset.tooMuch;
+  const says = form.querySelector("[data-left]");
+  says.textContent = left === 0 ? "" : `${toText(Math.abs(left), table, true)} ${words}`;
+  says.classList.toggle("is-off", left !== 0);
+  const button = form.querySelector(".form-actions [data-words]");
+  button.dataset.plain ||= button.textContent;
+  button.textContent = received > 0 ? `${button.dataset.plain} of ${toText(received, table, true)}` : button.dataset.plain;
 }
 
 function onInput(event) {
@@ -65,10 +77,9 @@ function onInput(event) {
   const received = form.querySelector("[data-received]");
   if (event.target === received) {
     const amount = toMinor(received.value, table);
-    if (!Number.isNaN(amount)) spread(table, amount);
+    if (!Number.isNaN(amount)) spread(form, table, amount);
   } else if (event.target.closest("[data-row]")) {
-    const sum = rowsOf(table).reduce((total, row) => total + (toMinor(inputOf(row).value, table) || 0), 0);
-    received.value = sum > 0 ? toText(sum, table, false) : "";
+    form.querySelector("[data-by-hand]").value = [...handOf(form).add(event.target.name)].join(" ");
   }
   addUp(form);
 }
@@ -79,7 +90,7 @@ function begin(root) {
   const table = form.querySelector("[data-allocations]");
   const received = form.querySelector("[data-received]");
   const untouched = rowsOf(table).every((row) => inputOf(row).value === "");
-  if (untouched && !document.querySelector(".error-summary")) spread(table, toMinor(received.value, table) || 0);
+  if (untouched && !document.querySelector(".error-summary")) spread(form, table, toMinor(received.value, table) || 0);
   if (!form.querySelector(".field-error")) addUp(form);
 }
 

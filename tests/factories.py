@@ -164,6 +164,7 @@ def payment(*allocations: tuple[Invoice, str], on: date = date(2026, 11, 19), **
         allocations=[(invoice.id, Decimal(amount)) for invoice, amount in allocations],
         method=values.pop("method", "check"),
         paid_on=on,
+        old_day_confirmed=True,
         **values,
     )
     row, _ = payments.record(ACTOR, new, scope="payment", key=f"key-{next(_numbers)}")

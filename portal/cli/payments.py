@@ -10,7 +10,7 @@ from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Payment, PaymentMethod, Tenant
 from portal.money import AmountError, parse_amount
-from portal.reconcile import idempotency, payments
+from portal.reconcile import idempotency, payments, repeats
 
 commands = AppGroup("payments", help="Money that customers paid.")
 
@@ -33,11 +33,21 @@ def list_all(slug: str) -> None:
 @click.option("--invoice", "autotask_id", type=int, required=True, help="The invoice's Autotask ID.")
 @click.option("--amount", required=True)
 @click.option("--on", "paid_on", required=True, help="The day it was paid, as 2026-11-19.")
+@click.option(
+    "--confirm-old-date", "old_day", is_flag=True, help="The day is more than a year ago, and right."
+)
 @click.option("--method", default=PaymentMethod.OTHER.value, show_default=True)
 @click.option("--reference", default="")
 @click.option("--key", required=True, help="The same key again gives the first payment.")
 def record(
-    slug: str, autotask_id: int, amount: str, paid_on: str, method: str, reference: str, key: str
+    slug: str,
+    autotask_id: int,
+    amount: str,
+    paid_on: str,
+    old_day: bool,
+    method: str,
+    reference: str,
+    key: str,
 ) -> None:
     """Records a payment of one invoice and tells Autotask when that pays it in full."""
     tenant = lookup.partner(slug)
@@ -51,8 +61,11 @@ def record(
                 method=method,
                 paid_on=_day(paid_on),
                 reference=reference,
+                old_day_confirmed=old_day,
             )
             payment, _ = payments.record(lookup.OPERATOR, new, scope="payment", key=key)
+        except payments.OldDay as error:
+            lookup.refuse(f"{error} Give --confirm-old-date if that is right.")
         except (AmountError, payments.PaymentRefused, idempotency.KeyReused) as error:
             lookup.refuse(str(error))
         _answer_after_commit(tenant, payment)
@@ -89,4 +102,5 @@ def _day(text: str) -> date:
 def _answer_after_commit(tenant: Tenant, payment: Payment) -> None:
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", tenant.id)
-    lookup.answer(serializers.payment(payment))
+    same = repeats.earlier([payment]).get(payment.id)
+    lookup.answer(serializers.payment(payment) | ({"possible_duplicate_of": same} if same else {}))

@@ -13,7 +13,7 @@ from wtforms import HiddenField, StringField
 from portal.models import Invoice
 from portal.money import ZERO, AmountError, parse_amount, plain
 
-PLUMBING = ("key", "csrf_token")
+PLUMBING = ("key", "csrf_token", "by_hand")
 
 
 @dataclass
@@ -35,11 +35,14 @@ class AllocationForm(FlaskForm):
     """A key of its own, an amount, and what of it goes to each open invoice."""
 
     key = HiddenField()
+    by_hand = HiddenField()
     amount = StringField("Amount", filters=[lambda text: (text or "").strip()])
 
     rows: Sequence[Row] = ()
     allocation_error = ""
+    received: Decimal | None = None
     ask_for_amount = "Enter the amount."
+    too_much = "more than the amount"
 
     def take_rows(self, rows: Sequence[Row], typed: Mapping[str, str]) -> None:
         """Puts what was typed beside each invoice."""
@@ -49,14 +52,14 @@ class AllocationForm(FlaskForm):
 
     def allocate(self, currency: str) -> list[tuple[int, Decimal]] | None:
         """(invoice id, amount) pairs, oldest first where none were typed; None with errors set."""
-        received = self._received(currency)
+        self.received = received = self._received(currency)
         self._read_rows(currency)
         self._check_owed(received, currency)
-        if self.errors or self.allocation_error or any(row.error for row in self.rows):
+        if received is None or self.errors or self.allocation_error or any(row.error for row in self.rows):
             return None
         if not any(row.amount for row in self.rows):
             self._spread(received, currency)
-        elif received is not None:
+        else:
             self._check_sum(received, currency)
         if self.errors or self.allocation_error:
             return None
@@ -89,8 +92,14 @@ class AllocationForm(FlaskForm):
     def total(self) -> Decimal:
         return sum((row.amount for row in self.rows), ZERO)
 
+    @property
+    def left(self) -> Decimal:
+        """What of the amount no invoice has got; negative when they take more than it."""
+        return ZERO if self.received is None or not self.total else self.received - self.total
+
     def _received(self, currency: str) -> Decimal | None:
         if not self.amount.data:
+            self.refuse("amount", self.ask_for_amount)
             return None
         try:
             received = parse_amount(self.amount.data, currency)
@@ -118,20 +127,22 @@ class AllocationForm(FlaskForm):
             amount = f"{plain(owed, currency)} {currency}"
             self.refuse("amount", f"This is more than the {amount} still owed on open invoices.")
 
-    def _spread(self, received: Decimal | None, currency: str) -> None:
-        if received is None:
-            return self.refuse("amount", self.ask_for_amount)
+    def _spread(self, received: Decimal, currency: str) -> None:
         left = received
         for row in self.rows:
             row.amount = min(left, row.invoice.outstanding)
             row.typed = plain(row.amount, currency) if row.amount else ""
             left -= row.amount
-        return None
 
     def _check_sum(self, received: Decimal, currency: str) -> None:
-        if self.total != received:
+        amount = f"{plain(received, currency)} {currency}"
+        if self.left > 0:
             self.allocation_error = (
-                f"The amounts beside the invoices add up to {plain(self.total, currency)}, but the amount above "
-                f"is {plain(received, currency)} {currency}. Make them equal, or empty the amounts beside the "
-                "invoices to pay the oldest first."
+                f"{plain(self.left, currency)} of the {amount} is not allocated. Add it to an invoice, or correct the "
+                "amount above."
+            )
+        elif self.left < 0:
+            self.allocation_error = (
+                f"The invoices take {plain(-self.left, currency)} more than the {amount} above. Make them equal, or "
+                "empty the amounts beside the invoices to pay the oldest first."
             )

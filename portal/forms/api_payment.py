@@ -8,7 +8,7 @@ from typing import Any
 
 from portal.models import PaymentMethod
 
-FIELDS = ("allocations", "method", "paid_on", "reference", "note")
+FIELDS = ("allocations", "method", "paid_on", "confirm_old_date", "reference", "note")
 LARGEST_ID = 2**63 - 1
 
 
@@ -37,6 +37,7 @@ class Body:
     paid_on: date
     reference: str
     note: str
+    old_day_confirmed: bool = False
 
 
 def read(body: Any) -> Body:
@@ -47,12 +48,15 @@ def read(body: Any) -> Body:
     allocations = _allocations(body.get("allocations"), faults)
     paid_on = _day(body.get("paid_on"), faults)
     texts = {name: _text(body, name, faults) for name in ("reference", "note")}
+    confirmed = body.get("confirm_old_date", False)
+    if not isinstance(confirmed, bool):
+        faults.append(Fault("/confirm_old_date", "Send true or false."))
     method = body.get("method", PaymentMethod.OTHER.value)
     if not isinstance(method, str) or method not in set(PaymentMethod):
         faults.append(Fault("/method", f"Send one of {', '.join(PaymentMethod)}."))
     if faults or paid_on is None:
         raise BadBody(faults)
-    return Body(allocations, method, paid_on, **texts)
+    return Body(allocations, method, paid_on, **texts, old_day_confirmed=confirmed)
 
 
 def _allocations(value: Any, faults: list[Fault]) -> list[tuple[int | None, int | None, Decimal]]:

@@ -1,12 +1,15 @@
 """Recording and deleting a payment."""
 
+from datetime import date
+
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField, StringField, TextAreaField
+from wtforms import DateField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
+from portal.formatters import day, money
 from portal.forms.allocation import AllocationForm
-from portal.models import PaymentMethod
+from portal.models import Payment, PaymentMethod
 
 METHODS = [
     SelectChoice(PaymentMethod.CHECK.value, "Check"),
@@ -38,7 +41,45 @@ class PaymentForm(AllocationForm):
     reference = StringField("Reference", [LONGEST], description="Such as the check number.")
     note = TextAreaField("Note", [LONGEST], description="Only for your own people.")
 
+    confirm_old_day = HiddenField("Paid on")
+    confirm_repeat = HiddenField("The same money")
+
+    asked_day: date | None = None
+    repeated: Payment | None = None
     ask_for_amount = "Enter the amount you received."
+    too_much = "more than was received"
+
+    @property
+    def old_day_confirmed(self) -> bool:
+        """The box that names the day was ticked, and the day is still that one."""
+        return bool(self.paid_on.data) and self.confirm_old_day.data == self.paid_on.data.isoformat()
+
+    @property
+    def repeat_confirmed(self) -> bool:
+        """The box that names the earlier payment was ticked."""
+        return self.repeated is not None and self.confirm_repeat.data == str(self.repeated.id)
+
+    @property
+    def day_to_confirm(self) -> date | None:
+        """The day beside the box, while one is to be seen."""
+        return self.paid_on.data if self.old_day_confirmed else self.asked_day
+
+    def ask_about_day(self, old: date, sentence: str) -> None:
+        """A day more than a year ago is asked about once."""
+        self.asked_day = old
+        self.refuse("paid_on", f"{sentence} Tick the box below if that is right.")
+
+    def asks_about(self, repeated: Payment | None) -> bool:
+        """Whether a payment that says the same as this one is still to be asked about."""
+        self.repeated = repeated
+        if repeated is None or self.repeat_confirmed:
+            return False
+        same = f"{money(repeated.amount, repeated.currency)} paid on {day(repeated.paid_on)}"
+        self.refuse(
+            "confirm_repeat",
+            f"{same} by this customer is recorded already. Tick the box if this is other money.",
+        )
+        return True
 
 
 class DeletionForm(FlaskForm):

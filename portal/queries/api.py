@@ -12,6 +12,7 @@ from portal.extensions import db
 from portal.forms.api_payment import BadBody, Body, Fault
 from portal.models import Allocation, Customer, Delivery, Invoice, InvoiceLine, InvoiceStatus, Payment
 from portal.queries import arrivals
+from portal.reconcile import repeats
 from portal.reconcile.payments import NewPayment
 
 USUAL, MOST = 50, 200
@@ -63,12 +64,12 @@ def payments(args: Mapping[str, str]) -> dict[str, Any]:
         joinedload(Payment.customer), selectinload(Payment.allocations).joinedload(Allocation.invoice)
     )
     rows, following = _page(statement, Payment, args)
-    return {"data": [_told(journey) for journey in arrivals.journeys(rows)], "next_cursor": following}
+    return {"data": _told(rows), "next_cursor": following}
 
 
 def payment(row: Payment) -> dict[str, Any]:
     """One payment with where each part is on its way to Autotask."""
-    return _told(arrivals.journeys([row])[0])
+    return _told([row])[0]
 
 
 def new_payment(body: Body) -> NewPayment:
@@ -80,7 +81,7 @@ def new_payment(body: Body) -> NewPayment:
         if found is None:
             raise BadBody([Fault(f"/allocations/{place}", "There is no such invoice.")])
         pairs.append((found, amount))
-    return NewPayment(pairs, body.method, body.paid_on, body.reference, body.note)
+    return NewPayment(pairs, body.method, body.paid_on, body.reference, body.note, body.old_day_confirmed)
 
 
 def _by_autotask_id(body: Body) -> dict[int, int]:
@@ -93,11 +94,16 @@ def _by_autotask_id(body: Body) -> dict[int, int]:
     return {row[0]: row[1] for row in rows if row[0] is not None}
 
 
-def _told(journey: arrivals.Journey) -> dict[str, Any]:
+def _told(payments: Sequence[Payment]) -> list[dict[str, Any]]:
+    same = repeats.earlier(payments)
+    return [_one(journey, same.get(journey.payment.id)) for journey in arrivals.journeys(payments)]
+
+
+def _one(journey: arrivals.Journey, same_as: int | None) -> dict[str, Any]:
     body = serializers.payment(journey.payment)
     for allocation, part in zip(body["allocations"], journey.parts, strict=True):
         allocation["in_autotask"] = part.arrival.value
-    return body | {"in_autotask": journey.arrival.value}
+    return body | {"in_autotask": journey.arrival.value, "possible_duplicate_of": same_as}
 
 
 def _deliveries(invoice_ids: Sequence[int]) -> dict[int, Delivery]:

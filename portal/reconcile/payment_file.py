@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 
 MOST_ROWS = 1000
 MOST_BYTES = 400_000
@@ -63,14 +62,6 @@ def read(words: str) -> list[Line]:
     if len(lines) > MOST_ROWS:
         raise UnreadableFile(f"The file has {len(lines):,} payments. Upload at most {MOST_ROWS:,} at once.")
     return lines
-
-
-def day(words: str) -> date | None:
-    """A date as 2026-11-19, or None. Other ways of writing it would be a guess."""
-    try:
-        return date.fromisoformat(words) if len(words) == 10 else None
-    except ValueError:
-        return None
 
 
 def _separator(words: str) -> str:

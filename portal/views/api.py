@@ -20,7 +20,7 @@ from portal.queries.api import BadQuery
 from portal.reconcile import api_payments
 from portal.reconcile import payments as deleting
 from portal.reconcile.idempotency import KeyReused
-from portal.reconcile.payments import AlreadyDeleted, PaymentRefused
+from portal.reconcile.payments import AlreadyDeleted, OldDay, PaymentRefused
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 csrf.exempt(pages)  # keys travel in a header that no other site can make a browser send
@@ -140,8 +140,10 @@ def _gone(error: AlreadyDeleted) -> Response:
 @pages.errorhandler(PaymentRefused)
 def _refused(error: PaymentRefused) -> Response:
     db.session.rollback()
-    errors = [{"pointer": f"/{error.field}", "detail": str(error)}] if error.field else []
-    return problem(422, str(error), errors=errors)
+    hint = " Send confirm_old_date: true if that is right." if isinstance(error, OldDay) else ""
+    detail = f"{error}{hint}"
+    errors = [{"pointer": f"/{error.field}", "detail": detail}] if error.field else []
+    return problem(422, detail, errors=errors)
 
 
 @pages.errorhandler(KeyReused)

@@ -8,9 +8,10 @@ from portal import formatters, htmx, queue
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.forms.payment_upload import RecordForm, UploadForm
-from portal.reconcile import payment_file, payment_upload
+from portal.reconcile import payment_file, payment_upload, written_days
 from portal.reconcile.idempotency import KeyReused
 from portal.reconcile.payment_file import UnreadableFile
+from portal.reconcile.written_days import Order
 
 pages = Blueprint("payment_uploads", __name__, url_prefix="/p/<partner_slug>/payments/upload")
 
@@ -20,7 +21,7 @@ USED_KEY = "These payments were changed after they were recorded. Choose the fil
 @pages.get("")
 @requires(Permission.RECORD_PAYMENTS)
 def new() -> Any:
-    return render_template("payment_uploads/new.html", form=UploadForm(formdata=None))
+    return render_template("payment_uploads/new.html", form=_chooser())
 
 
 @pages.post("")
@@ -31,11 +32,11 @@ def preview() -> Any:
         return render_template("payment_uploads/new.html", form=form), 422
     try:
         words = payment_file.decoded(form.file.data.read(payment_file.MOST_BYTES + 1))
-        shown = payment_upload.preview(words)
+        shown = payment_upload.preview(words, Order(form.order.data))
     except UnreadableFile as fault:
         form.file.errors = [str(fault)]
         return render_template("payment_uploads/new.html", form=form), 422
-    record = RecordForm(formdata=None, words=words)
+    record = RecordForm(formdata=None, words=words, order=form.order.data)
     record.begin_anew()
     return _preview(record, shown)
 
@@ -45,21 +46,36 @@ def preview() -> Any:
 def create() -> Any:
     form = RecordForm()
     try:
-        shown = payment_upload.preview(form.words.data or "")
-        made = payment_upload.record(g.actor, shown, key=form.key.data) if form.has_key else None
+        shown = _looked_at(form)
+        confirmed = form.confirms(shown.old_days)
+        made = form.has_key and payment_upload.record(
+            g.actor, shown, key=form.key.data, old_confirmed=confirmed
+        )
     except (UnreadableFile, KeyReused) as fault:
         db.session.rollback()
-        again = UploadForm(formdata=None)
+        again = _chooser()
         again.file.errors = [USED_KEY if isinstance(fault, KeyReused) else str(fault)]
         return render_template("payment_uploads/new.html", form=again), 422
-    if made is None:
+    if not made:
         db.session.rollback()
-        return _preview(form, payment_upload.preview(form.words.data or ""), 422)
+        return _preview(form, _looked_at(form), 422)
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
     flash(f"{formatters.plural(made, 'payment')} recorded.", "success")
     return htmx.redirect(url_for("payments.index"))
 
 
+def _chooser() -> UploadForm:
+    return UploadForm(
+        formdata=None, order=written_days.usual(g.partner.time_zone, g.partner.default_currency).value
+    )
+
+
+def _looked_at(form: RecordForm) -> payment_upload.Preview:
+    order = form.order.data if form.order.data in set(Order) else Order.YEAR_FIRST
+    return payment_upload.preview(form.words.data or "", Order(order))
+
+
 def _preview(form: RecordForm, shown: payment_upload.Preview, status: int = 200) -> Any:
-    return render_template("payment_uploads/preview.html", form=form, shown=shown), status
+    asks = status != 200 and bool(shown.old_days) and not form.confirms(shown.old_days)
+    return render_template("payment_uploads/preview.html", form=form, shown=shown, asks=asks), status

@@ -13,10 +13,10 @@ from portal.models import Payment
 from portal.money import minor_units
 from portal.queries import customers, payment_form, payments
 from portal.queries.text import cleaned
-from portal.reconcile import form_keys
+from portal.reconcile import form_keys, repeats
 from portal.reconcile import payments as recording
 from portal.reconcile.idempotency import KeyReused
-from portal.reconcile.payments import NewPayment, PaymentRefused
+from portal.reconcile.payments import NewPayment, OldDay, PaymentRefused
 
 pages = Blueprint("payments", __name__, url_prefix="/p/<partner_slug>/payments")
 
@@ -69,7 +69,7 @@ def create() -> Any:
     choice = payment_form.choice_or_404(request.form)
     form = PaymentForm()
     form.take_rows(choice.rows, request.form)
-    payment = _recorded(form, choice.currency)
+    payment = _recorded(form, choice)
     if payment is None:
         return _form(form, choice, 422)
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
@@ -96,14 +96,17 @@ def destroy(payment_id: int) -> Any:
     return htmx.redirect(url_for("payments.show", payment_id=payment_id))
 
 
-def _recorded(form: PaymentForm, currency: str) -> Payment | None:
+def _recorded(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:
     """The payment of a valid form, committed; None with the refusal beside its field."""
     if not form.has_key:
         form.begin_anew(LOST_KEY)
         return None
     try:
         before = form_keys.first_answer(FORM, form.key.data, form.typed)
-        payment = find_or_404(Payment, before["payment_id"]) if before else _new_payment(form, currency)
+        payment = find_or_404(Payment, before["payment_id"]) if before else _new_payment(form, choice)
+    except OldDay as old:
+        form.ask_about_day(old.day, str(old))
+        payment = None
     except PaymentRefused as refusal:
         form.refuse(refusal.field, str(refusal))
         payment = None
@@ -117,15 +120,30 @@ def _recorded(form: PaymentForm, currency: str) -> Payment | None:
     return payment
 
 
-def _new_payment(form: PaymentForm, currency: str) -> Payment | None:
+def _new_payment(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:
     valid = form.validate()
-    allocations = form.allocate(currency)
-    if not valid or allocations is None or form.allocation_error:
+    allocations = form.allocate(choice.currency)
+    asks = form.asks_about(_same_money(form, choice))
+    if not valid or allocations is None or form.allocation_error or asks:
         return None
-    new = NewPayment(allocations, form.method.data, form.paid_on.data, form.reference.data, form.note.data)
+    new = NewPayment(
+        allocations,
+        form.method.data,
+        form.paid_on.data,
+        form.reference.data,
+        form.note.data,
+        form.old_day_confirmed,
+    )
     payment, _ = recording.record(g.actor, new, scope="payment", key=f"form:{form.key.data}")
     form_keys.remember(FORM, form.key.data, payment_id=payment.id)
     return payment
+
+
+def _same_money(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:
+    if not form.received or not form.paid_on.data:
+        return None
+    money = (choice.customer.id, choice.currency, form.paid_on.data, form.received)
+    return repeats.recorded([money]).get(money)
 
 
 def _deleted(form: DeletionForm, payment_id: int) -> bool:
@@ -142,7 +160,7 @@ def _deleted(form: DeletionForm, payment_id: int) -> bool:
 def _form(form: PaymentForm, choice: payment_form.Choice, status: int = 200) -> Any:
     return htmx.render(
         "payments/new.html", "payments/_form.html", status=status, form=form, choice=choice,
-        decimals=minor_units(choice.currency),
+        decimals=minor_units(choice.currency), today=clock.today(g.partner.time_zone),
         will_show=payment_form.will_show, when_full=payment_form.when_full, when_part=payment_form.when_part,
     )  # fmt: skip
 

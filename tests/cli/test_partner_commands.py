@@ -35,6 +35,7 @@ def invoice(app):
 
 
 def pay(run, amount, key="k-1", invoice=4711, on="2026-11-19", **more):
+    pinned = ("--confirm-old-date",) if on == "2026-11-19" else ()
     extra = [word for name, value in more.items() for word in (f"--{name}", value)]
     return run(
         "payments",
@@ -49,6 +50,7 @@ def pay(run, amount, key="k-1", invoice=4711, on="2026-11-19", **more):
         "--key",
         key,
         *extra,
+        *pinned,
     )
 
 
@@ -109,6 +111,30 @@ def test_an_invoice_is_listed_with_the_promised_names(run, invoice):
 def test_customers_are_listed(run, invoice):
     _, [row], _ = run("customers", "list", "northwind", "--json")
     assert (row["autotask_id"], row["name"], row["currency"]) == (77, "Contoso", "USD")
+
+
+def test_the_day_of_a_payment_is_checked_as_everywhere(run, invoice):
+    code, _, said = pay(run, "1.00", on="2999-01-01")
+    assert (code, "is after today" in said) == (1, True)
+    code, _, said = pay(run, "1.00", on="2024-02-29")
+    assert (code, "Give --confirm-old-date if that is right." in said) == (1, True)
+    words = (
+        "payments",
+        "record",
+        "northwind",
+        "--invoice",
+        invoice,
+        "--amount",
+        "1.00",
+        "--on",
+        "2024-02-29",
+    )
+    assert run(*words, "--key", "k", "--confirm-old-date")[0] == 0
+
+
+def test_perhaps_the_same_money_is_named(run, invoice):
+    [first], [second] = (pay(run, "1.00", key=key)[1] for key in ("k-1", "k-2"))
+    assert ("possible_duplicate_of" in first, second["possible_duplicate_of"]) == (False, first["id"])
 
 
 def test_a_payment_is_recorded_and_listed(run, invoice):

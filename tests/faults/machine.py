@@ -177,7 +177,7 @@ class Histories(RuleBasedStateMachine):
         return None
 
     def _ask(self, on: date, parts: dict[int, Decimal], key: str) -> tuple[Any, bool]:
-        new = payments.NewPayment(list(parts.items()), "check", on)
+        new = payments.NewPayment(list(parts.items()), "check", on, old_day_confirmed=True)
         return payments.record(factories.ACTOR, new, scope="payment", key=key)
 
     def _refused(self, on: date, parts: dict[int, Decimal], key: str) -> None:

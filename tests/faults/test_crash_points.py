@@ -26,7 +26,7 @@ DAY = date(2026, 11, 19)
 
 def recording(both: Both, invoice: Any, method: str = "check") -> Callable[[], Payment]:
     """What the form and the API do: one transaction, then the bell."""
-    new = payments.NewPayment([(invoice.id, Decimal(100))], method, DAY)
+    new = payments.NewPayment([(invoice.id, Decimal(100))], method, DAY, old_day_confirmed=True)
     partner_id = both.partner.id
 
     def record() -> Payment:

@@ -105,7 +105,10 @@ def a_retried_delivery_is_found_although_newer_ones_were_done(both: Both) -> Non
 
 
 def _record(invoice: Any, amount: str) -> Payment:
-    new = payments.NewPayment([(refreshed(invoice).id, Decimal(amount))], "check", invoice.issued_on)
+    day = invoice.issued_on
+    new = payments.NewPayment(
+        [(refreshed(invoice).id, Decimal(amount))], "check", day, old_day_confirmed=True
+    )
     payment, _ = payments.record(ACTOR, new, scope="payment", key="one key")
     return payment
 

@@ -1,13 +1,14 @@
 """Recording and deleting payments: rules 5.1, 5.2 and 5.3."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
+from portal import clock
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
 from portal.models import Allocation, AuditEvent, Delivery, IdempotencyKey, Payment, Tenant
@@ -38,6 +39,7 @@ def record(*allocations, key="k-1", **values):
             "allocations": [(invoice.id, Decimal(amount)) for invoice, amount in allocations],
             "method": "check",
             "paid_on": DAY,
+            "old_day_confirmed": True,
             **values,
         }
     )
@@ -57,7 +59,10 @@ def test_payment_wish_and_audit_event_are_one_transaction(customer):
     """Rule 5.3: undone together."""
     invoice = factories.invoice(customer)
     payments.record(
-        factories.ACTOR, NewPayment([(invoice.id, Decimal(100))], "card", DAY), scope="payment", key="k"
+        factories.ACTOR,
+        NewPayment([(invoice.id, Decimal(100))], "card", DAY, old_day_confirmed=True),
+        scope="payment",
+        key="k",
     )
     assert stored() == [1, 1, 1, 1]
     db.session.rollback()
@@ -120,7 +125,7 @@ def test_yen_have_no_decimals(customer):
     [
         {"method": "barter"},
         {"paid_on": date(1931, 1, 1)},
-        {"paid_on": date(2999, 1, 1)},
+        {"paid_on": clock.today("UTC") + timedelta(days=2)},
         {"reference": "x" * 501},
     ],
 )

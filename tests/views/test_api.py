@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -75,6 +76,33 @@ def test_a_payment_is_recorded_and_the_bell_rung(books: Books, bells: list[Any])
     assert answer.json["allocations"][0]["autotask_id"] == 777
     assert answer.headers["Location"] == f"{PAYMENTS}/{answer.json['id']}"
     assert bells == [("deliveries", "jobs.deliver.deliver_due", books.tenant_id)]
+
+
+def test_the_days_of_payments_have_one_rule(books: Books) -> None:
+    today = clock.today("UTC")
+    late = books.pay(paid_on=(today + timedelta(days=1)).isoformat())
+    assert late.status_code == 422
+    assert "is after today" in late.json["errors"][0]["detail"]
+    old = (today - timedelta(days=366)).isoformat()
+    asked = books.pay(paid_on=old)
+    assert (asked.status_code, asked.json["errors"][0]["pointer"]) == (422, "/paid_on")
+    assert "more than a year ago. Send confirm_old_date: true if that is right." in asked.json["detail"]
+    assert books.pay(paid_on=old, confirm_old_date="yes").status_code == 422
+    assert books.pay(paid_on=old, confirm_old_date=True).json["paid_on"] == old
+    assert books.payments() == 1
+    assert "confirm_old_date" in DESCRIPTION["components"]["schemas"]["NewPayment"]["properties"]
+
+
+def test_perhaps_the_same_money_is_named_in_every_answer(books: Books) -> None:
+    first = books.pay("10.00", key="one").json
+    assert first["possible_duplicate_of"] is None
+    second = books.pay("10.00", key="two").json
+    assert second["possible_duplicate_of"] == first["id"]
+    assert books.pay("11.00", key="three").json["possible_duplicate_of"] is None
+    listed = books.call("GET", PAYMENTS).json["data"]
+    assert [row["possible_duplicate_of"] for row in listed] == [None, first["id"], None]
+    books.call("DELETE", f"{PAYMENTS}/{first['id']}", json={"reason": "Twice"})
+    assert books.call("GET", f"{PAYMENTS}/{second['id']}").json["possible_duplicate_of"] is None
 
 
 def test_the_same_key_gives_the_first_answer_to_the_letter(books: Books) -> None:

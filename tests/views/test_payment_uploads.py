@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from portal import clock
 from portal.extensions import db
 from portal.models import Invoice, Payment, Tenant
 from tests import factories
@@ -31,16 +33,24 @@ def clerk(app: Flask, log_in: Callable[..., FlaskClient]) -> FlaskClient:
         return log_in(db.session.query(Tenant).filter_by(slug="northwind").one(), "clerk")
 
 
-def choose(browser: FlaskClient, words: str | bytes) -> Any:
+@pytest.fixture(autouse=True)
+def on_24_november(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "today", lambda _: date(2026, 11, 24))
+
+
+def choose(browser: FlaskClient, words: str | bytes, order: str = "month") -> Any:
     data = words.encode() if isinstance(words, str) else words
-    return browser.post(URL, data={"file": (io.BytesIO(data), "payments.csv")})
+    return browser.post(URL, data={"file": (io.BytesIO(data), "payments.csv"), "order": order})
 
 
-def record(browser: FlaskClient, page: str) -> Any:
+def record(browser: FlaskClient, page: str, **more: str) -> Any:
     words = html.unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
     key = re.search(r'name="key"[^>]* value="([^"]+)"', page)
     assert key is not None
-    return browser.post(f"{URL}/record", data={"key": key[1], "words": words.lstrip("\n")})
+    order = re.search(r'name="order"[^>]* value="([^"]+)"', page)
+    assert order is not None
+    data = {"key": key[1], "words": words.lstrip("\n"), "order": order[1], **more}
+    return browser.post(f"{URL}/record", data=data)
 
 
 def recorded(app: Flask) -> int:
@@ -48,6 +58,13 @@ def recorded(app: Flask) -> int:
         tenant = db.session.query(Tenant).filter_by(slug="northwind").one()
         with factories.inside(tenant):
             return db.session.scalar(select(func.count()).select_from(Payment)) or 0
+
+
+def days(app: Flask) -> list[str]:
+    with app.app_context():
+        tenant = db.session.query(Tenant).filter_by(slug="northwind").one()
+        with factories.inside(tenant):
+            return [day.isoformat() for day in db.session.scalars(select(Payment.paid_on))]
 
 
 def test_a_file_is_looked_at_then_recorded_at_once(app: Flask, clerk: FlaskClient) -> None:
@@ -72,7 +89,12 @@ def test_a_file_is_looked_at_then_recorded_at_once(app: Flask, clerk: FlaskClien
         ("INV-1,NaN,2026-11-19,,", "Write the amount in digits"),
         ("INV-1,0.001,2026-11-19,,", "USD amounts have at most 2 decimals."),
         ("INV-1,100.01,2026-11-19,,", "Only 100.00 USD is still owed on it."),
-        ("INV-1,1.00,11/19/2026,,", "Write the date like 2026-11-19."),
+        (
+            "INV-1,1.00,19/11/2026,,",
+            "is no date with the month first. If the file writes the day first, choose",
+        ),
+        ("INV-1,1.00,11/19/26,,", "Write the date like 11/19/2026 or 2026-11-19."),
+        ("INV-1,1.00,2026-11-25,,", "25 Nov 2026 is after today, 24 Nov 2026."),
         ("INV-1,1.00,1066-10-14,,", "This date cannot be right."),
         (f"INV-1,1.00,2026-11-19,,{'x' * 501}", "Use at most 500 characters."),
         ("INV-1,1.00,2026-11-19,barter,", "The method must be one of card, ach"),
@@ -119,6 +141,50 @@ def test_a_file_that_cannot_be_read_is_told(clerk: FlaskClient, words: bytes, se
 def test_excel_and_european_files_are_read_too(clerk: FlaskClient) -> None:
     semicolons = "\ufeffAutotask ID;Amount;Date\r\n11;12.50;2026-11-19\r\n"
     assert "1 payment ready to record, 12.50" in choose(clerk, semicolons).text
+
+
+@pytest.mark.parametrize(
+    ("order", "cell", "words"),
+    [
+        ("month", "11/5/2026", "Dates are read with the month first: “11/5/2026” is 5 Nov 2026."),
+        ("day", "5.11.2026", "Dates are read with the day first: “5.11.2026” is 5 Nov 2026."),
+        ("day", "2026-11-05", ""),
+    ],
+)
+def test_dates_are_read_in_one_order_that_the_preview_names(
+    app: Flask, clerk: FlaskClient, order: str, cell: str, words: str
+) -> None:
+    page = choose(clerk, f"{HEADING}INV-1,10.00,{cell},,\r\nINV-2,11.00,2026-11-06,,\r\n", order).text
+    assert "2 payments ready to record" in page
+    assert words in page
+    assert ("Dates are read" in page) == bool(words)
+    assert record(clerk, page).status_code == 303
+    assert sorted(days(app)) == ["2026-11-05", "2026-11-06"]
+
+
+def test_the_order_of_dates_is_suggested_by_where_the_partner_is(app: Flask, clerk: FlaskClient) -> None:
+    for zone, order in (("America/Chicago", "month"), ("Europe/Berlin", "day"), ("Asia/Tokyo", "year")):
+        with app.app_context():
+            db.session.query(Tenant).filter_by(slug="northwind").one().time_zone = zone
+            db.session.commit()
+        assert f'<option selected value="{order}">' in clerk.get(URL).text, zone
+
+
+def test_old_dates_are_confirmed_once_for_the_whole_file(app: Flask, clerk: FlaskClient) -> None:
+    page = choose(clerk, HEADING + "INV-1,10.00,2024-02-29,,\r\nINV-2,11.00,2025-01-02,,\r\n").text
+    assert "Yes, 2 payments were made more than a year ago, the oldest on 29 Feb 2024." in page
+    asked = record(clerk, page)
+    assert asked.status_code == 422
+    assert "Tick the box if these dates are right" in asked.text
+    assert recorded(app) == 0
+    assert record(clerk, page, confirm_old_days="2024-02-29").status_code == 303
+    assert recorded(app) == 2
+
+
+def test_two_rows_of_one_file_that_say_the_same_are_pointed_out(clerk: FlaskClient) -> None:
+    page = choose(clerk, HEADING + "INV-1,10.00,2026-11-19,,\r\n" * 1 + "INV-1,10.00,2026-11-19,,\r\n").text
+    assert "Row 2 of this file has the same customer, amount and day. Is it the same money?" in page
+    assert "1 payment needs a look" in page
 
 
 def test_the_same_money_again_is_pointed_out(app: Flask, clerk: FlaskClient) -> None:

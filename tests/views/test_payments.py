@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Thread
 from typing import Any
@@ -18,6 +19,9 @@ from portal.models import AuditEvent, Delivery, Invoice, Payment
 from tests import factories
 
 TODAY = clock.today("UTC").isoformat()
+TOMORROW = (clock.today("UTC") + timedelta(days=1)).isoformat()
+YESTERDAY = (clock.today("UTC") - timedelta(days=1)).isoformat()
+OLD = (clock.today("UTC") - timedelta(days=366)).isoformat()
 
 
 @dataclass
@@ -110,7 +114,7 @@ def test_money_goes_to_the_oldest_invoice_first_where_nothing_else_is_said(
 
 
 def test_typed_amounts_decide_which_invoices_are_paid(books: Books, clerk: FlaskClient) -> None:
-    data = typed(books, amount="", **{f"pay-{books.second_id}": "50", f"pay-{books.first_id}": "1,0.00"})
+    data = typed(books, amount="60", **{f"pay-{books.second_id}": "50", f"pay-{books.first_id}": "1,0.00"})
     assert clerk.post("/p/northwind/payments", data=data).status_code == 422
     data[f"pay-{books.first_id}"] = "10.00"
     assert clerk.post("/p/northwind/payments", data=data).status_code == 303
@@ -130,6 +134,8 @@ def test_typed_amounts_decide_which_invoices_are_paid(books: Books, clerk: Flask
         ({"paid_on": "tomorrow"}, "Enter the day the money was paid"),
         ({"paid_on": ""}, "Enter the day the money was paid."),
         ({"paid_on": "1066-10-14"}, "This date cannot be right."),
+        ({"paid_on": TOMORROW}, "is after today"),
+        ({"paid_on": OLD}, "is more than a year ago. Tick the box below if that is right."),
         ({"method": "barter"}, "Choose how the money was paid."),
         ({"key": ""}, "Something was lost on the way."),
         ({"reference": "x" * 501}, "Use at most 500 characters."),
@@ -145,10 +151,63 @@ def test_what_cannot_be_recorded_is_told_beside_its_field_and_stays_typed(
     assert books.payments() == []
 
 
-def test_amounts_that_do_not_add_up_are_told(books: Books, clerk: FlaskClient) -> None:
-    answer = clerk.post("/p/northwind/payments", data=typed(books, **{f"pay-{books.first_id}": "100.00"}))
+@pytest.mark.parametrize(
+    ("amount", "sentence"),
+    [
+        ("120.00", "20.00 of the 120.00 USD is not allocated."),
+        ("90.00", "The invoices take 10.00 more than the 90.00 USD above."),
+        ("", "Enter the amount you received."),
+    ],
+)
+def test_the_amount_is_what_was_typed_whatever_is_allocated(
+    books: Books, clerk: FlaskClient, amount: str, sentence: str
+) -> None:
+    data = typed(books, amount=amount, **{f"pay-{books.first_id}": "100.00"})
+    answer = clerk.post("/p/northwind/payments", data=data)
     assert answer.status_code == 422
-    assert "add up to 100.00, but the amount above is 120.00 USD" in answer.text
+    assert sentence in answer.text
+    assert f'name="amount" type="text" value="{amount}"' in answer.text
+    assert 'value="100.00"' in answer.text
+    assert books.payments() == []
+
+
+def test_a_day_more_than_a_year_ago_is_taken_once_its_box_is_ticked(books: Books, clerk: FlaskClient) -> None:
+    asked = clerk.post("/p/northwind/payments", data=typed(books, paid_on=OLD))
+    assert re.search(rf'name="confirm_old_day"[^>]*\s+value="{OLD}">', asked.text)
+    other = typed(books, paid_on=OLD, confirm_old_day="2020-01-01")
+    assert clerk.post("/p/northwind/payments", data=other).status_code == 422
+    ticked = typed(books, paid_on=OLD, confirm_old_day=OLD)
+    assert clerk.post("/p/northwind/payments", data=ticked).status_code == 303
+    assert [row.paid_on.isoformat() for row in books.payments()] == [OLD]
+
+
+def test_the_same_customer_day_and_amount_again_is_asked_about_once(books: Books, clerk: FlaskClient) -> None:
+    first = typed(books, amount="10.00", reference="Check 104")
+    clerk.post("/p/northwind/payments", data=first)
+    again = typed(books, amount="10.00", key="another-key-of-a-form")
+    asked = clerk.post("/p/northwind/payments", data=again)
+    assert asked.status_code == 422
+    assert "by this customer is recorded already. Tick the box if this is other money." in asked.text
+    assert "(Check 104)" in asked.text
+    known = books.payments()[0].id
+    assert (
+        clerk.post("/p/northwind/payments", data=again | {"confirm_repeat": f"{known}0"}).status_code == 422
+    )
+    assert clerk.post("/p/northwind/payments", data=again | {"confirm_repeat": str(known)}).status_code == 303
+    other_day = typed(books, amount="10.00", key="a-third-key-of-a-form", paid_on=YESTERDAY)
+    assert clerk.post("/p/northwind/payments", data=other_day).status_code == 303
+    assert len(books.payments()) == 3
+
+
+def test_today_is_the_partners_own_day(
+    books: Books, clerk: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 23:00 in UTC on the 1st it is the 2nd in Tokyo, and still the 1st in New York."""
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 11, 1, 23, tzinfo=UTC))
+    for zone, status in (("America/New_York", 422), ("Asia/Tokyo", 303)):
+        books.look(lambda zone=zone: _move(books, zone))
+        answer = clerk.post("/p/northwind/payments", data=typed(books, paid_on="2026-11-02"))
+        assert answer.status_code == status, zone
 
 
 def test_a_double_submit_records_one_payment(books: Books, clerk: FlaskClient) -> None:
@@ -249,8 +308,9 @@ def test_the_list_of_payments_asks_no_question_a_row(
     clerk.post("/p/northwind/payments", data=typed(books, amount="1.00"))
     one = count_queries(lambda: clerk.get("/p/northwind/payments"))
     for number in range(6):
+        amount = f"2.{number:02}"
         clerk.post(
-            "/p/northwind/payments", data=typed(books, amount="1.00", key=f"key-of-this-form-{number}")
+            "/p/northwind/payments", data=typed(books, amount=amount, key=f"key-of-this-form-{number}")
         )
     assert count_queries(lambda: clerk.get("/p/northwind/payments")) == one
 
@@ -260,6 +320,11 @@ def test_payments_are_found_by_customer_reference_or_invoice(books: Books, clerk
     for words, rows in (("adatum", 1), ("check 77", 1), ("inv-1", 1), ("inv-2", 0), ("%", 0)):
         page = clerk.get("/p/northwind/payments", query_string={"q": words}).text
         assert page.count('<th scope="row"><a') == rows, words
+
+
+def _move(books: Books, zone: str) -> None:
+    books.tenant().time_zone = zone
+    db.session.commit()
 
 
 def _attempt(invoice_id: int) -> None:
