@@ -145,7 +145,7 @@ def _send(work: Work, _: Store, autotask: Autotask) -> Work:
 def unmarked(work: Work) -> dict[str, Any]:
     """The second way of clearing: all that can be written, as just read, without the paid date.
 
-    PUT empties what is left out (autotask/api.md 4.1).
+    PUT empties what is left out (docs/autotask.md, Clearing a paid date).
     """
     read = work.read_back or work.read
     assert read is not None

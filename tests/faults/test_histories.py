@@ -63,7 +63,7 @@ def _rings(world: World) -> bool:
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_every_history_ends_right(world: World, share: int):
-    """Issue 5: pay, edit, delete, Autotask's own edits, sync pages, kills, clock steps, Redis wiped."""
+    """Pay, edit, delete, Autotask's own edits, sync pages, kills, clock steps, Redis wiped."""
 
     @seed(f"{SEED} {share}")
     class Mine(Histories):

@@ -1,4 +1,4 @@
-"""Not a cent is lost: sums of random operations are compared with an exact calculation (issue 5, rule 4.1).
+"""Not a cent is lost: sums of random operations are compared with an exact calculation (rule 4.1).
 
 OPERATIONS=1000000 bin/test tests/ledger/test_exactness.py plays a million.
 """

@@ -179,7 +179,7 @@ def test_a_disconnected_integration_lets_deliveries_wait_with_a_sentence(both: B
 def test_autotask_away_for_hours_is_met_by_one_delivery_for_all_and_over_at_once(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ):
-    """Rule 5.7 and issue 5: however long it was away, the first answer sets all others going."""
+    """Rule 5.7: however long it was away, the first answer sets all others going."""
     monkeypatch.setattr("portal.autotask.calls._FIRST_PAUSE", 0.0)
     invoices = [both.invoice(number=f"INV-{n}") for n in range(4)]
     for invoice in invoices:
@@ -200,7 +200,7 @@ def test_autotask_away_for_hours_is_met_by_one_delivery_for_all_and_over_at_once
 
 
 def test_pauses_grow_with_full_jitter_and_end_well_within_five_minutes():
-    """Rule 5.7: growing, jittered, capped. Issue 5: all is delivered five minutes after Autotask is back."""
+    """Rule 5.7: growing, jittered, capped, and all is delivered five minutes after Autotask is back."""
     row = Row(wish_paid_on=DAY, lease_token="t")
     pauses = []
     for _ in range(30):
@@ -214,7 +214,7 @@ def test_pauses_grow_with_full_jitter_and_end_well_within_five_minutes():
 
 
 def test_a_killed_workers_delivery_is_taken_up_by_another_within_two_minutes():
-    """Issue 5, P9: nobody has it before its lease ends, the poller at its next look after; both by one clock."""
+    """P9: nobody has it before its lease ends, the poller at its next look after; both by one clock."""
     [deliveries, *_] = poll.watches()
     row = claimed(Row(wish_paid_on=DAY, next_try_at=NOW), "t", NOW)
     assert not is_due(row, NOW + LEASE)
