@@ -90,6 +90,15 @@ def instant(value: datetime | None, seconds: bool = False, with_zone: bool = Fal
     return f"{text} {zone_name(value)}" if with_zone else text
 
 
+def since(value: datetime | None) -> str:
+    """`14:02 CET` of today, else `19 Nov 2026, 14:02 CET`."""
+    if value is None:
+        return NOTHING
+    if day(value) == day(clock.now()):
+        return f"{clock_time(value)} {zone_name(value)}"
+    return instant(value, with_zone=True)
+
+
 def iso(value: date | datetime | None) -> str:
     """Machine-readable form for `<time datetime>` and exports; instants in UTC."""
     if value is None:
@@ -171,4 +180,19 @@ def _span(distance: timedelta) -> str:
     return ""
 
 
-FILTERS = (amount, money, count, plural, day, month, clock_time, instant, iso, ago, ahead, duration, size)
+FILTERS = (
+    amount,
+    money,
+    count,
+    plural,
+    day,
+    month,
+    clock_time,
+    instant,
+    since,
+    iso,
+    ago,
+    ahead,
+    duration,
+    size,
+)

@@ -13,6 +13,7 @@ class Entry(NamedTuple):
     endpoint: str
     icon: str
     also: tuple[str, ...] = ()  # other blueprints whose pages lie under this entry
+    counted: tuple[str, str] = ("", "")  # where the rows of its count stand: an endpoint, and what it shows
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,22 @@ class Item:
     icon: str
     current: bool
     count: int
+    count_url: str | None  # the list whose rows are counted
 
 
 PARTNER = (
     Entry("Home", "home.show", "home"),
     Entry("Invoices", "invoices.index", "file-invoice", ("missing", "invoice_edits")),
     Entry("Customers", "customers.index", "users", ("customer_edits",)),
-    Entry("Payments", "payments.index", "cash", ("deliveries", "payment_uploads", "credits")),
+    Entry(
+        "Payments",
+        "payments.index",
+        "cash",
+        ("deliveries", "payment_uploads", "credits"),
+        ("deliveries.index", "needs"),
+    ),
     Entry("Reconciliation", "reconciliation.show", "scale"),
-    Entry("Exceptions", "exceptions.index", "alert-triangle"),
+    Entry("Exceptions", "exceptions.index", "alert-triangle", counted=("exceptions.index", "")),
     Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),
     Entry("Activity", "activity.index", "history"),
     Entry("Settings", "settings.show", "settings", ("users", "api_keys", "memberships", "consents")),
@@ -76,5 +84,7 @@ def _items(entries: tuple[Entry, ...], counts: Mapping[str, int], **values: Any)
         if url := link_to(entry.endpoint, **values):
             noun = entry.endpoint.partition(".")[0]
             current = request.blueprint in (noun, *entry.also)
-            found.append(Item(entry.label, url, entry.icon, current, counts.get(noun, 0)))
+            endpoint, show = entry.counted
+            count_url = link_to(endpoint, show=show or None, **values) if endpoint else None
+            found.append(Item(entry.label, url, entry.icon, current, counts.get(noun, 0), count_url))
     return found

@@ -4,13 +4,13 @@ from typing import Any
 
 from flask import Flask, g, has_request_context
 from flask_login import current_user as signed_in
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from portal.access.permissions import Permission, may
-from portal.access.tenancy import current_tenant_id, system_scope
-from portal.connect import refused
+from portal.access.tenancy import system_scope
 from portal.extensions import db
-from portal.models import ExceptionItem, ExceptionState, Membership, SupportVisit, Tenant
+from portal.models import Membership, SupportVisit, Tenant
+from portal.queries import needs
 
 
 def register(app: Flask) -> None:
@@ -29,9 +29,8 @@ def frame() -> dict[str, Any]:
         "current_partner": partner,
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
         "my_partners": [] if g.true_user.is_staff else partners_of(g.true_user.id),
-        "nav_counts": {"exceptions": _open_exceptions()} if partner is not None else {},
         "notices": [],
-        "refused_login": refused.standing() if partner is not None else None,
+        **(_needs() if partner is not None else {"nav_counts": {}}),
     }
 
 
@@ -48,15 +47,9 @@ def partners_of(user_id: int) -> list[Tenant]:
         )
 
 
-def _open_exceptions() -> int:
-    return (
-        db.session.scalar(
-            select(func.count())
-            .select_from(ExceptionItem)
-            .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == ExceptionState.OPEN)
-        )
-        or 0
-    )
+def _needs() -> dict[str, Any]:
+    found = needs.now()
+    return {"needs": found, "nav_counts": {"exceptions": found.exceptions, "payments": found.deliveries}}
 
 
 def _bar(visit: SupportVisit) -> dict[str, Any]:

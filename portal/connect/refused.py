@@ -51,16 +51,6 @@ def keep_zone(connection: Connection, zone: Zone) -> None:
     db.session.commit()
 
 
-def standing() -> Integration | None:
-    """The partner's integration while it needs reconnecting, for the banner on every page."""
-    return db.session.scalar(
-        select(Integration).where(
-            Integration.tenant_id == current_tenant_id(),
-            Integration.state == IntegrationState.NEEDS_RECONNECTING,
-        )
-    )
-
-
 def due_probes() -> list[tuple[int, int]]:
     """(tenant id, integration id) of the integrations whose one probe is due."""
     with system_scope():

@@ -75,6 +75,13 @@ class Journey:
         return any(part.arrival.is_on_the_way for part in self.parts)
 
     @property
+    def held_by(self) -> Delivery | None:
+        """The delivery that most keeps it from being confirmed everywhere; None once nothing does."""
+        part = min(self.parts, key=lambda one: list(Arrival).index(one.arrival), default=None)
+        waits = part is not None and (part.arrival == Arrival.PARKED or part.arrival.is_on_the_way)
+        return part.delivery if part is not None and waits else None
+
+    @property
     def confirmed_at(self) -> datetime | None:
         """When Autotask last confirmed a part of it; None while a part is still on its way."""
         if self.arrival != Arrival.CONFIRMED and not self.steps:

@@ -1,24 +1,25 @@
-"""Deliveries as pages show them: what is stuck, what was done, and the way of one."""
+"""Deliveries as pages show them: what needs a person, what was done, and the way of one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import not_
 from sqlalchemy.orm import contains_eager
 
 from portal import formatters
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import scoped
 from portal.extensions import db
+from portal.ledger.unconfirmed import needs_a_person
 from portal.models import AttemptOutcome, Customer, Delivery, DeliveryAttempt, DeliveryState, Invoice
 from portal.queries import paging
 from portal.queries.arrivals import ON_THE_WAY, Step
 from portal.queries.text import cleaned, containing
 
 KEYS = (paging.Key(Delivery.wished_at, paging.as_instant), paging.Key(Delivery.id))
-MOST_STUCK = 200
+SHOWN_FIRST = 20
 MOST_TRIES = 100
 OUTCOMES: dict[str, tuple[str, str]] = {
     AttemptOutcome.STARTED: ("Sending", "sending"),
@@ -35,6 +36,7 @@ class Show(StrEnum):
     """What the history is narrowed to."""
 
     ALL = "all"
+    NEEDS = "needs"
     WAITING = "waiting"
     CONFIRMED = "confirmed"
 
@@ -48,15 +50,6 @@ class Filter:
     @property
     def kept(self) -> dict[str, str]:
         return paging.kept(self.args, "q", "show")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many are stuck, since when the oldest is, and how many are on their way."""
-
-    stuck: int
-    oldest: datetime | None
-    on_the_way: int
 
 
 @dataclass(frozen=True)
@@ -88,36 +81,22 @@ def filter_from(args: Mapping[str, str]) -> Filter:
     return Filter(show, cleaned(args.get("q")), args)
 
 
-def counts() -> Counts:
-    """What the first line of the page says."""
-    stuck = Delivery.state == DeliveryState.PARKED
-    row = db.session.execute(
-        select(
-            func.count().filter(stuck),
-            func.min(Delivery.wished_at).filter(stuck),
-            func.count().filter(Delivery.state.in_(ON_THE_WAY)),
-        ).where(Delivery.tenant_id == current_tenant_id())
-    ).one()
-    return Counts(*row)
-
-
-def stuck() -> Sequence[Delivery]:
-    """Those that need a person, the one that waits longest first."""
-    statement = _with_invoice().where(Delivery.state == DeliveryState.PARKED)
-    return db.session.scalars(statement.order_by(Delivery.wished_at, Delivery.id).limit(MOST_STUCK)).all()
+def needing(chosen: Filter) -> paging.Page:
+    """A page of those that are late or stuck, the one that waits longest first; a few where more is shown."""
+    alone = chosen.show == Show.NEEDS
+    statement = _searched(_with_invoice().where(needs_a_person()), chosen if alone else Filter())
+    size = paging.SIZE if alone else SHOWN_FIRST
+    return paging.fetch(statement, KEYS, chosen.args if alone else {}, ascending=True, size=size)
 
 
 def history(chosen: Filter) -> paging.Page:
-    """One page of deliveries that are not stuck, the newest wish first."""
-    statement = _with_invoice().where(Delivery.state != DeliveryState.PARKED)
+    """One page of deliveries that need nobody, the newest wish first."""
+    statement = _with_invoice().where(not_(needs_a_person()))
     if chosen.show == Show.WAITING:
         statement = statement.where(Delivery.state.in_(ON_THE_WAY))
     elif chosen.show == Show.CONFIRMED:
         statement = statement.where(Delivery.state == DeliveryState.CONFIRMED)
-    if chosen.words:
-        pattern = containing(chosen.words)
-        statement = statement.where(Invoice.number.ilike(pattern) | Customer.name.ilike(pattern))
-    return paging.fetch(statement, KEYS, chosen.args)
+    return paging.fetch(_searched(statement, chosen), KEYS, chosen.args)
 
 
 def detail(delivery: Delivery) -> Detail:
@@ -143,6 +122,13 @@ def _with_invoice() -> Any:
         .join(Invoice.customer)
         .options(contains_eager(Delivery.invoice).contains_eager(Invoice.customer))
     )
+
+
+def _searched(statement: Any, chosen: Filter) -> Any:
+    if not chosen.words:
+        return statement
+    pattern = containing(chosen.words)
+    return statement.where(Invoice.number.ilike(pattern) | Customer.name.ilike(pattern))
 
 
 def _steps(delivery: Delivery) -> list[Step]:

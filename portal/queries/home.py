@@ -42,7 +42,6 @@ class Comparison:
     waiting: int
     differing: int
     missing: int
-    needing: int
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,12 @@ def comparison() -> Comparison:
         .group_by(Invoice.agreement)
     ).all()
     counts = {row.agreement: row.number for row in rows}
-    needing = db.session.scalar(
-        select(func.count()).where(
-            ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == ExceptionState.OPEN
-        )
-    )
     return Comparison(
         agreeing=counts.get(Agreement.AGREES, 0),
         compared=sum(counts.get(agreement, 0) for agreement in COMPARED),
         waiting=counts.get(Agreement.WAITING, 0),
         differing=counts.get(Agreement.DIFFERS, 0),
         missing=counts.get(Agreement.MISSING, 0),
-        needing=needing or 0,
     )
 
 

@@ -1,6 +1,6 @@
 """The seed's table, live: what was promised for each item, and whether it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
+from portal.ledger.unconfirmed import Group, Why, groups, groups_from
 from portal.models import (
     Delivery,
     DeliveryState,
@@ -23,12 +24,12 @@ from portal.sync import counts, standing
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # A run needs a while; less than this after it was due is not late.
 GRACE = {SyncKind.NEW: timedelta(minutes=15), SyncKind.PDFS: timedelta(minutes=30), SyncKind.UNPAID: HOUR}
-REAL_TIME_GRACE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One row. `late_by` is None while it is kept; `never` for what is never synced; `held` says why it waits."""
+    """One row. `late_by` is None while it is kept; `never` for what is never synced; `held` says why it waits.
+    `needs` deliveries are late or stuck."""
 
     item: str
     promise: str
@@ -40,6 +41,8 @@ class Promise:
     words: str = ""
     never: bool = False
     held: str = ""
+    stuck: int = 0
+    needs: int = 0
 
     @property
     def state(self) -> str:
@@ -49,11 +52,15 @@ class Promise:
             return self.held
         if self.late_by is not None:
             return "late"
+        if self.stuck:
+            return "parked"
         return "up_to_date" if self.done_at or self.words else "waiting"
 
 
-def table(integration: Integration, now: datetime | None = None) -> list[Promise]:
-    """The rows for the integration's page."""
+def table(
+    integration: Integration, now: datetime | None = None, unconfirmed: Sequence[Group] | None = None
+) -> list[Promise]:
+    """The rows for the integration's page; what is `unconfirmed` comes from the page's own reading."""
     now = now or clock.now()
     due = _due(integration)
     synced = [] if not integration.is_primary else [
@@ -70,7 +77,7 @@ def table(integration: Integration, now: datetime | None = None) -> list[Promise
         _row("Matching with Autotask's invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES,
              SyncKind.NEW, due, now),
     ]  # fmt: skip
-    sent = [_deliveries("Payments", paid=True, now=now), _deliveries("Deleted payments", paid=False, now=now)]
+    sent = _deliveries(_unconfirmed() if unconfirmed is None else unconfirmed, now)
     held = standing.held_by(integration, now)
     return [
         *(replace(row, held=held) for row in synced + matched),
@@ -88,9 +95,13 @@ def sentence(promises: list[Promise], integration: Integration, now: datetime | 
 
 def _lateness(promises: list[Promise], held: bool) -> str:
     late = [one for one in promises if one.late_by is not None]
-    if not late:
-        return "" if held else "Up to date: everything arrived when promised."
-    return "Late: " + ", ".join(_inside_sentence(one.item) for one in late) + "."
+    stuck = [one for one in promises if one.stuck]
+    said = []
+    if late:
+        said.append("Late: " + ", ".join(_inside_sentence(one.item) for one in late) + ".")
+    if stuck:
+        said.append("Stuck: " + ", ".join(_inside_sentence(one.item) for one in stuck) + ".")
+    return " ".join(said) or ("" if held else "Up to date: everything arrived when promised.")
 
 
 def _inside_sentence(item: str) -> str:
@@ -167,19 +178,41 @@ def _due(integration: Integration) -> dict[str, datetime]:
     return {row.kind: row.next_due_at for row in rows}
 
 
-def _deliveries(item: str, *, paid: bool, now: datetime) -> Promise:
-    wish = Delivery.wish_paid_on.is_not(None) if paid else Delivery.wish_paid_on.is_(None)
-    mine = (Delivery.tenant_id == current_tenant_id(), wish)
-    waiting = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
-    row = db.session.execute(
-        select(
-            func.max(Delivery.confirmed_at).filter(Delivery.state == DeliveryState.CONFIRMED),
-            func.count().filter(Delivery.state.in_(waiting)),
-            func.min(Delivery.wished_at).filter(Delivery.state.in_(waiting)),
-            func.count().filter(Delivery.state == DeliveryState.CONFIRMED),
-        ).where(*mine)
-    ).one()
-    confirmed_at, on_the_way, oldest, confirmed = row
-    late = now - oldest if oldest is not None and now - oldest > REAL_TIME_GRACE else None
-    words = f"{confirmed:,} confirmed, {on_the_way:,} on the way"
-    return Promise(item, "In real time", done_at=confirmed_at, late_by=late, words=words)
+def _deliveries(unconfirmed: Sequence[Group], now: datetime) -> list[Promise]:
+    rows = db.session.execute(
+        select(Delivery.wish_paid_on.is_not(None), func.count(), func.max(Delivery.confirmed_at))
+        .where(Delivery.tenant_id == current_tenant_id(), Delivery.state == DeliveryState.CONFIRMED)
+        .group_by(Delivery.wish_paid_on.is_not(None))
+    ).all()
+    confirmed = {paid: (number, at) for paid, number, at in rows}
+    return [
+        _delivered(
+            item, [one for one in unconfirmed if one.paid == paid], *confirmed.get(paid, (0, None)), now
+        )
+        for item, paid in (("Payments", True), ("Deleted payments", False))
+    ]
+
+
+def _delivered(
+    item: str, unconfirmed: Sequence[Group], confirmed: int, confirmed_at: datetime | None, now: datetime
+) -> Promise:
+    stuck = sum(one.late for one in unconfirmed if one.why == Why.STUCK)
+    late = [one for one in unconfirmed if one.late and one.why != Why.STUCK]
+    needs = sum(one.late for one in unconfirmed)
+    since = min((one.late_since for one in late if one.late_since), default=None)
+    on_the_way = sum(one.number for one in unconfirmed) - stuck
+    words = f"{confirmed:,} confirmed, {on_the_way:,} on the way" + (f", {stuck:,} stuck" if stuck else "")
+    return Promise(
+        item,
+        "In real time",
+        done_at=confirmed_at,
+        late_by=now - since if since else None,
+        words=words,
+        stuck=stuck,
+        needs=needs,
+    )
+
+
+def _unconfirmed() -> Sequence[Group]:
+    mine = groups().where(Delivery.tenant_id == current_tenant_id())
+    return groups_from(db.session.execute(mine).all())

@@ -1,10 +1,10 @@
-"""What is stuck on its way to Autotask, and what became of the rest."""
+"""What is late or stuck on its way to Autotask, and what became of the rest."""
 
 from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import formatters, htmx, polls
+from portal import clock, formatters, htmx, polls
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -23,10 +23,10 @@ def index() -> Any:
         "deliveries/index.html",
         "deliveries/_table.html",
         chosen=chosen,
-        counts=deliveries.counts(),
-        stuck=deliveries.stuck(),
-        page=deliveries.history(chosen),
+        needing=deliveries.needing(chosen),
+        page=deliveries.history(chosen) if chosen.show != deliveries.Show.NEEDS else None,
         about=deliveries,
+        now=clock.now(),
     )
 
 

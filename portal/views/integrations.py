@@ -17,6 +17,7 @@ from portal.forms.integration import (
     TotalsForm,
 )
 from portal.models import Integration, SyncKind, SyncTrigger
+from portal.queries import needs
 from portal.sync import promises, runs
 
 pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
@@ -176,7 +177,7 @@ def _found() -> Integration:
 def _page(integration: Integration, *, status: int = 200, **forms: Any) -> Any:
     forms.setdefault("identifier_form", IdentifierForm(formdata=None, obj=integration))
     forms.setdefault("totals_form", TotalsForm(formdata=None, obj=integration))
-    rows = promises.table(integration)
+    rows = promises.table(integration, unconfirmed=needs.now().groups)
     forms.update(promises=rows, promise_sentence=promises.sentence(rows, integration))
     return render_template("integrations/show.html", about=overview(integration), **forms), status
 

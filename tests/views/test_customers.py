@@ -11,6 +11,7 @@ from portal import clock, exceptions
 from portal.extensions import db
 from portal.models import Cause, Contact, Customer, Integration, Tenant
 from tests import factories
+from tests.reading import words
 
 TODAY = clock.today("UTC")
 USD = "\N{NO-BREAK SPACE}USD"
@@ -140,8 +141,7 @@ def test_home_says_whether_both_sides_agree_and_what_needs_you(
             Cause.SYNC_FAILED, "sync_run", "new", label="The hourly sync", detail="It failed."
         )
         db.session.commit()
-    page = reader.get("/p/northwind/").text
-    assert "Both sides agree on 1 of 2 invoices. 1 is on the way." in page
-    assert "1 needs you." in page
+    page = words(reader, "/p/northwind/")
+    assert "Both sides agree on 1 of 2 invoices. 1 thing needs you. 1 is on the way." in page
     assert "It failed." in page
     assert "31 to 60 days" in page

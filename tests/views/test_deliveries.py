@@ -43,7 +43,7 @@ def test_the_stuck_one_stands_on_top_with_its_reason_and_a_retry(
     partner: Tenant, log_in: Callable[..., FlaskClient]
 ):
     page = log_in(partner, "manager").get("/p/northwind/deliveries").text
-    assert "1 delivery is stuck, the oldest since 19 Nov 2026, 10:42" in page
+    assert "Autotask could not be told about 1 invoice, the first since 19 Nov 2026, 10:42" in page
     assert "The period is locked." in page
     assert page.index("INV-STUCK") < page.index("INV-WAITS")
     assert "Retry all" in page

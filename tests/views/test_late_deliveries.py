@@ -1,0 +1,175 @@
+"""Late is not stuck, and both need a person: count, since when and why are the same on every page."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from portal import clock
+from portal.extensions import db
+from portal.ledger import unconfirmed
+from portal.models import Delivery, Integration, Tenant
+from portal.queries import needs
+from tests import factories
+from tests.reading import words
+
+LogIn = Callable[..., FlaskClient]
+AWAY = "Autotask did not answer within 20 seconds."
+
+
+@pytest.fixture
+def partner(app: Flask) -> Tenant:
+    """A partner with four deliveries of this moment."""
+    with app.app_context():
+        tenant = factories.tenant(slug="northwind", time_zone="UTC")
+        with factories.inside(tenant):
+            customer = factories.customer(factories.integration(app), name="Acme")
+            for _ in range(4):
+                factories.payment((factories.invoice(customer, "100.00"), "100.00"), on=date(2026, 11, 19))
+    with app.app_context():
+        return db.session.query(Tenant).one()
+
+
+def change(app: Flask, partner: Tenant, *, minutes: int, integration: Any = None, **values: Any) -> None:
+    """Makes all deliveries this old."""
+    with app.app_context(), factories.inside(partner):
+        then = clock.now() - timedelta(minutes=minutes)
+        due = values.pop("next_try_at", then)
+        db.session.execute(update(Delivery).values(wished_at=then, next_try_at=due, **values))
+        if integration:
+            db.session.execute(update(Integration).values(**integration))
+        db.session.commit()
+
+
+def soon() -> Any:
+    return clock.now() + timedelta(minutes=2)
+
+
+REASONS: dict[str, tuple[dict[str, Any], str]] = {
+    "no worker": ({}, "the portal's own sender does not take them up"),
+    "a worker that stopped after a failed try": (
+        {"attempts": 3, "error": AWAY, "error_kind": "unavailable"},
+        "the portal's own sender does not take them up",
+    ),
+    "Autotask away": (
+        {"attempts": 3, "error": AWAY, "error_kind": "unavailable", "next_try_at": soon},
+        "Autotask did not answer within 20 seconds",
+    ),
+    "the herd waiting": (
+        {"error": AWAY, "error_kind": "unavailable", "next_try_at": soon},
+        "Autotask did not answer within 20 seconds",
+    ),
+    "an hourly budget used up": (
+        {"error": "The hourly budget is used up.", "error_kind": "throttled", "next_try_at": soon},
+        "the hourly budget is used up",
+    ),
+    "a refused login": (
+        {"integration": {"state": "needs_reconnecting", "reconnect_since": clock.now()}},
+        "Autotask refuses the key and secret",
+    ),
+    "a disconnected integration": (
+        {"integration": {"state": "disconnected", "disconnected_at": clock.now()}},
+        "Autotask is disconnected",
+    ),
+}  # fmt: skip
+
+
+def made(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value() if callable(value) else value for name, value in values.items()}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_is_not_confirmed_within_five_minutes_needs_a_person_everywhere(
+    app: Flask, partner: Tenant, log_in: LogIn, reason: str
+) -> None:
+    values, because = REASONS[reason]
+    change(app, partner, minutes=40, **made(values))
+    since = (clock.now() - timedelta(minutes=40)).strftime("%H:%M UTC")
+    said = f"Payments of 4 invoices wait for Autotask since {since}, because {because}"
+    reader = log_in(partner, "reader")
+    home = words(reader, "/p/northwind/")
+    assert said in home
+    assert "4 deliveries are late" in home
+    assert "Nothing needs you" not in home
+    assert said in words(reader, "/p/northwind/deliveries")
+    assert "4 of payments need you" in words(reader, "/p/northwind/settings")
+    with app.app_context():
+        staff = log_in(user=factories.user(staff=True))
+    page = words(staff, "/staff/partners")
+    assert said in page
+    assert "1 has late payments" in page
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_is_younger_than_five_minutes_is_on_the_way_and_says_why_it_is_held_up(
+    app: Flask, partner: Tenant, log_in: LogIn, reason: str
+) -> None:
+    values, because = REASONS[reason]
+    change(app, partner, minutes=3, **made(values))
+    home = words(log_in(partner, "reader"), "/p/northwind/")
+    assert "4 are on the way" in home
+    assert "late" not in home
+    assert because in home
+
+
+def test_what_is_being_sent_one_after_the_other_is_no_dead_worker(
+    app: Flask, partner: Tenant, log_in: LogIn
+) -> None:
+    change(app, partner, minutes=40)
+    with app.app_context(), factories.inside(partner):
+        first = db.session.query(Delivery).order_by(Delivery.id).first()
+        assert first is not None
+        first.state, first.lease_until = "sending", clock.now() + timedelta(seconds=60)
+        db.session.commit()
+    home = words(log_in(partner, "reader"), "/p/northwind/")
+    assert "because many were due at once; they are being sent one after the other" in home
+    assert "sender does not take them up" not in home
+
+
+def test_what_a_person_asked_for_again_just_now_is_not_late_yet(
+    app: Flask, partner: Tenant, log_in: LogIn
+) -> None:
+    change(app, partner, minutes=40, state="parked", error="No.", error_kind="rejected", attempts=1)
+    manager = log_in(partner, "manager")
+    assert "4 deliveries are stuck" in words(manager, "/p/northwind/")
+    manager.post("/p/northwind/deliveries/retry")
+    home = words(manager, "/p/northwind/")
+    assert "4 are on the way" in home
+    assert "late" not in home
+
+
+def test_the_reason_of_one_delivery_is_told_as_that_of_many(app: Flask, partner: Tenant) -> None:
+    """`why_of` in Python and `WHY` in SQL, for every state in every situation."""
+    moment = clock.now()
+    past, coming = moment - timedelta(minutes=10), moment + timedelta(minutes=10)
+    situations = [
+        {"state": state, "next_try_at": due, "lease_until": lease, "error": error}
+        for state in ("waiting", "sending", "parked")
+        for due in (None, past, moment - timedelta(seconds=20), coming)
+        for lease in (None, past, coming)
+        for error in (None, AWAY)
+    ]
+    with app.app_context(), factories.inside(partner):
+        one = db.session.query(Delivery).order_by(Delivery.id).first()
+        assert one is not None
+        db.session.execute(update(Delivery).where(Delivery.id != one.id).values(state="confirmed"))
+        for state in ("connected", "needs_reconnecting", "disconnected"):
+            db.session.execute(update(Integration).values(state=state))
+            for situation in situations:
+                db.session.execute(update(Delivery).where(Delivery.id == one.id).values(**situation))
+                db.session.refresh(one)
+                [row] = db.session.execute(unconfirmed.groups()).all()
+                assert row.why == unconfirmed.why_of(one, state, moment), (state, situation)
+
+
+def test_all_that_waits_is_one_statement_however_much_it_is(
+    app: Flask, partner: Tenant, count_queries: Callable[..., int]
+) -> None:
+    change(app, partner, minutes=40)
+    with app.app_context(), factories.inside(partner):
+        db.session.execute(update(Delivery).values(error=AWAY))
+        assert count_queries(needs.read) == 1
