@@ -107,6 +107,7 @@ def _cookies(*, insecure: bool) -> dict[str, Any]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_TIME_LIMIT": None,  # a form lives as long as its session
         "WTF_CSRF_SSL_STRICT": not insecure,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # access.requests checks, once it knows who asks
         "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,
         "PREFERRED_URL_SCHEME": "http" if insecure else "https",
     }

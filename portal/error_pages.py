@@ -13,6 +13,7 @@ class Words(NamedTuple):
     title: str
     what: str
     next: str
+    reopen: bool = False  # the way back asks the server for the page, instead of the browser's memory
 
 
 WORDS: dict[int, Words] = {
@@ -48,7 +49,7 @@ WORDS: dict[int, Words] = {
     ),
     413: Words(
         "That is too large",
-        "The form or file is larger than this page accepts.",
+        "The form or file is larger than this page accepts. Nothing was saved.",
         "Send less at once.",
     ),
     422: Words(
@@ -74,8 +75,9 @@ WORDS: dict[int, Words] = {
 }
 FORM_EXPIRED = Words(
     "This form was open too long",
-    "For your safety a form is valid only while you are logged in here. Nothing was saved.",
-    "Go back: what you typed is still there. Reload the page if sending it fails again.",
+    "Somebody logged in or out in this browser since the page was opened. Nothing was saved.",
+    "Open the page again and send it once more.",
+    reopen=True,
 )
 
 

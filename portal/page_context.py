@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Flask, g, has_request_context
-from flask_login import current_user as signed_in
 from sqlalchemy import select
 
 from portal.access.permissions import Permission, may
@@ -20,7 +19,7 @@ def register(app: Flask) -> None:
 
 
 def frame() -> dict[str, Any]:
-    if not has_request_context() or not signed_in or not signed_in.is_authenticated:
+    if not has_request_context() or g.get("true_user") is None:
         return {"current_user": None, "current_partner": None, "support_visit": None, "nav_counts": {}}
     partner = g.get("partner")
     return {

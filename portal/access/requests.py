@@ -9,7 +9,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import Forbidden, NotFound
 
-from portal.access import sessions, support
+from portal.access import form_tokens, sessions, support
 from portal.access.actor import Actor, Source
 from portal.access.permissions import ROLE_PERMISSIONS, SUPPORT_VIEW
 from portal.access.tenancy import system_scope, tenant_scope
@@ -24,6 +24,9 @@ def register(app: Flask) -> None:
     app.url_value_preprocessor(_take_partner_slug)
     app.before_request(_identify)
     app.before_request(_enter_partner)
+    app.before_request(form_tokens.check)
+    app.before_request(_ask_to_log_in)
+    app.after_request(form_tokens.tell_status)
     app.teardown_request(_leave_partner)
     app.url_defaults(_keep_partner_slug)
 
@@ -39,7 +42,7 @@ def _keep_partner_slug(endpoint: str, values: dict[str, Any]) -> None:
         values["partner_slug"] = g.get("partner_slug")
 
 
-def _identify() -> Any:
+def _identify() -> None:
     g.request_id = secrets.token_hex(8)
     g.partner = g.true_user = g.login_session = g.support_visit = None
     g.permissions = set()
@@ -49,10 +52,13 @@ def _identify() -> Any:
     if access in ("public", "api"):
         g.actor = Actor(source=Source.WEB, request_id=g.request_id)
     if access == "api":
-        return None
+        return
     if current_user.is_authenticated:
         _signed_in()
-    elif access != "public":
+
+
+def _ask_to_log_in() -> Any:
+    if g.true_user is None and _access_mark() not in ("public", "api"):
         return login_manager.unauthorized()
     return None
 

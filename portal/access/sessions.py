@@ -3,8 +3,9 @@
 import hashlib
 import secrets
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from flask import Response, g, request, session, url_for
+from flask import Response, flash, g, request, session, url_for
 from flask_login import UserMixin, login_user, logout_user
 from sqlalchemy import select, update
 
@@ -88,8 +89,19 @@ def touch(login: LoginSession) -> None:
 
 def ask_to_log_in() -> Response:
     """To the login page and back again; the whole page moves, also when a fragment asked."""
-    target = request.full_path.rstrip("?") if request.method == "GET" and not htmx.is_fragment() else None
-    return htmx.redirect(url_for("sessions.new", next=target))
+    if request.method != "GET":
+        flash("You had been logged out, so nothing was saved. Log in, then do it once more.", "warning")
+    return htmx.redirect(url_for("sessions.new", next=_page_to_return_to()))
+
+
+def _page_to_return_to() -> str | None:
+    """What was asked for, or the page that a form or a fragment came from."""
+    if request.method == "GET" and not htmx.is_fragment():
+        return request.full_path.rstrip("?")
+    came_from = urlsplit(request.referrer or "")
+    if came_from.netloc != request.host:
+        return None
+    return came_from.path + (f"?{came_from.query}" if came_from.query else "")
 
 
 def _hash(token: str) -> bytes:

@@ -7,9 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField
 
+from portal.forms import Form
 from portal.models import Invoice
 from portal.money import ZERO, AmountError, parse_amount, plain
 
@@ -31,7 +31,7 @@ class Row:
         return f"pay-{self.invoice.id}"
 
 
-class AllocationForm(FlaskForm):
+class AllocationForm(Form):
     """A key of its own, an amount, and what of it goes to each open invoice."""
 
     key = HiddenField()

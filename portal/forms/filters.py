@@ -1,13 +1,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.autotask.filters import SyncFilters
+from portal.forms import Form
 
 LISTS = ("company_types", "classifications", "territories", "market_segments")
 CONTACTS = [
@@ -28,7 +28,7 @@ def _values(label: str) -> MultiCheckboxField:
     return MultiCheckboxField(label, coerce=int)
 
 
-class FiltersForm(FlaskForm):
+class FiltersForm(Form):
     """What comes in from Autotask. Nothing chosen means everything."""
 
     company_types = _values("Company types")

@@ -1,11 +1,11 @@
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import AnyOf, InputRequired, Length, Regexp
 
 from portal.connect import ConnectRefused, ConnectRequest
+from portal.forms import Form
 from portal.models import Integration
 
 CONFIRMATION = "disconnect"
@@ -28,7 +28,7 @@ def _trimmed(text: str | None) -> str | None:
     return text.strip() if text else text
 
 
-class CredentialsForm(FlaskForm):
+class CredentialsForm(Form):
     """The login. The secret is a password field: it is never put back into the page."""
 
     email = StringField(
@@ -87,17 +87,17 @@ class ConnectForm(CredentialsForm):
         return self._request(identifier=self.identifier.data, role=self.role.data)
 
 
-class IdentifierForm(FlaskForm):
+class IdentifierForm(Form):
     identifier = RadioField("Shown for an invoice", [InputRequired("Choose one.")], choices=IDENTIFIERS)
 
 
-class TotalsForm(FlaskForm):
+class TotalsForm(Form):
     totals_mode = RadioField(
         "Autotask's invoice totals are", [InputRequired("Choose one.")], choices=READINGS
     )
 
 
-class DisconnectForm(FlaskForm):
+class DisconnectForm(Form):
     confirmation = StringField(
         f"Type {CONFIRMATION} to confirm",
         [AnyOf([CONFIRMATION], message=f"Type the word {CONFIRMATION} to go on. Nothing was changed.")],

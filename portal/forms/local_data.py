@@ -1,10 +1,10 @@
 from decimal import Decimal
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 
+from portal.forms import Form
 from portal.local_data import NotAllowed
 from portal.money import AmountError, parse_amount
 
@@ -15,7 +15,7 @@ def _trimmed(text: str | None) -> str:
     return (text or "").strip()
 
 
-class AmountForm(FlaskForm):
+class AmountForm(Form):
     """A form with typed amounts, whose refusals stand beside the field that they are about."""
 
     def amount(self, name: str, currency: str, otherwise: Decimal | None = None) -> Decimal | None:

@@ -2,12 +2,12 @@
 
 from datetime import date
 
-from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from portal.formatters import day, money
+from portal.forms import Form
 from portal.forms.allocation import AllocationForm
 from portal.models import Payment, PaymentMethod
 
@@ -82,7 +82,7 @@ class PaymentForm(AllocationForm):
         return True
 
 
-class DeletionForm(FlaskForm):
+class DeletionForm(Form):
     """Why a payment is deleted."""
 
     reason = StringField(

@@ -4,17 +4,17 @@ import secrets
 from collections.abc import Sequence
 from datetime import date
 
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField, SelectField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 
+from portal.forms import Form
 from portal.reconcile.written_days import Order
 
 ORDERS = [SelectChoice(order.value, f"{order.words.capitalize()}, like {order.example}") for order in Order]
 
 
-class UploadForm(FlaskForm):
+class UploadForm(Form):
     """The file to look at."""
 
     file = FileField("CSV file", [FileRequired("Choose the file with the payments.")])
@@ -25,7 +25,7 @@ class UploadForm(FlaskForm):
     )
 
 
-class RecordForm(FlaskForm):
+class RecordForm(Form):
     """The file that was looked at, sent back to be recorded, with a key of its own."""
 
     key = HiddenField()

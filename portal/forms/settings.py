@@ -2,13 +2,13 @@
 
 from zoneinfo import available_timezones
 
-from flask_wtf import FlaskForm
 from wtforms import SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.access.api_keys import LONGEST_NAME, Scope
+from portal.forms import Form
 
 WORDS = {
     Scope.READ: "Read customers, invoices and payments",
@@ -23,7 +23,7 @@ class MultiCheckboxField(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
-class TimeZoneForm(FlaskForm):
+class TimeZoneForm(Form):
     time_zone = SelectField(
         "Time zone",
         choices=[
@@ -35,7 +35,7 @@ class TimeZoneForm(FlaskForm):
     )
 
 
-class ApiKeyForm(FlaskForm):
+class ApiKeyForm(Form):
     name = StringField(
         "Name",
         [

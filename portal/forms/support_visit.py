@@ -1,12 +1,12 @@
-from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from portal.access.support import SHORTEST_REASON
+from portal.forms import Form
 
 
-class SupportVisitForm(FlaskForm):
+class SupportVisitForm(Form):
     reason = StringField(
         "Why do you step in?",
         [

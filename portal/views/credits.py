@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, g, request, url_for
 
 from portal import clock, htmx, queue
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -36,6 +37,7 @@ def new() -> Any:
 
 @pages.post("")
 @requires(Permission.RECORD_PAYMENTS)
+@redraws_form
 def create() -> Any:
     choice = credits.choice(request.form)
     form = CreditForm()

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, g, render_template, url_for
 
 from portal import htmx, local_data
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -26,6 +27,7 @@ def new() -> Any:
 
 @pages.post("/new")
 @requires(Permission.EDIT_RECORDS)
+@redraws_form
 def create() -> Any:
     form = CustomerForm()
     if not form.validate():
@@ -46,6 +48,7 @@ def edit(customer_id: int) -> Any:
 
 @pages.post("/<int:customer_id>")
 @requires(Permission.EDIT_RECORDS)
+@redraws_form
 def update(customer_id: int) -> Any:
     customer, form = find_or_404(Customer, customer_id), CustomerForm()
     form.currency.data = customer.currency

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, render_template, url_for
 
 from portal import connect, htmx
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.autotask.errors import AutotaskError
 from portal.autotask.filters import SyncFilters
@@ -31,6 +32,7 @@ def show() -> Any:
 
 @pages.post("/preview")
 @requires(Permission.SET_FILTERS)
+@redraws_form
 def preview() -> Any:
     integration, form = _found(), FiltersForm()
     return _preview(integration, form)
@@ -38,6 +40,7 @@ def preview() -> Any:
 
 @pages.post("")
 @requires(Permission.SET_FILTERS)
+@redraws_form
 def update() -> Any:
     """Saves what was previewed; other values are previewed first."""
     integration, form = _found(), FiltersForm()

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, flash, g, render_template, url_for
 
 from portal import connect, htmx
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.connect import schedule
 from portal.connect.overview import ever_started, overview, readable
@@ -44,6 +45,7 @@ def new() -> Any:
 
 @pages.post("/autotask/connect")
 @requires(Permission.CREDENTIALS)
+@redraws_form
 def create() -> Any:
     form = ConnectForm()
     start = not form.filters_first.data or _was_read(connect.current())
@@ -78,6 +80,7 @@ def edit() -> Any:
 
 @pages.post("/autotask/credentials")
 @requires(Permission.CREDENTIALS)
+@redraws_form
 def update() -> Any:
     integration, form = _found(), CredentialsForm()
     start = _was_read(integration)  # else the first sync still waits for its filters

@@ -7,6 +7,7 @@ from flask import Blueprint, abort, flash, g, render_template, request, url_for
 from wtforms.fields.choices import SelectChoice
 
 from portal import clock, htmx, local_data
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -29,6 +30,7 @@ def new() -> Any:
 
 @pages.post("/new")
 @requires(Permission.EDIT_RECORDS)
+@redraws_form
 def create() -> Any:
     form = InvoiceForm()
     _offer(form)
@@ -51,6 +53,7 @@ def edit(invoice_id: int) -> Any:
 
 @pages.post("/<int:invoice_id>")
 @requires(Permission.EDIT_RECORDS)
+@redraws_form
 def update(invoice_id: int) -> Any:
     invoice, form = find_or_404(Invoice, invoice_id), ChangeForm()
     amount = form.amount("amount_due", invoice.currency) if form.validate() else None

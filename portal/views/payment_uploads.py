@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, g, render_template, url_for
 
 from portal import formatters, htmx, queue
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.forms.payment_upload import RecordForm, UploadForm
@@ -43,14 +44,14 @@ def preview() -> Any:
 
 @pages.post("/record")
 @requires(Permission.RECORD_PAYMENTS)
+@redraws_form
 def create() -> Any:
     form = RecordForm()
     try:
         shown = _looked_at(form)
         confirmed = form.confirms(shown.old_days)
-        made = form.has_key and payment_upload.record(
-            g.actor, shown, key=form.key.data, old_confirmed=confirmed
-        )
+        ready = form.validate() and form.has_key
+        made = ready and payment_upload.record(g.actor, shown, key=form.key.data, old_confirmed=confirmed)
     except (UnreadableFile, KeyReused) as fault:
         db.session.rollback()
         again = _chooser()

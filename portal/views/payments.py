@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, g, request, url_for
 
 from portal import clock, formatters, htmx, polls, queue
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -65,6 +66,7 @@ def new() -> Any:
 
 @pages.post("")
 @requires(Permission.RECORD_PAYMENTS)
+@redraws_form
 def create() -> Any:
     choice = payment_form.choice_or_404(request.form)
     form = PaymentForm()
@@ -86,6 +88,7 @@ def confirm_deletion(payment_id: int) -> Any:
 
 @pages.post("/<int:payment_id>/delete")
 @requires(Permission.DELETE_PAYMENTS)
+@redraws_form
 def destroy(payment_id: int) -> Any:
     payment = find_or_404(Payment, payment_id)
     form = DeletionForm()

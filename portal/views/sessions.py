@@ -10,6 +10,7 @@ from werkzeug.routing import RequestRedirect
 
 from portal import htmx
 from portal.access import sessions
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import public, signed_in
 from portal.extensions import db
 from portal.forms.session import LoginForm
@@ -29,6 +30,7 @@ def new() -> Any:
 @pages.post("/login")
 @public
 @limiter.limit(LOGIN_TRIES, key_func=account_and_address)
+@redraws_form
 def create() -> Any:
     form = LoginForm()
     user = sessions.authenticate(form.email.data, form.password.data) if form.validate() else None

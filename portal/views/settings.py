@@ -6,6 +6,7 @@ from flask import Blueprint, flash, g, make_response, render_template, url_for
 
 from portal import htmx
 from portal.access import api_keys, audit
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.forms.settings import WORDS, ApiKeyForm, TimeZoneForm
@@ -42,6 +43,7 @@ def set_time_zone() -> Any:
 
 @pages.post("/api-keys")
 @requires(Permission.API_KEYS)
+@redraws_form
 def create_api_key() -> Any:
     form = ApiKeyForm()
     if not form.validate():

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from portal import htmx
 from portal.access import support
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires, staff_only
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -26,6 +27,7 @@ def new(slug: str) -> Any:
 
 @pages.post("/staff/partners/<slug>/visit")
 @staff_only
+@redraws_form
 def create(slug: str) -> Any:
     partner, form = _partner(slug), SupportVisitForm()
     if not form.validate():

@@ -6,7 +6,6 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from portal import create_app
 from portal.access.permissions import ROLE_PERMISSIONS, Permission, refuse_unmarked_views
 from portal.extensions import db
 from portal.models import Base
@@ -153,26 +152,6 @@ def test_reading_changes_no_row(app, partners, superuser):
         if method == "GET":
             assert owner.get(path(app, rule, "northwind")).status_code < 500, rule
     assert rows_by_table(superuser) == before
-
-
-@pytest.fixture
-def guarded_app(app, environment):
-    """A second app with form tokens switched on."""
-    other = create_app()
-    other.config["RATELIMIT_ENABLED"] = False
-    yield other
-    with other.app_context():
-        db.engine.dispose()
-
-
-def test_every_form_without_its_token_is_refused(guarded_app, partners, superuser):
-    """ASVS 3.5.1: for every unsafe route but the API, which takes keys instead of cookies."""
-    browser = guarded_app.test_client()
-    for partner in (True, False):
-        for rule, method in routes(guarded_app, partner=partner):
-            if method not in SAFE and access(guarded_app, rule) != "api":
-                answer = browser.open(path(guarded_app, rule, "northwind"), method=method)
-                assert answer.status_code == 400, f"{method} {rule}"
 
 
 def test_every_answer_carries_the_security_headers(app, partners):

@@ -1,0 +1,109 @@
+"""A form that was open too long keeps what was typed; what is too large is told so on a page of ours."""
+
+import re
+
+import pytest
+from flask import g
+from flask_wtf.csrf import CSRFError
+
+from portal.error_pages import FORM_EXPIRED, WORDS
+from portal.extensions import db
+from portal.models import Payment
+from portal.security_headers import HEADERS
+from tests import factories
+from tests.fixtures.form_tokens import NONE, STALE
+
+
+@pytest.fixture
+def partner(app):
+    with app.app_context():
+        partner = factories.tenant("northwind")
+        factories.member(partner, email="dana@northwind.example")
+        return partner
+
+
+@pytest.fixture
+def payment(app, partner):
+    """A filled-in payment form."""
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(factories.integration(app)))
+        return {"invoice": invoice.id, "amount": "40.00", "paid_on": "2026-11-19", "method": "check",
+                "reference": "check 1042", "note": "came by mail", "key": "k" * 24}  # fmt: skip
+
+
+def recorded(app, partner):
+    with app.app_context(), factories.inside(partner):
+        return db.session.query(Payment).count()
+
+
+def token_in(page):
+    return re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 400), ({"HX-Request": "true"}, 422)])
+def test_a_payment_form_that_was_open_too_long_is_drawn_again_as_it_was_typed(
+    app, log_in, partner, payment, headers, status
+):
+    clerk = log_in(partner, "clerk")
+    answer = clerk.post("/p/northwind/payments", data=payment, token=STALE, headers=headers)
+    assert answer.status_code == status
+    for typed in (FORM_EXPIRED.title, 'value="40.00"', "check 1042", "came by mail", "k" * 24):
+        assert typed in answer.text
+    assert recorded(app, partner) == 0
+    again = payment | {"csrf_token": token_in(answer.text)}
+    assert clerk.post("/p/northwind/payments", data=again, token=NONE).status_code == 303
+    assert recorded(app, partner) == 1
+
+
+def test_the_login_page_keeps_the_address_and_takes_the_password_with_its_fresh_token(client, partner):
+    typed = {"email": "dana@northwind.example", "password": factories.PASSWORD}
+    answer = client.post("/login", data=typed, token=STALE)
+    assert (answer.status_code, "dana@northwind.example" in answer.text) == (400, True)
+    assert factories.PASSWORD not in answer.text
+    assert (
+        client.post("/login", data=typed | {"csrf_token": token_in(answer.text)}, token=NONE).status_code
+        == 303
+    )
+
+
+def test_a_button_whose_page_is_stale_leads_to_the_page_read_anew(log_in, partner):
+    page = "http://localhost/p/northwind/deliveries"
+    answer = log_in(partner).post("/p/northwind/deliveries/retry", token=STALE, headers={"Referer": page})
+    assert answer.status_code == 400
+    assert f'href="{page}">Open the page again' in answer.text
+
+
+def too_large():
+    return {"data": b"note=" + b"x" * 8_500_000, "content_type": "application/x-www-form-urlencoded"}
+
+
+def too_many_parts():
+    parts = {f"field-{number}": "x" for number in range(1_100)}
+    return {"data": parts, "content_type": "multipart/form-data"}
+
+
+@pytest.mark.parametrize("body", [too_large, too_many_parts])
+@pytest.mark.parametrize("role", ["", "clerk"])
+def test_what_is_too_large_is_told_so_on_a_page_of_ours(client, log_in, partner, role, body):
+    person = log_in(partner, role) if role else client
+    answer = person.post("/p/northwind/payments", token=NONE, **body())
+    assert answer.status_code == 413
+    assert WORDS[413].title in answer.text
+    assert HEADERS.items() <= dict(answer.headers).items()
+
+
+def test_a_form_sent_after_the_session_ended_says_so_and_leads_back(client, partner):
+    sent = client.post(
+        "/p/northwind/payments", headers={"Referer": "http://localhost/p/northwind/payments/new?x=1"}
+    )
+    assert sent.location == "/login?next=/p/northwind/payments/new?x%3D1"
+    assert "nothing was saved" in client.get(sent.location).text
+
+
+def test_a_view_that_forgets_to_ask_for_the_token_still_writes_nothing(app, partner):
+    with app.test_request_context():
+        g.form_token_refused = True
+        db.session.merge(partner).name = "Taken over"
+        with pytest.raises(CSRFError):
+            db.session.commit()
+        db.session.rollback()
