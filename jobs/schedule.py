@@ -7,14 +7,18 @@ That costs nothing here: the entries only ring, what is due stands in PostgreSQL
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
 from redis import Redis
+from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from portal.queue import DELIVERIES, JsonJob
+from jobs.bell_queue import refused
+from portal.queue import DELIVERIES, enqueue
+from portal.queue_job import JobRefused, JsonJob
 
 
 @dataclass(frozen=True)
@@ -49,41 +53,52 @@ class TableScheduler(Scheduler):
         return list(super().enqueue_jobs())
 
     def enqueue_job(self, job: Job) -> None:
-        if self.get_queue_for_job(job).get_job_position(job.id) is None:
-            super().enqueue_job(job)
-        else:
-            self.connection.zadd(
-                self.scheduled_jobs_key, {job.id: _from_now(job.meta["interval"]).timestamp()}
-            )
+        """Rings for an entry, under an id of its own, unless its last bell still waits."""
+        entry = next((one for one in self.table if one.id == job.id), None)
+        if entry is None:
+            return
+        queue = Queue(DELIVERIES, connection=self.connection, job_class=JsonJob)
+        if not any(waiting.startswith(f"{entry.id}-") for waiting in queue.get_job_ids()):
+            enqueue(queue, entry.job, name=entry.id)
+        due = datetime.now(UTC).timestamp() + entry.seconds
+        self.connection.zadd(self.scheduled_jobs_key, {entry.id: due})
 
 
 def hold_exactly(scheduler: Scheduler, table: tuple[Entry, ...] = TABLE) -> list[str]:
     """Adds missing and changed entries, removes unknown ones; returns the touched ids. Safe to run twice."""
-    wanted = {entry.id: entry for entry in table}
-    held = {raw.decode() for raw in scheduler.connection.zrange(scheduler.scheduled_jobs_key, 0, -1)}
+    connection: Any = scheduler.connection
+    key = scheduler.scheduled_jobs_key
+    wanted = {entry.id.encode(): entry for entry in table}
+    held = set(connection.zrange(key, 0, -1))
     unknown = held - wanted.keys()
     for job_id in unknown:
-        scheduler.cancel(job_id)
-    missing = [entry for entry in table if entry.id not in held or not _as_wanted(scheduler, entry)]
+        refused("scheduler", job_id, JobRefused("it is no entry of the schedule"))
+        connection.zrem(key, job_id)
+        connection.unlink(b"rq:job:" + job_id)
+    missing = [
+        entry for job_id, entry in wanted.items() if job_id not in held or not _as_wanted(connection, entry)
+    ]
     for entry in missing:
+        connection.unlink(f"rq:job:{entry.id}")
         scheduler.schedule(
             scheduled_time=datetime.now(UTC).replace(tzinfo=None),
             func=entry.job,
             interval=entry.seconds,
+            result_ttl=0,
             id=entry.id,
             timeout=55,
             queue_name=DELIVERIES,
         )
-    return sorted(unknown) + [entry.id for entry in missing]
+    return sorted(job_id.decode(errors="replace") for job_id in unknown) + [entry.id for entry in missing]
 
 
-def _as_wanted(scheduler: Scheduler, entry: Entry) -> bool:
+def _as_wanted(connection: Redis, entry: Entry) -> bool:
+    """False for an entry that was lost or changed; whoever changed it is named in the log."""
     try:
-        job = JsonJob.fetch(entry.id, connection=scheduler.connection)
+        job = JsonJob.checked(entry.id.encode(), connection)
     except NoSuchJobError:
         return False
-    return job.func_name == entry.job and job.meta.get("interval") == entry.seconds
-
-
-def _from_now(seconds: int) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+    except JobRefused as error:
+        refused("scheduler", entry.id.encode(), error)
+        return False
+    return (job.func_name, job.meta.get("interval"), job.result_ttl) == (entry.job, entry.seconds, 0)

@@ -10,24 +10,18 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
-from rq.job import Job
-from rq.serializers import JSONSerializer
+
+from portal.queue_job import JsonJob, check_call
 
 DELIVERIES, SYNCS = "deliveries", "syncs"
 QUEUES = (DELIVERIES, SYNCS)
 WEB_SECONDS = 0.25
 JOB_SECONDS = {DELIVERIES: 60, SYNCS: 3600}
-FAILED_JOB_SECONDS = 7 * 24 * 3600
+# A bell that nobody heard for an hour is of no use: the poller has long found what it rang for.
+BELL_SECONDS = 3600
 
 log = structlog.get_logger(__name__)
 lost_bells = {"count": 0}
-
-
-class JsonJob(Job):
-    """A job whose arguments travel as JSON, also where the caller names no serializer (rq-scheduler)."""
-
-    def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:
-        super().__init__(id, connection, serializer or JSONSerializer)
 
 
 def web_redis() -> Redis:
@@ -49,26 +43,35 @@ def bell(queue_name: str, job_path: str, *ids: int) -> bool:
     """Asks a worker to run `job_path(*ids)` soon. Call it after the commit.
 
     Never raises for Redis: False, and one more in `lost_bells`, when it could not be told within 0.25 s; the
-    poller then finds the row. Every ring has an id of its own: under a shared one, a ring while the job runs
-    would be deleted together with the finished job.
+    poller then finds the row. Raises JobRefused for a call that no worker would accept.
     """
-    name = job_path.rpartition(".")[2]
-    job_id = "-".join([name, *map(str, ids), secrets.token_hex(4)])
-    queue = Queue(queue_name, connection=web_redis(), job_class=JsonJob, serializer=JSONSerializer)
     try:
-        queue.enqueue_call(
-            job_path,
-            args=ids,
-            job_id=job_id,
-            timeout=JOB_SECONDS[queue_name],
-            result_ttl=0,
-            failure_ttl=FAILED_JOB_SECONDS,
-        )
+        job_id = enqueue(Queue(queue_name, connection=web_redis(), job_class=JsonJob), job_path, ids)
     except RedisError as error:
         lost_bells["count"] += 1
-        log.warning("bell.lost", job=job_id, error=type(error).__name__)
+        log.warning("bell.lost", job=job_path, ids=ids, error=type(error).__name__)
         return False
-    return True
+    return bool(job_id)
+
+
+def enqueue(queue: Queue, job_path: str, ids: tuple[int, ...] = (), name: str = "") -> str:
+    """Queues one call and returns its id: `name` (or the function's), the ids, and a part of its own.
+
+    Under a shared id, a ring while the job runs would be deleted together with the finished job. Nothing is
+    kept of a job that has ended, well or not.
+    """
+    check_call(job_path, ids)
+    job_id = "-".join([name or job_path.rpartition(".")[2], *map(str, ids), secrets.token_hex(4)])
+    queue.enqueue_call(
+        job_path,
+        args=ids,
+        job_id=job_id,
+        timeout=JOB_SECONDS[queue.name],
+        ttl=BELL_SECONDS,
+        result_ttl=0,
+        failure_ttl=0,
+    )
+    return job_id
 
 
 def _client(url: str, *, socket_timeout: float | None, connect: float, keepalive: bool = False) -> Redis:

@@ -5,6 +5,12 @@ import time
 from flask import current_app
 from redis import Redis
 
+SAMPLES = {
+    "tests.jobs.sample_jobs.leave_trace": ("number",),
+    "tests.jobs.sample_jobs.leave_trace_slowly": ("number",),
+    "tests.jobs.sample_jobs.fail": (),
+}
+
 
 def leave_trace(number: int) -> None:
     """Appends `number` to the list `trace` of the app's Redis."""
@@ -17,3 +23,7 @@ def leave_trace_slowly(number: int) -> None:
     leave_trace(number)
     time.sleep(2)
     leave_trace(number + 1)
+
+
+def fail() -> None:
+    raise RuntimeError("a bug")

@@ -7,13 +7,19 @@ from rq.serializers import JSONSerializer
 
 from local.servers import free_port
 from portal import queue
-from portal.queue import DELIVERIES, SYNCS, JsonJob, bell
+from portal.queue import DELIVERIES, SYNCS, bell
+from portal.queue_job import JobRefused, JsonJob
 
 
 def jobs(redis_url: str, name: str) -> list[JsonJob]:
     with Redis.from_url(redis_url) as connection:
         held = Queue(name, connection=connection, job_class=JsonJob, serializer=JSONSerializer)
         return held.get_jobs()
+
+
+def test_a_call_that_no_worker_would_accept_is_not_rung(app) -> None:
+    with app.app_context(), pytest.raises(JobRefused):
+        bell(DELIVERIES, "jobs.deliver.deliver_one", 7)
 
 
 @pytest.fixture
@@ -23,10 +29,10 @@ def redis_is_down(app) -> None:
 
 def test_a_bell_carries_ids_only(app, redis_url) -> None:
     with app.app_context():
-        assert bell(DELIVERIES, "jobs.deliver.deliver_one", 7, 12)
+        assert bell(DELIVERIES, "jobs.sync.run_sync", 7, 12)
     (job,) = jobs(redis_url, DELIVERIES)
-    assert (job.func_name, job.args, job.kwargs) == ("jobs.deliver.deliver_one", [7, 12], {})
-    assert job.id.startswith("deliver_one-7-12-")
+    assert (job.func_name, job.args, job.kwargs) == ("jobs.sync.run_sync", [7, 12], {})
+    assert job.id.startswith("run_sync-7-12-")
 
 
 def test_a_second_ring_is_a_job_of_its_own(app, redis_url) -> None:
@@ -39,7 +45,7 @@ def test_a_second_ring_is_a_job_of_its_own(app, redis_url) -> None:
 def test_a_lost_redis_makes_no_error_and_is_counted(app, redis_is_down) -> None:
     before = queue.lost_bells["count"]
     with app.app_context():
-        assert not bell(DELIVERIES, "jobs.deliver.deliver_one", 7, 12)
+        assert not bell(DELIVERIES, "jobs.sync.run_sync", 7, 12)
     assert queue.lost_bells["count"] == before + 1
 
 

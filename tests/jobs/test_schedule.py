@@ -9,7 +9,8 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from jobs.schedule import TABLE, Entry, TableScheduler, hold_exactly
-from portal.queue import DELIVERIES, JsonJob
+from portal.queue import DELIVERIES
+from portal.queue_job import JsonJob
 
 IDS = sorted(entry.id for entry in TABLE)
 
@@ -25,8 +26,13 @@ def scheduler(connection: Redis) -> TableScheduler:
     return TableScheduler(connection)
 
 
+def waiting(connection: Redis) -> list[str]:
+    return Queue(DELIVERIES, connection=connection, job_class=JsonJob).get_job_ids()
+
+
 def queued(connection: Redis) -> list[str]:
-    return sorted(Queue(DELIVERIES, connection=connection, job_class=JsonJob).get_job_ids())
+    """The entries whose bells wait, without the part of each bell's own."""
+    return sorted(job_id.rpartition("-")[0] for job_id in waiting(connection))
 
 
 def held(scheduler: TableScheduler) -> list[str]:
@@ -92,6 +98,7 @@ def test_a_bell_that_still_waits_is_not_queued_again(scheduler, connection) -> N
 
 def test_ticks_travel_as_json_without_arguments(scheduler, connection) -> None:
     scheduler.enqueue_jobs()
-    job = JsonJob.fetch(IDS[0], connection=connection)
+    job = JsonJob.fetch(waiting(connection)[0], connection=connection)
     assert job.args == []
+    assert (job.result_ttl, job.failure_ttl) == (0, 0)
     assert JSONSerializer.loads(job.data)[0] == job.func_name
