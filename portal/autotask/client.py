@@ -132,10 +132,12 @@ class Client:
 
     def picklist(self, entity: str, field: str) -> list[tuple[int, str]]:
         """(value, label) of a field's choices in the partner's order; labels of retired ones say so."""
-        for described in self.fields(entity):
-            if str(described.get("name")).lower() == field.lower():
-                return _choices(described.get("picklistValues"))
-        return []
+        return self.picklists(entity, [field])[field]
+
+    def picklists(self, entity: str, fields: Iterable[str]) -> dict[str, list[tuple[int, str]]]:
+        """The choices of several fields, in one call; none for a field that Autotask does not describe."""
+        described = {str(one.get("name")).lower(): one.get("picklistValues") for one in self.fields(entity)}
+        return {field: _choices(described.get(field.lower())) for field in fields}
 
     def threshold(self) -> Threshold:
         """How much of the shared hourly budget is used; the call itself counts."""

@@ -3,12 +3,13 @@ from typing import Any
 
 from wtforms import BooleanField, DateField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Length, Optional
+from wtforms.validators import Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.autotask.filters import SyncFilters
 from portal.forms import Form
 
+FIRST_YEAR, LAST_YEAR = 1980, 2100
 LISTS = ("company_types", "classifications", "territories", "market_segments")
 CONTACTS = [
     SelectChoice("all", "All contacts"),
@@ -43,14 +44,19 @@ class FiltersForm(Form):
     skip_zero_totals = BooleanField("Leave out invoices with a total of zero")
     previewed = HiddenField()
 
-    def offer(self, picklists: Mapping[str, Any]) -> None:
-        """Fills in the partner's own choices; a chosen value that Autotask no longer lists stays choosable."""
+    def offer(self, picklists: Mapping[str, Any], in_force: SyncFilters) -> None:
+        """Fills in the partner's own choices; a value in force that Autotask no longer lists stays choosable."""
         for name in LISTS:
             field = self._fields[name]
             listed = {int(value): label for value, label in picklists.get(name, {}).items()}
-            for value in field.data or []:
+            for value in getattr(in_force, name):
                 listed.setdefault(value, f"{value} (no longer in Autotask)")
             field.choices = [SelectChoice(value, label) for value, label in listed.items()]
+
+    def validate_invoices_since(self, field: DateField) -> None:
+        """Days that every zone and Autotask can hold."""
+        if field.data is not None and not FIRST_YEAR <= field.data.year <= LAST_YEAR:
+            raise ValidationError(f"Choose a day between {FIRST_YEAR} and {LAST_YEAR}.")
 
     def show(self, chosen: SyncFilters) -> None:
         """Puts filters into the form."""

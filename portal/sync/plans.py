@@ -7,7 +7,18 @@ from portal.autotask import filters
 from portal.autotask.client import Client
 from portal.autotask.filters import Condition
 from portal.models import SyncKind, SyncTrigger
-from portal.sync import currencies, cursors, customers, lines, matching, missing, pdfs, pull, reread
+from portal.sync import (
+    currencies,
+    cursors,
+    customers,
+    filtering,
+    lines,
+    matching,
+    missing,
+    pdfs,
+    pull,
+    reread,
+)
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
 from portal.sync.running import Running
 
@@ -158,6 +169,7 @@ SECONDARY: dict[str, Plan] = {
 def carry_out(running: Running, client: Client) -> None:
     """Does what the run's kind asks for."""
     currencies.learn(running, client)
+    filtering.keep_fresh(running.integration, client)
     plan = PRIMARY if running.integration.is_primary else SECONDARY
     plan[running.kind](running, client)
 

@@ -7,6 +7,7 @@ from portal import formatters
 from portal.autotask.filters import SyncFilters
 from portal.models import Integration, RunState, SyncRun
 from portal.sync import counts
+from portal.sync.fitting import Preview
 
 NOTHING = "nothing new"
 
@@ -77,6 +78,40 @@ def of_filters(stored: Mapping[str, Any], integration: Integration | None = None
     if chosen.skip_zero_totals:
         found.append("No invoices with a total of zero.")
     return found
+
+
+def of_preview(found: Preview) -> str:
+    """The headline: how much of what Autotask has would be inside."""
+    invoices = (
+        f" and {found.invoices.inside_then:,} of {formatters.plural(found.all_invoices, 'invoice')}"
+        if found.invoices.enter.counted
+        else ""
+    )
+    customers = f"{found.customers.inside_then:,} of {formatters.plural(found.all_customers, 'customer')}"
+    return f"{customers}{invoices} in Autotask would be here."
+
+
+def notes_of_preview(found: Preview) -> list[str]:
+    """What the table of a preview leaves out, and why."""
+    notes = []
+    if not found.invoices.enter.counted:
+        notes.append(
+            "So many customers fit that counting their contacts and invoices would take too many requests to "
+            "Autotask. What comes in is counted by the next sync; what leaves and stays is complete."
+        )
+    elif found.invoices.enter.number and not found.invoices.enter.added_up:
+        notes.append(
+            "The amounts of the invoices that come in are not added up, because reading that many would take too "
+            "many requests to Autotask. Their number is complete."
+        )
+    changes = (("customer", found.customers), ("contact", found.contacts), ("invoice", found.invoices))
+    unseen = [formatters.plural(change.unseen, word) for word, change in changes if change.unseen]
+    if unseen:
+        notes.append(
+            f"Autotask's count lacks {' and '.join(unseen)} of those that stay: deleted or changed there since the "
+            "last sync. The next sync looks at each."
+        )
+    return notes
 
 
 def _listed(word: str, values: list[str]) -> str:

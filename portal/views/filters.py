@@ -27,7 +27,17 @@ def show() -> Any:
     integration = _found()
     form = FiltersForm(formdata=None)
     form.show(SyncFilters.from_dict(integration.filters))
+    _show_choices(integration, form)
     return _page(integration, form)
+
+
+@pages.post("/choices")
+@requires(Permission.SET_FILTERS)
+def read_choices() -> Any:
+    """Reads the partner's choices from Autotask anew; what was typed stays."""
+    integration, form = _found(), FiltersForm()
+    trouble = _offer(integration, form, anew=True)
+    return _page(_found(), form, trouble=trouble, status=503 if trouble else 200)
 
 
 @pages.post("/preview")
@@ -62,22 +72,30 @@ def update() -> Any:
 
 
 def _preview(integration: Integration, form: FiltersForm) -> Any:
-    _offer(integration, form)
+    trouble = _offer(integration, form)
     chosen = form.chosen() if form.validate() else None
     if chosen is None:
-        return _page(integration, form, status=422)
+        return _page(integration, form, trouble=trouble, status=422)
     try:
         found = preview_of_filters.of(integration, chosen)
     except AutotaskError as error:
         db.session.rollback()
         return _page(_found(), form, trouble=str(error), status=503)
     form.previewed.data = _digest(chosen)
-    return _page(_found(), form, preview=found, wanted=sentences.of_filters(chosen.to_dict(), integration))
+    return _page(
+        _found(),
+        form,
+        preview=found,
+        headline=sentences.of_preview(found),
+        preview_notes=sentences.notes_of_preview(found),
+        wanted=sentences.of_filters(chosen.to_dict(), integration),
+    )
 
 
 def _page(integration: Integration, form: FiltersForm, *, status: int = 200, **context: Any) -> Any:
-    context.setdefault("trouble", _offer(integration, form))
+    context.setdefault("trouble", None)
     context.setdefault("preview", None)
+    context.update(choices_read_at=filtering.read_at(integration))
     now = sentences.of_filters(integration.filters, integration)
     first = runs.last(integration.id, SyncKind.ALL) is None
     return (
@@ -88,17 +106,23 @@ def _page(integration: Integration, form: FiltersForm, *, status: int = 200, **c
     )
 
 
-def _offer(integration: Integration, form: FiltersForm) -> str | None:
-    """Gives the form the partner's picklists; why that is not possible, or None."""
+def _offer(integration: Integration, form: FiltersForm, *, anew: bool = False) -> str | None:
+    """Gives the form the partner's picklists, read from Autotask where they are old; why not, or None."""
     trouble = None
     try:
-        picklists = filtering.choices(integration)
+        filtering.choices(integration, anew=anew)
     except AutotaskError as error:
         db.session.rollback()
-        picklists, trouble = integration.picklists or {}, str(error)
-    form.offer(picklists)
-    form.contact_fields = picklists.get("contact_fields", [])
+        trouble = str(error)
+    _show_choices(integration, form)
     return trouble
+
+
+def _show_choices(integration: Integration, form: FiltersForm) -> None:
+    """What was last read of them: looking at the page asks nobody and changes nothing."""
+    held = filtering.stored(integration)
+    form.offer(held, SyncFilters.from_dict(integration.filters))
+    form.contact_fields = held.get("contact_fields", [])
 
 
 def _first_run(integration: Integration) -> Any:

@@ -7,6 +7,7 @@ from flask import Blueprint, abort, current_app, flash, g, render_template, url_
 from portal import connect, htmx
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
+from portal.autotask.errors import AutotaskError
 from portal.connect import schedule
 from portal.connect.overview import ever_started, overview, readable
 from portal.extensions import db
@@ -19,7 +20,7 @@ from portal.forms.integration import (
 )
 from portal.models import Integration, SyncKind, SyncTrigger
 from portal.queries import needs
-from portal.sync import promises, runs
+from portal.sync import filtering, promises, runs
 
 pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
 
@@ -52,6 +53,7 @@ def create() -> Any:
     if not form.validate() or not _connected(form, form.request, start=start):
         return render_template("integrations/new.html", form=form), 422
     if not start:
+        _read_choices(_found())
         flash("Autotask is connected. Choose what comes in; then the first sync starts.", "success")
         return htmx.redirect(url_for("filters.show"))
     flash("Autotask is connected. The first sync has started.", "success")
@@ -162,6 +164,14 @@ def _connected(form: CredentialsForm, request: Any, *, start: bool = True) -> bo
         runs.ring(run)
     _tell(verified)
     return True
+
+
+def _read_choices(integration: Integration) -> None:
+    """For the page of filters that comes next; it says so where that was not possible, and offers it again."""
+    try:
+        filtering.choices(integration, anew=True)
+    except AutotaskError:
+        db.session.rollback()
 
 
 def _was_read(integration: Integration | None) -> bool:
