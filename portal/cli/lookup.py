@@ -28,9 +28,9 @@ def refuse(sentence: str) -> NoReturn:
     raise click.ClickException(sentence)
 
 
-def answer(row: dict[str, Any]) -> None:
+def answer(row: dict[str, Any], *, err: bool = False) -> None:
     """Prints one JSON object on one line."""
-    click.echo(json.dumps(row, ensure_ascii=False, default=str))
+    click.echo(json.dumps(row, ensure_ascii=False, default=str), err=err)
 
 
 def answer_all(rows: Iterable[dict[str, Any]]) -> None:

@@ -1,0 +1,42 @@
+import os
+import sys
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from portal.backup.tables import CannotBackUp
+from portal.backup.write import Totals, write
+from portal.cli import lookup
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@with_appcontext
+def commands(file: str) -> None:
+    """Writes everything into FILE (- for standard output), rows and sums by table. It holds people's data."""
+    try:
+        if file == "-":
+            tell(write(sys.stdout.buffer), err=True)
+        else:
+            tell(into(Path(file)))
+    except CannotBackUp as error:
+        lookup.refuse(str(error))
+
+
+def into(path: Path) -> Totals:
+    """The file appears when it is whole, readable for its owner only."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600, exist_ok=False)
+    with part.open("wb") as target:
+        totals = write(target)
+        target.flush()
+        os.fsync(target.fileno())
+    part.replace(path)
+    return totals
+
+
+def tell(totals: Totals, *, err: bool = False) -> None:
+    for name, found in totals.items():
+        lookup.answer({"table": name, **found}, err=err)
