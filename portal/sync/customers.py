@@ -81,9 +81,8 @@ def few_inside(running: Running) -> list[int] | None:
 
 def _note_entered(running: Running, autotask_ids: list[int]) -> None:
     """Customers that come into the filters now bring invoices that were left out before."""
-    entered: list[int] = running.checkpoint.setdefault("entered", [])
     inside = known(autotask_ids).keys()
-    entered += [autotask_id for autotask_id in autotask_ids if autotask_id not in inside]
+    running.checkpoint.entered += [autotask_id for autotask_id in autotask_ids if autotask_id not in inside]
 
 
 def known(autotask_ids: Iterable[int]) -> dict[int, Known]:

@@ -55,7 +55,7 @@ def _without_customer(record: dict[str, Any]) -> BadRecord:
 
 
 def _write(running: Running, rows: list[upsert.Row]) -> None:
-    lines_read_at = running.steps["invoices"].started_at if reads_all_lines(running) else None
+    lines_read_at = running.checkpoint.steps["invoices"].started_at if reads_all_lines(running) else None
     written = upsert.write(
         tables.INVOICE,
         rows,
@@ -74,7 +74,7 @@ def _write(running: Running, rows: list[upsert.Row]) -> None:
 
 def reads_all_lines(running: Running) -> bool:
     """True in a run that reads every line in one query, so that no invoice asks for its own."""
-    return bool(running.checkpoint.get("all_lines"))
+    return bool(running.checkpoint.all_lines)
 
 
 def _restate(running: Running, written: upsert.Written) -> None:

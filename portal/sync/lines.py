@@ -66,7 +66,7 @@ OLD = text("""
 
 def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
     """Writes a page of lines of all invoices; those that are gone between its first and last id go here too."""
-    last_id = running.steps["lines"].last_id
+    last_id = running.checkpoint.steps["lines"].last_id
     present = [row_id for row in page if (row_id := id_of(row)) is not None]
     _write_page(running, page)
     removed(running, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id))
@@ -136,16 +136,16 @@ def removed(running: Running, statement: Any, present: Sequence[int], **values: 
 
 def after_the_last(running: Running) -> None:
     """Takes out lines beyond the last one of a complete read."""
-    removed(running, GONE_IN_RANGE, [], low=running.steps["lines"].last_id, high=HIGHEST_ID)
+    removed(running, GONE_IN_RANGE, [], low=running.checkpoint.steps["lines"].last_id, high=HIGHEST_ID)
 
 
 def ask_again_for_old(running: Running) -> None:
     """Makes open invoices ask for their lines once a week, and where they do not add up. Commits."""
-    if running.kind != SyncKind.UNPAID or running.checkpoint.get("old_lines"):
+    if running.kind != SyncKind.UNPAID or running.checkpoint.old_lines:
         return
     values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
     db.session.execute(OLD, {**values, "with_tax": running.integration.totals_mode == "with_tax"})
-    running.checkpoint["old_lines"] = True
+    running.checkpoint.old_lines = True
     running.save()
 
 
@@ -158,10 +158,10 @@ ALL = text("""
 
 def ask_all_again(running: Running) -> None:
     """Makes every invoice inside the filters ask for its lines. Commits."""
-    if running.checkpoint.get("asked_all"):
+    if running.checkpoint.asked_all:
         return
     db.session.execute(ALL, {"tenant_id": current_tenant_id(), "integration_id": running.integration.id})
-    running.checkpoint["asked_all"] = True
+    running.checkpoint.asked_all = True
     running.save()
 
 

@@ -34,14 +34,14 @@ def match(running: Running, client: Client) -> None:
     """Looks for Autotask's counterpart of every unmatched open invoice."""
     running.current_item = "Matching invoices"
     running.mark()
-    after = int(running.checkpoint.get("matched_to", 0))
+    after = running.checkpoint.matched_to
     while some := _unmatched(after):
         running.mark()
         found = _candidates(running, client, some)
         currency_of = _currencies(running, client, found)
         for invoice in some:
             _decide(running, invoice, [one for one in found if _same(running, invoice, one)], currency_of)
-        after = running.checkpoint["matched_to"] = some[-1].id
+        after = running.checkpoint.matched_to = some[-1].id
         running.done += len(some)
         running.save()
 
@@ -227,14 +227,13 @@ def _key(invoice: Invoice) -> str:
 def match_and_read(running: Running, client: Client) -> None:
     """Matches, then reads Autotask's side of the matched invoices again."""
     match(running, client)
-    step = running.steps.get("matched")
+    step = running.checkpoint.steps.get("matched")
     if step is None:
         running.mark()
         step = running.step("matched")
         step.complete = True
         step.known = marks.known(running, "invoice", marks.UNPAID)
         step.absent = marks.absent(running, "invoice", -1, HIGHEST_ID, [], marks.UNPAID)
-        step.rest["unpaid"] = True
         running.save()
     gone = pull.read_by_id(running, client, "matched by id", MATCHED, step.absent)
     if not step.done:

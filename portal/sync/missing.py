@@ -10,8 +10,9 @@ from portal import exceptions
 from portal.autotask.client import Client
 from portal.models import Cause, ExceptionItem, SyncKind
 from portal.sync import marks, pull
+from portal.sync.checkpoint import Step
 from portal.sync.resources import Resource
-from portal.sync.running import Running, Step
+from portal.sync.running import Running
 
 MOST_LACKING = 0.10
 MOST_KEPT = 10_000
@@ -19,7 +20,7 @@ MOST_KEPT = 10_000
 
 def judge(running: Running, client: Client, step: Step, resource: Resource) -> None:
     """Looks by id at what the complete read lacked: changed, outside the filters, or no longer in Autotask."""
-    if resource.table is None or not step.complete or step.rest.get("judged"):
+    if resource.table is None or not step.complete or step.judged:
         return
     if not step.absent and resource.subject not in running.asked:
         return
@@ -27,7 +28,7 @@ def judge(running: Running, client: Client, step: Step, resource: Resource) -> N
     if not _is_suspicious(step, len(step.absent)) or _may_have_left(running):
         gone = pull.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)
     settle(running, step, resource, gone)
-    step.rest["judged"] = True
+    step.judged = True
     running.save()
 
 

@@ -33,8 +33,9 @@ Plan = Callable[[Running, Client], None]
 
 def everything(running: Running, client: Client) -> None:
     """All customers, contacts, invoices and lines; whatever is here and not there gets its mark."""
-    running.checkpoint.setdefault("all_lines", running.filters.empty)
-    if "counts" not in running.checkpoint:
+    if running.checkpoint.all_lines is None:
+        running.checkpoint.all_lines = running.filters.empty
+    if running.checkpoint.counts is None:
         cursors.forget(running.integration.id, "lines")
         running.mark()
     pull.count_all(running, client, _wanted(running))
@@ -52,7 +53,7 @@ def _wanted(running: Running) -> list[tuple[str, list[Condition]]]:
         ("Contacts", filters.contact_conditions(running.filters)),
         ("Invoices", _invoice_conditions(running)),
     ]
-    return [*wanted, ("BillingItems", [lines.ON_INVOICES])] if running.checkpoint["all_lines"] else wanted
+    return [*wanted, ("BillingItems", [lines.ON_INVOICES])] if running.checkpoint.all_lines else wanted
 
 
 def _invoice_conditions(running: Running) -> list[Condition]:
@@ -63,11 +64,11 @@ def _invoice_conditions(running: Running) -> list[Condition]:
 
 
 def all_lines(running: Running, client: Client) -> None:
-    if running.checkpoint["all_lines"]:
+    if running.checkpoint.all_lines:
         step = pull.read(running, client, "lines", LINES, [lines.ON_INVOICES])
-        if not step.rest.get("ended"):
+        if not step.ended:
             lines.after_the_last(running)
-            step.rest["ended"] = True
+            step.ended = True
             running.save()
     else:
         lines.ask_all_again(running)
@@ -95,7 +96,9 @@ def new(running: Running, client: Client) -> None:
     reread.wanted(running, client)
     held = cursors.of(running.integration.id)
     since = cursors.window_from(held.get("invoices"), running.read_at)
-    if running.checkpoint.setdefault("everything", since is None):
+    if running.checkpoint.everything is None:
+        running.checkpoint.everything = since is None
+    if running.checkpoint.everything:
         everything(running, client)
         return
     people(running, client, complete=False)
@@ -124,7 +127,7 @@ def _new_invoices(running: Running, since: datetime, last_id: int) -> Condition:
 
 def _invoices_of_entered(running: Running, client: Client) -> None:
     """Customers that came into the filters bring their earlier invoices."""
-    entered = sorted(set(running.checkpoint.get("entered", [])))
+    entered = sorted(set(running.checkpoint.entered))
     base = filters.invoice_conditions(running.filters, running.tenant.time_zone)
     for number, condition in enumerate(filters.ids_in("companyID", entered)):
         pull.read(running, client, f"invoices of entered {number}", INVOICES, [*base, condition])
@@ -178,15 +181,15 @@ def move_cursors(running: Running) -> None:
     """The last thing a run writes, together with its completion. The caller commits."""
     if not running.integration.is_primary:
         return
-    whole = running.kind == SyncKind.ALL or running.checkpoint.get("everything", False)
+    whole = running.kind == SyncKind.ALL or running.checkpoint.everything
     for name in ("customers", "contacts", "invoices"):
-        step = running.steps.get(name)
+        step = running.checkpoint.steps.get(name)
         # The daily read sees only unpaid invoices, so it says nothing about new ones.
         if step is not None and step.done and (name != "invoices" or running.kind != SyncKind.UNPAID):
             last_id = step.last_id if name == "invoices" else None
             cursors.move(running.integration.id, name, step.started_at, last_id)
     if whole or running.kind == SyncKind.NEW:
-        started = running.steps["customers"].started_at
+        started = running.checkpoint.steps["customers"].started_at
         cursors.move(running.integration.id, "lines", started)
 
 
@@ -195,8 +198,8 @@ def completely_read(running: Running) -> list[str]:
     subjects = [
         resource.subject
         for name, resource in (("customers", CUSTOMERS), ("contacts", CONTACTS), ("invoices", INVOICES))
-        if (step := running.steps.get(name)) is not None and step.done and step.complete
+        if (step := running.checkpoint.steps.get(name)) is not None and step.done and step.complete
     ]
     if running.kind == SyncKind.UNPAID:
         return []
-    return [*subjects, "line"] if running.checkpoint.get("all_lines") else subjects
+    return [*subjects, "line"] if running.checkpoint.all_lines else subjects

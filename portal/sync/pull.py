@@ -10,8 +10,9 @@ from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.sync import counts, marks
 from portal.sync.ahead import one_ahead
+from portal.sync.checkpoint import Step
 from portal.sync.resources import Resource
-from portal.sync.running import Running, Step
+from portal.sync.running import Running
 
 # A list of absent ids longer than this is not looked at one by one: such a read is not to be believed.
 MOST_ABSENT = 20_000
@@ -64,14 +65,14 @@ def _take_in(
 
 
 def _begin(running: Running, name: str, resource: Resource, complete: bool, only: str) -> Step:
-    if name not in running.steps:
+    if name not in running.checkpoint.steps:
         step = running.step(name)
         step.complete = complete and resource.table is not None
         if step.complete:
             assert resource.table is not None
             step.known = marks.known(running, resource.table, only)
     running.save()  # also a fresh reading of the database's clock before the first request
-    return running.steps[name]
+    return running.checkpoint.steps[name]
 
 
 def _note_absent(
@@ -89,11 +90,10 @@ def read_by_id(
     if not ids:
         return []
     step = _begin(running, name, resource, False, "true")
-    gone: list[int] = step.rest.setdefault("gone", [])
     if step.done:
-        return gone
+        return step.gone
     running.current_item = resource.words
-    left = [autotask_id for autotask_id in sorted(set(ids)) if autotask_id > step.rest.get("checked", -1)]
+    left = [autotask_id for autotask_id in sorted(set(ids)) if autotask_id > step.checked]
     with held(client, resource.entity):
         for condition in filters.ids_in("id", left):
             running.begin_query(resource.entity)
@@ -102,20 +102,20 @@ def read_by_id(
                 resource.consume(running, client, page)
                 found.update(row_id for row in page if (row_id := id_of(row)) is not None)
                 running.save_page(page)
-            gone += [autotask_id for autotask_id in condition["value"] if autotask_id not in found]
-            step.rest["checked"] = condition["value"][-1]
+            step.gone += [autotask_id for autotask_id in condition["value"] if autotask_id not in found]
+            step.checked = condition["value"][-1]
             running.save()
     step.done = True
     running.save()
-    return gone
+    return step.gone
 
 
 def count_all(running: Running, client: Client, wanted: Sequence[tuple[str, Sequence[Condition]]]) -> None:
     """Asks how many records there are, so that the bar of a complete read is honest. Once in a run."""
-    if "counts" in running.checkpoint:
+    if running.checkpoint.counts is not None:
         return
     found = {entity: client.count(entity, list(conditions)) for entity, conditions in wanted}
-    running.checkpoint["counts"] = found
+    running.checkpoint.counts = found
     running.total = sum(found.values())
     running.save()
 
@@ -124,10 +124,10 @@ def check_count(
     running: Running, client: Client, step: Step, resource: Resource, wanted: Sequence[Condition]
 ) -> None:
     """Asks once more, after a complete read, how many there are; what Autotask counts but did not send is told."""
-    if "counted" in step.rest:
+    if step.counted is not None:
         return
-    before = running.checkpoint["counts"].get(resource.entity, 0)
-    step.rest["counted"] = after = client.count(resource.entity, list(wanted))
+    before = (running.checkpoint.counts or {}).get(resource.entity, 0)
+    step.counted = after = client.count(resource.entity, list(wanted))
     # What came or went meanwhile is in one of the two counts only.
     counts.skip(running.items, resource.item, NOT_SENT, max(min(before, after) - step.rows, 0))
     running.save()

@@ -7,6 +7,7 @@ from portal.autotask.client import Client
 from portal.extensions import db
 from portal.models import Integration, RunState, SyncKind, SyncRun, SyncTrigger
 from portal.sync import pull, runs
+from portal.sync.checkpoint import Checkpoint
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, SINGLE_LINES, Resource
 from portal.sync.running import Running
 
@@ -30,14 +31,14 @@ def start(actor: Actor, integration: Integration, subject: str, key: str) -> Syn
     if held is None:
         return None
     if subject in RESOURCES and key.isdigit():
-        wanted = dict(held.checkpoint.get("reread", {}))
-        wanted[subject] = sorted({*wanted.get(subject, []), int(key)})
-        held.checkpoint = {**held.checkpoint, "reread": wanted}
+        checkpoint = Checkpoint.of(held.checkpoint)
+        checkpoint.reread[subject] = sorted({*checkpoint.reread.get(subject, []), int(key)})
+        held.checkpoint = checkpoint.as_json()
         db.session.flush()
     return held
 
 
 def wanted(running: Running, client: Client) -> None:
     """Reads what was asked for by id; what Autotask no longer has closes its exception with the next full read."""
-    for subject, ids in running.checkpoint.get("reread", {}).items():
+    for subject, ids in running.checkpoint.reread.items():
         pull.read_by_id(running, client, f"{subject} again", RESOURCES[subject], ids)

@@ -17,6 +17,7 @@ from portal.autotask.paging import LARGEST_PAGE
 from portal.extensions import db
 from portal.models import Integration, SyncRun, Tenant
 from portal.sync import counts, runs
+from portal.sync.checkpoint import Checkpoint, Step
 from portal.sync.statistics import Growth
 
 
@@ -48,25 +49,6 @@ SAVE = text("""
 
 
 @dataclass
-class Step:
-    """How far one resource was read in this run. `absent` are ids that are here but were not in the answer."""
-
-    last_id: int = -1
-    rows: int = 0
-    done: bool = False
-    complete: bool = False
-    absent: list[int] = field(default_factory=list)
-    known: int = 0
-    read_from: str = ""
-    rest: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def started_at(self) -> datetime:
-        """When its reading began, by the database's clock."""
-        return datetime.fromisoformat(self.read_from)
-
-
-@dataclass
 class Running:
     """A claimed run. `read_at` is the database's time before the page at hand was asked for."""
 
@@ -78,8 +60,7 @@ class Running:
     tenant: Tenant
     filters: SyncFilters
     items: counts.Items
-    checkpoint: dict[str, Any]
-    steps: dict[str, Step]
+    checkpoint: Checkpoint
     earlier_calls: int
     read_at: datetime
     window_from: datetime | None = None
@@ -99,7 +80,6 @@ class Running:
     @classmethod
     def of(cls, run: SyncRun, token: str) -> "Running":
         """The run where its checkpoint left it."""
-        steps = {name: Step(**kept) for name, kept in run.checkpoint.get("steps", {}).items()}
         now = db.session.scalar(text("SELECT clock_timestamp()"))
         assert now is not None
         return cls(
@@ -111,8 +91,7 @@ class Running:
             tenant=db.session.get_one(Tenant, run.tenant_id),
             filters=SyncFilters.from_dict(run.filters),
             items=run.items or counts.none_yet(),
-            checkpoint=dict(run.checkpoint),
-            steps=steps,
+            checkpoint=Checkpoint.of(run.checkpoint),
             earlier_calls=run.api_calls,
             read_at=now,
             window_from=run.window_from,
@@ -126,9 +105,7 @@ class Running:
 
     def step(self, name: str) -> Step:
         """The step of this name, begun now if it is new."""
-        if name not in self.steps:
-            self.steps[name] = Step(read_from=self.read_at.isoformat())
-        return self.steps[name]
+        return self.checkpoint.steps.setdefault(name, Step(read_from=self.read_at.isoformat()))
 
     @contextmanager
     def calling_with(self, client: Client) -> Iterator[Client]:
@@ -158,7 +135,7 @@ class Running:
 
     def save(self) -> None:
         """Writes counts and checkpoint beside the page's rows and commits. Raises LeaseLost or Cancelled."""
-        self.checkpoint.pop("tries", None)
+        self.checkpoint.tries = 0
         row = db.session.execute(SAVE, self._values()).first()
         if row is None:
             db.session.rollback()
@@ -170,7 +147,7 @@ class Running:
 
     def begin_query(self, entity: str) -> None:
         """Its pages are counted anew: twice those that Autotask's own count needs, as pages can be short, and more."""
-        counted = self.checkpoint.get("counts", {}).get(entity, 0)
+        counted = (self.checkpoint.counts or {}).get(entity, 0)
         self.pages, self.most_pages = 0, MOST_UNCOUNTED_PAGES + 2 * math.ceil(counted / LARGEST_PAGE)
 
     def save_page(self, page: Sequence[Any]) -> None:
@@ -196,10 +173,9 @@ class Running:
         )
 
     def _values(self) -> dict[str, Any]:
-        self.checkpoint["steps"] = {name: dict(vars(step)) for name, step in self.steps.items()}
         return {
             "items": self.items,
-            "checkpoint": self.checkpoint,
+            "checkpoint": self.checkpoint.as_json(),
             "current_item": self.current_item,
             "done": self.done,
             "total": self.total,
@@ -211,6 +187,3 @@ class Running:
             "id": self.run_id,
             "token": self.token,
         }
-
-
-__all__ = ["FLOOD_PAUSE", "Cancelled", "Flood", "LeaseLost", "Running", "Step"]

@@ -102,7 +102,7 @@ def _failed(running: Running, error: Exception) -> None:
 def _again(running: Running, error: Retryable) -> None:
     """Tries again after a growing, jittered pause; committed pages make the count start anew."""
     pauses = SHORT_PAUSES if running.trigger == SyncTrigger.COMMAND else PAUSES
-    tries = int(running.checkpoint.get("tries", 0))
+    tries = running.checkpoint.tries
     if tries >= len(pauses):
         _end(running, RunState.FAILED, "unavailable", str(error))
         return
@@ -114,7 +114,7 @@ def _again(running: Running, error: Retryable) -> None:
 
 def _wait(running: Running, seconds: float, kind: str, reason: str, *, tries: int | None) -> None:
     running.keep_calls()
-    known = tries if tries is not None else int(running.checkpoint.get("tries", 0))
+    known = tries if tries is not None else running.checkpoint.tries
     runs.postpone(running.run_id, running.token, seconds, kind, reason, known)
     db.session.commit()
 
