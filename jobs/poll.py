@@ -22,9 +22,9 @@ from jobs.deliver import deliver_due
 from jobs.sync import run_sync
 from portal import clock
 from portal.access.tenancy import tenant_scope
-from portal.connect import refused
+from portal.connect import probing
 from portal.extensions import db
-from portal.reconcile import due, sweep
+from portal.reconcile import due, herd, sweep
 from portal.sync import runs, schedule
 
 log = structlog.get_logger(__name__)
@@ -162,7 +162,7 @@ def watches() -> list[Watch]:
         Watch("schedules", 15, lambda: [()], schedule.create_due),
         Watch("syncs", 2, lambda: list(runs.due()), run_sync, threads=2, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
-        Watch("logins", 60, lambda: list(refused.due_probes()), probe),
+        Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]
 
 
@@ -175,7 +175,8 @@ def compare(tenant_id: int) -> None:
 def probe(tenant_id: int, integration_id: int) -> None:
     """Asks once whether Autotask accepts a refused login again."""
     with tenant_scope(tenant_id):
-        refused.probe(integration_id)
+        if probing.probe(integration_id):
+            herd.mended()
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ BADGES: dict[str, Badge] = {
     "connected": _badge("Connected", *GOOD),
     "not_connected": _badge("Not connected", "wait", "circle-dashed"),
     "needs_reconnecting": _badge("Needs reconnecting", *RISK),
+    "unusable": _badge("Cannot be used", *RISK),
     "disconnected": _badge("Disconnected", "wait", "unlink"),
     "primary": _badge("Primary", "wait", "circle-dot"),
     "secondary": _badge("Secondary", "wait", "circle"),

@@ -34,9 +34,9 @@ def decrypt(keys: Mapping[str, bytes], where: str, stored: bytes) -> str:
         raise DecryptionError(f"The key version {version!r} is not in ENCRYPTION_KEYS.")
     try:
         opened = AESGCM(keys[version]).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], _bound(where, version))
-    except InvalidTag as error:
+        return opened.decode()
+    except (InvalidTag, ValueError) as error:  # ValueError: cut short, so that no nonce is left
         raise DecryptionError("A stored secret does not belong to its place.") from error
-    return opened.decode()
 
 
 def _bound(where: str, version: str) -> bytes:

@@ -9,6 +9,7 @@ from portal.autotask import wire
 from portal.autotask.errors import (
     AutotaskError,
     Forbidden,
+    Misshapen,
     NotFound,
     Permanent,
     Rejected,
@@ -59,7 +60,7 @@ def understood(answer: Answer, endpoint: str, *, write: bool) -> dict[str, Any]:
         return content
     if isinstance(content, wire.TooDeep) and not write:
         raise Permanent("Autotask's answer cannot be read.", status=answer.status)
-    raise Unavailable(_unusable(answer, content), status=answer.status, maybe_applied=write)
+    raise _unusable(answer, content, write)
 
 
 def _content(answer: Answer) -> Any:
@@ -174,12 +175,16 @@ def _is_page(answer: Answer) -> bool:
     return "html" in answer.content_type.lower() or answer.body.lstrip()[:1] == b"<"
 
 
-def _unusable(answer: Answer, content: Any) -> str:
+def _unusable(answer: Answer, content: Any, write: bool) -> Unavailable:
+    """A good status with something else than an object: only what was damaged on the way says nothing more."""
+    kind: type[Unavailable] = Misshapen
     if _is_page(answer):
-        return "Autotask answered with a web page instead of data; it may be under maintenance."
-    if isinstance(content, wire.BadJson):
-        return "Autotask's answer was cut off or damaged."
-    return "Autotask sent an empty answer."
+        message = "Autotask answered with a web page instead of data; it may be under maintenance."
+    elif isinstance(content, wire.BadJson):
+        kind, message = Unavailable, "Autotask's answer was cut off or damaged."
+    else:
+        message = "Autotask sent an empty answer."
+    return kind(message, status=answer.status, maybe_applied=write)
 
 
 def retry_after(header: str) -> float | None:

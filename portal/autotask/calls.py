@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 from portal import clock
 from portal.autotask import answers
 from portal.autotask.deadlines import Timeouts
-from portal.autotask.errors import AutotaskError, Unauthorized, Unavailable
+from portal.autotask.errors import AutotaskError, Misshapen, Unauthorized, Unavailable
 from portal.autotask.transport import Transport, is_write
 
 Gate = Callable[[str], AbstractContextManager[Any]]
@@ -89,7 +89,7 @@ class Calls:
         content = self._once(method, url, endpoint, body, self._transport.timeouts.total)
         if "itemId" not in content:
             self._transport.disconnect()
-            raise Unavailable("Autotask did not confirm the change.", maybe_applied=True)
+            raise Misshapen("Autotask did not confirm the change.", maybe_applied=True)
 
     def read(self, method: str, url: str, endpoint: str, body: bytes | None = None) -> dict[str, Any]:
         """A call that may be repeated: at most three tries, all of them within one total time."""

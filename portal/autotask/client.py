@@ -11,7 +11,7 @@ from portal.autotask.budget import Threshold
 from portal.autotask.calls import CallInfo, Calls, Credentials, Gate
 from portal.autotask.deadlines import Timeouts
 from portal.autotask.documents import Pdf, pdf
-from portal.autotask.errors import NotFound, Rejected, Unavailable
+from portal.autotask.errors import Misshapen, NotFound, Rejected, Unavailable
 from portal.autotask.paging import LARGEST_PAGE, Progress, id_of, page_of
 
 __all__ = ["CallInfo", "Client", "Credentials", "Pdf", "Timeouts"]
@@ -99,7 +99,7 @@ class Client:
         if item is None:
             raise NotFound(f"Autotask has no such record in {entity}.")
         if not isinstance(item, dict) or id_of(item) != int(id):
-            raise Unavailable("Autotask answered with something else than the record that was asked for.")
+            raise Misshapen("Autotask answered with something else than the record that was asked for.")
         return item
 
     def patch(self, entity: str, body: Mapping[str, Any]) -> None:
@@ -120,7 +120,9 @@ class Client:
     def entity_information(self, entity: str) -> dict[str, Any]:
         """What this API user may do with an entity (canQuery, userAccessForQuery and so on)."""
         info = self._calls.read("GET", self._url(entity, "entityInformation"), entity).get("info")
-        return info if isinstance(info, dict) else {}
+        if not isinstance(info, dict):
+            raise Misshapen("Autotask's answer does not say what the API user may do.")
+        return info
 
     def fields(self, entity: str) -> list[dict[str, Any]]:
         """Autotask's description of an entity's own fields."""
@@ -165,7 +167,7 @@ class Client:
         content = self._calls.read("GET", self._url(entity, f"entityInformation/{which}"), entity)
         listed = content.get("fields")
         if not isinstance(listed, list):
-            raise Unavailable("Autotask's answer holds no list of fields.")
+            raise Misshapen("Autotask's answer holds no list of fields.")
         return [item for item in listed if isinstance(item, dict)]
 
     def _url(self, entity: str, rest: str = "") -> str:
@@ -186,7 +188,7 @@ def _query(wanted: filters.Filter, fields: Sequence[str] | None, size: int, afte
 
 def _whole(value: object) -> int:
     if type(value) is not int or value < 0:
-        raise Unavailable("Autotask's answer holds no number where one belongs.")
+        raise Misshapen("Autotask's answer holds no number where one belongs.")
     return value
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal.autotask.errors import BadRecord
+from portal.autotask.errors import BadRecord, Misshapen
 
 LARGEST_PDF = 15_000_000
 _UNSAFE = re.compile(r"[^\w .()+-]+")
@@ -20,7 +20,12 @@ class Pdf:
 
 
 def pdf(content: dict[str, Any], invoice_id: int) -> Pdf:
-    """From {"data": base64, "fileName": …}, bare or inside "item"; BadRecord when it is no usable PDF."""
+    """From {"data": base64, "fileName": …}, bare or inside "item"; BadRecord when it is no usable PDF.
+
+    Raises Misshapen for an answer about something else.
+    """
+    if not content.keys() & {"data", "item"}:
+        raise Misshapen("Autotask's answer holds no document.")
     item = content.get("item", content)
     if not isinstance(item, dict):
         raise BadRecord("InvoicePdf", invoice_id, "item", item, "holds no document")

@@ -46,6 +46,10 @@ class Unavailable(Retryable):
         self.maybe_applied = maybe_applied
 
 
+class Misshapen(Unavailable):
+    """An answer, but not of the shape that belongs there; a zone that the partner has left may give such."""
+
+
 class NoAnswer(Unavailable):
     """Nothing came back at all: not reachable, too late, or broken off."""
 

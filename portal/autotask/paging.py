@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from portal.autotask.errors import Unavailable
+from portal.autotask.errors import Misshapen, Unavailable
 
 LARGEST_PAGE = 500
 HIGHEST_ID = 2**63 - 1
@@ -59,7 +59,7 @@ def page_of(content: dict[str, Any]) -> tuple[list[Any], object, bool]:
     """(rows, next page's URL or None, whether paging details came); Unavailable without a list of rows."""
     items = content.get("items")
     if not isinstance(items, list):
-        raise Unavailable("Autotask's answer holds no list of records.")
+        raise Misshapen("Autotask's answer holds no list of records.")
     details = content.get("pageDetails")
     if not isinstance(details, dict) or "nextPageUrl" not in details:
         return items, None, False

@@ -4,15 +4,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from flask import current_app
 
 from portal.access.tenancy import current_tenant_id
-from portal.autotask import zones
 from portal.autotask.budget import Purpose
 from portal.autotask.client import Client
-from portal.autotask.errors import Permanent, Retryable, Unauthorized, Unavailable
-from portal.autotask.zones import Zone
-from portal.connect import refused
+from portal.autotask.errors import Misshapen, Permanent, Retryable, Unauthorized, Unavailable
+from portal.connect import moving, refused
 from portal.connect.errors import NotConnected
 from portal.connect.opening import Connection, connection_of, open_client
 from portal.connect.slots import Slots
@@ -27,9 +24,10 @@ def calling(integration_id: int, work: Callable[[Client], Result], *, purpose: P
     """`work(client)`'s result. Commits before it starts, so that no transaction is open while Autotask
     answers; `work` leaves none open when it calls, and is safe to run twice.
 
-    A refused login is tried once more where Autotask says the account lives; refused again, the integration
-    needs reconnecting and Unauthorized is raised. Raises NotConnected or Paused before any call, and whatever
-    `work` raises. Network faults change nothing.
+    A refused login is tried once more only at another address than before, where Autotask says the account
+    lives now; else, or refused again, the integration needs reconnecting and Unauthorized is raised. An answer
+    that makes no sense leads to the same question, now and then. Raises NotConnected or Paused before any call,
+    and whatever `work` raises. Network faults change nothing.
     """
     connection = connection_of(find(integration_id), purpose)
     db.session.commit()
@@ -38,6 +36,12 @@ def calling(integration_id: int, work: Callable[[Client], Result], *, purpose: P
     except Unauthorized as refusal:
         db.session.rollback()
         return _once_more(connection, work, refusal)
+    except Misshapen:
+        db.session.rollback()
+        there = moving.if_elsewhere(connection)
+        if there is None:
+            raise
+        return _at_new_address(there, work)
 
 
 def find(integration_id: int) -> Integration:
@@ -62,38 +66,31 @@ def _once_more(connection: Connection, work: Callable[[Client], Result], refusal
             slots.free(place)
         raise Unavailable("Autotask refused the login; the portal is finding out why.") from refusal
     try:
-        return _where_it_lives(connection, work)
+        return _at_new_address(_elsewhere(connection, refusal), work)
     finally:
         slots.free(place)
 
 
-def _where_it_lives(connection: Connection, work: Callable[[Client], Result]) -> Result:
+def _elsewhere(connection: Connection, refusal: Unauthorized) -> Connection:
+    """The connection at the address that Autotask names now. Where it was, the refusal stands (Unauthorized)."""
+    there = None
     try:
-        return _run(_moved(connection), work)
+        there = moving.named_now(connection)
+    except Retryable as fault:
+        # Trying again where it was would be a second refused login; the probe looks again.
+        structlog.get_logger().info("zone.not_read", reason=str(fault))
+    except Permanent as gone:
+        refusal = Unauthorized(str(gone), status=gone.status, texts=gone.texts)
+    if there is None:
+        refused.mark(connection, str(refusal))
+        raise refusal
+    return there
+
+
+def _at_new_address(connection: Connection, work: Callable[[Client], Result]) -> Result:
+    try:
+        return _run(connection, work)
     except Unauthorized as again:
         db.session.rollback()
         refused.mark(connection, str(again))
         raise
-
-
-def _moved(connection: Connection) -> Connection:
-    """The connection at the zone that Autotask names now, kept on the integration."""
-    try:
-        zone = _zone(connection.username)
-    except Retryable as fault:
-        # The refusal stands whether or not the zone can be looked up: try once where it was.
-        structlog.get_logger().info("zone.not_read", reason=str(fault))
-        return connection
-    except Permanent as gone:
-        raise Unauthorized(str(gone), status=gone.status, texts=gone.texts) from gone
-    if zone.url != connection.zone_url:
-        refused.keep_zone(connection, zone)
-    return connection.at(zone.url)
-
-
-def _zone(username: str) -> Zone:
-    return zones.discover(
-        username,
-        discovery_url=current_app.config["AUTOTASK_DISCOVERY_URL"],
-        trusted_hosts=current_app.config["AUTOTASK_TRUSTED_HOSTS"],
-    )

@@ -10,6 +10,10 @@ class NotConnected(AutotaskError):
     """The integration may not be used now. Nothing was sent to Autotask."""
 
 
+class Unusable(NotConnected):
+    """A connection that lacks what every call needs, so that none is made: a person has to mend it."""
+
+
 class Paused(NotConnected, Throttled):
     """Reading is postponed because the shared hourly budget is nearly used; it goes on after `until`."""
 

@@ -9,9 +9,12 @@ from datetime import datetime
 from flask import current_app
 
 from portal import clock, crypto
+from portal.autotask import addresses
 from portal.autotask.budget import Purpose, Threshold
 from portal.autotask.client import Client, Credentials
-from portal.connect.errors import NotConnected, Paused
+from portal.autotask.errors import Untrusted
+from portal.connect import sentences
+from portal.connect.errors import NotConnected, Paused, Unusable
 from portal.connect.slots import Slots
 from portal.connect.usage import Budget, remembered
 from portal.extensions import db
@@ -86,8 +89,21 @@ def refuse_unusable(integration: Integration) -> None:
         raise NotConnected("Autotask is disconnected. Connect it again to go on.")
 
 
+def unusable(integration: Integration) -> str:
+    """Why no call can be made for a connected integration, as a sentence; "" when one can."""
+    if not integration.is_connected:
+        return ""
+    connection = Connection.to(integration, "payment")
+    try:
+        address(connection)
+        credentials(connection)
+    except Unusable as reason:
+        return str(reason)
+    return ""
+
+
 def open_client(connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> PartnerClient:
-    """The client of a connection; the caller closes it. NotConnected when the secret cannot be read."""
+    """The client of a connection; the caller closes it. Unusable when it lacks what every call needs."""
     slots = Slots(connection.tenant_id, connection.integration_id, connection.purpose, sleep)
     budget = _budget(connection, lambda: client.threshold(), sleep)
 
@@ -100,7 +116,7 @@ def open_client(connection: Connection, *, sleep: Callable[[float], None] = time
             yield
 
     client = PartnerClient(
-        connection.zone_url,
+        address(connection),
         credentials(connection),
         trusted_hosts=current_app.config["AUTOTASK_TRUSTED_HOSTS"],
         gate=gate,
@@ -122,14 +138,23 @@ def _budget(connection: Connection, ask: Callable[[], Threshold], sleep: Callabl
     )
 
 
+def address(connection: Connection) -> str:
+    """Where the integration's calls go. Raises Unusable for what is not trusted (any more)."""
+    try:
+        return addresses.base_address(connection.zone_url, current_app.config["AUTOTASK_TRUSTED_HOSTS"]).url
+    except Untrusted as error:
+        raise Unusable(sentences.not_trusted(connection.zone_url)) from error
+
+
 def credentials(connection: Connection) -> Credentials:
-    """Username, secret and this portal's integration code."""
+    """Username, secret and this portal's integration code. Raises Unusable when one cannot be had."""
+    if not current_app.config["AUTOTASK_INTEGRATION_CODE"]:
+        raise Unusable(sentences.NO_CODE)
     where = crypto.place(connection.tenant_id, "integration", "secret", connection.integration_id)
     try:
         secret = crypto.decrypt(current_app.config["ENCRYPTION_KEYS"], where, connection.sealed)
     except crypto.DecryptionError as error:
-        message = "The stored secret cannot be read with this portal's keys. Enter the key and secret again."
-        raise NotConnected(message) from error
+        raise Unusable(sentences.NO_SECRET) from error
     return Credentials(connection.username, secret, current_app.config["AUTOTASK_INTEGRATION_CODE"])
 
 

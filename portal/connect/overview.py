@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
+from portal.connect.opening import unusable
 from portal.connect.testing import last_test
 from portal.connect.usage import everybodys_calls, own_calls
 from portal.extensions import db
@@ -25,6 +26,7 @@ from portal.models import (
 )
 
 NOT_CONNECTED = "not_connected"
+UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Overview:
     last_test: AuditEvent | None = None
     first_run: SyncRun | None = None
     may_start_first: bool = False
+    unusable: str = ""
 
 
 def overview(integration: Integration | None) -> Overview:
@@ -48,9 +51,10 @@ def overview(integration: Integration | None) -> Overview:
     if integration is None:
         return Overview(None)
     paused = integration.paused_until is not None and integration.paused_until > clock.now()
+    reason = unusable(integration)
     return Overview(
         integration,
-        state=integration.state,
+        state=UNUSABLE if reason else integration.state,
         last_completed_at=_last_completed_at(integration),
         next_due_at=_next_due_at(integration),
         own_calls=own_calls(integration),
@@ -58,7 +62,8 @@ def overview(integration: Integration | None) -> Overview:
         paused=paused and integration.state == IntegrationState.CONNECTED,
         last_test=last_test(integration),
         first_run=_first_run(integration),
-        may_start_first=integration.is_connected and not ever_started(integration),
+        may_start_first=integration.is_connected and not reason and not ever_started(integration),
+        unusable=reason,
     )
 
 

@@ -16,6 +16,7 @@ NO_CODE = (
     "This portal has no integration code for Autotask yet. Ask whoever runs it to set "
     "AUTOTASK_INTEGRATION_CODE; nothing was sent to Autotask."
 )
+NO_SECRET = "The stored secret cannot be read with this portal's keys. Enter the key and secret again."  # noqa: S105
 ODD_CHARACTERS = (
     "The key or secret holds characters that Autotask never uses, so it was not sent. Copy both again from "
     "the API user's page in Autotask."
@@ -59,6 +60,14 @@ def unknown_user(username: str) -> str:
     return (
         f"Autotask does not know the username “{shown}”. Copy the Username (Key) from the API user's page in "
         "Autotask; it looks like an e-mail address, but it is not your own."
+    )
+
+
+def not_trusted(address: str) -> str:
+    return (
+        f"The address of this Autotask, {address[:200]}, is not one that the portal trusts. Press Test connection, "
+        "which looks the address up again; if that does not help, ask whoever runs this portal to check its "
+        "trusted hosts."
     )
 
 

@@ -109,12 +109,15 @@ class Slots:
         finally:
             self._free(self._held.pop(endpoint))
 
-    def take_at_once(self, endpoint: str) -> Place | None:
-        """The only place of something that one process at a time may do, or None while another does it."""
-        place = self._try(endpoint, places=1)
+    def take_at_once(self, endpoint: str, seconds: float = LEASE_SECONDS) -> Place | None:
+        """The only place of something that one process at a time may do, or None while another does it.
+
+        Kept for `seconds` unless it is freed.
+        """
+        place = self._try(endpoint, 1, seconds)
         if place is None:
             self._make(endpoint, 1)
-            place = self._try(endpoint, places=1)
+            place = self._try(endpoint, 1, seconds)
         return place
 
     def free(self, place: Place) -> None:
@@ -134,9 +137,9 @@ class Slots:
                 pause = min(pause * 1.5, LONGEST_PAUSE)
         return place
 
-    def _try(self, endpoint: str, places: int) -> Place | None:
+    def _try(self, endpoint: str, places: int, seconds: float = LEASE_SECONDS) -> Place | None:
         token = secrets.token_hex(8)
-        found = self._run(TAKE, endpoint=endpoint, places=places, token=token, seconds=LEASE_SECONDS)
+        found = self._run(TAKE, endpoint=endpoint, places=places, token=token, seconds=seconds)
         return Place(found[0], endpoint, token, clock.monotonic()) if found else None
 
     def _make(self, endpoint: str, places: int) -> None:

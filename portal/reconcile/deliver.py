@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -9,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from portal import clock, connect
 from portal.access.tenancy import scoped
 from portal.autotask.client import Client
-from portal.autotask.errors import AutotaskError
+from portal.autotask.errors import AutotaskError, Misshapen
 from portal.connect import slots
 from portal.extensions import db
 from portal.models import Integration
@@ -17,7 +18,7 @@ from portal.reconcile import herd, steps
 from portal.reconcile.protocol import Trouble
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore
-from portal.reconcile.troubles import SHARED
+from portal.reconcile.troubles import SHARED, trouble_of
 
 log = structlog.get_logger(__name__)
 LONGEST_DRAIN = 15.0
@@ -36,13 +37,22 @@ class Drain:
     hurried: bool = False
 
     def run(self, client: Client) -> None:
-        """Delivers until nothing is due, time is up, or Autotask as a whole does not answer."""
+        """Delivers until nothing is due, time is up, or Autotask as a whole does not answer.
+
+        Raises Misshapen after an answer that makes no sense; run again then, it goes on with all that waits.
+        """
         store = SqlStore()
+        if self.stopped:
+            self.stopped = False
+            herd.hurry()
         while not self.stopped and clock.monotonic() < self.until:
             claim = store.claim(self.only_id)
             if claim is None:
                 return
-            self._note(_delivered(Work(claim), store, client))
+            autotask = Noticing(client)
+            self._note(_delivered(Work(claim), store, autotask))
+            if self.stopped and autotask.odd is not None:
+                raise autotask.odd
 
     def _note(self, work: Work) -> None:
         self.done += 1
@@ -54,6 +64,30 @@ class Drain:
             herd.hurry()
         if self.tell is not None:
             self.tell(work)
+
+
+@dataclass
+class Noticing:
+    """The client, and the last answer of the wrong shape: a delivery makes its own sense of it and goes on."""
+
+    client: Client
+    odd: Misshapen | None = None
+
+    def get(self, entity: str, id: int) -> dict[str, Any]:
+        return self._noticed(self.client.get, entity, id)
+
+    def patch(self, entity: str, body: dict[str, Any]) -> None:
+        self._noticed(self.client.patch, entity, body)
+
+    def put(self, entity: str, body: dict[str, Any]) -> None:
+        self._noticed(self.client.put, entity, body)
+
+    def _noticed(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Misshapen as odd:
+            self.odd = odd
+            raise
 
 
 def deliver(work: Work, store: steps.Store, autotask: steps.Autotask) -> Work:
@@ -85,8 +119,24 @@ def run(drain: Drain) -> int:
     except AutotaskError as error:
         db.session.rollback()
         herd.explain(error)
+        if not drain.stopped:  # else they wait already
+            _pause(trouble_of(error))
         log.info("deliveries.wait", reason=str(error))
+    except DBAPIError:
+        raise
+    except Exception:
+        db.session.rollback()
+        _pause(INTERNAL)
+        raise
     return drain.done
+
+
+def _pause(trouble: Trouble) -> None:
+    """Nothing is due while the integration is not connected, and all of it at once when it is again."""
+    integration = the_integration()
+    if integration is not None and integration.is_connected:
+        herd.pause(trouble)
+    db.session.commit()
 
 
 def the_integration() -> Integration | None:
@@ -94,7 +144,7 @@ def the_integration() -> Integration | None:
     return db.session.scalar(scoped(Integration).where(Integration.kind == "autotask"))
 
 
-def _delivered(work: Work, store: SqlStore, client: Client) -> Work:
+def _delivered(work: Work, store: SqlStore, client: steps.Autotask) -> Work:
     """One delivery; a fault of our own parks it in time, so that it never blocks the others."""
     try:
         return deliver(work, store, client)

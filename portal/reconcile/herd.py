@@ -1,5 +1,6 @@
 """A partner's waiting deliveries together: when Autotask as a whole does not answer, they wait as one."""
 
+import random
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -8,10 +9,14 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState
+from portal.queue import DELIVERIES, bell
 from portal.reconcile.due import is_due
+from portal.reconcile.protocol import Trouble
 from portal.reconcile.troubles import SHARED, trouble_of
 
 OUTAGES = ("unavailable", "untrusted")
+MENDED = (*OUTAGES, "not_connected", "unauthorized")
+FAILED_PAUSE = 30.0
 HERD = (DeliveryState.WAITING, DeliveryState.PARKED)
 
 
@@ -37,11 +42,17 @@ def wait_like(delivery_id: int) -> None:
     db.session.commit()
 
 
-def hurry() -> None:
-    """Autotask answers again: what waited for that is due now."""
+def hurry(kinds: tuple[str, ...] = OUTAGES) -> None:
+    """Autotask answers again, or (MENDED) the login was accepted: what waited for that is due now."""
     now = func.clock_timestamp()
-    _herd(Delivery.error_kind.in_(OUTAGES) & (Delivery.next_try_at > now), next_try_at=now)
+    _herd(Delivery.error_kind.in_(kinds) & (Delivery.next_try_at > now), next_try_at=now)
     db.session.commit()
+
+
+def mended() -> None:
+    """The login was accepted again: what waited for that goes out now, and the workers hear of it. Commits."""
+    hurry(MENDED)
+    bell(DELIVERIES, "jobs.deliver.deliver_due", current_tenant_id())
 
 
 def explain(error: AutotaskError) -> None:
@@ -49,6 +60,14 @@ def explain(error: AutotaskError) -> None:
     trouble = trouble_of(error)
     waits = (Delivery.state == DeliveryState.WAITING) & Delivery.error.is_distinct_from(trouble.sentence)
     _herd(waits, error=trouble.sentence, error_kind=trouble.kind)
+    db.session.commit()
+
+
+def pause(trouble: Trouble) -> None:
+    """What failed before any delivery was tried fails for all: none is due before the pause is over."""
+    seconds = (trouble.pause or FAILED_PAUSE) + random.uniform(0.0, 5.0)  # noqa: S311
+    until = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    _herd(Delivery.next_try_at < until, next_try_at=until)
     db.session.commit()
 
 

@@ -11,7 +11,7 @@ from portal.autotask.errors import (
     Unavailable,
     Untrusted,
 )
-from portal.connect.errors import NotConnected
+from portal.connect.errors import NotConnected, Unusable
 from portal.reconcile.protocol import LONGEST_PAUSE, UNKNOWN_PAUSE, Trouble
 
 LOGIN_PAUSE = 60.0
@@ -42,6 +42,8 @@ def trouble_of(error: AutotaskError | BadRecord) -> Trouble:
         return Trouble("bad_record", sentence, final=True)
     if isinstance(error, Throttled):
         return Trouble("throttled", str(error), counts=False, pause=error.retry_after or 60.0)
+    if isinstance(error, Unusable):
+        return Trouble("not_connected", str(error), counts=False, pause=LONGEST_PAUSE)
     if isinstance(error, NotConnected):
         return Trouble("not_connected", str(error), counts=False, pause=LOGIN_PAUSE)
     if isinstance(error, Unauthorized):

@@ -20,6 +20,7 @@ from portal.forms.integration import (
 )
 from portal.models import Integration, SyncKind, SyncTrigger
 from portal.queries import needs
+from portal.reconcile import herd
 from portal.sync import filtering, promises, runs
 
 pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
@@ -102,6 +103,7 @@ def test() -> Any:
             flash(sentence, "error")
     else:
         flash("Autotask accepts the key and secret, and the API user may read all that is needed.", "success")
+        herd.mended()
         _tell(verified)
     return htmx.redirect(url_for("integrations.show"))
 
@@ -162,6 +164,7 @@ def _connected(form: CredentialsForm, request: Any, *, start: bool = True) -> bo
     db.session.commit()
     if run is not None:
         runs.ring(run)
+    herd.mended()
     _tell(verified)
     return True
 

@@ -35,22 +35,31 @@ def connect_to(app: Flask, partner: Tenant) -> Callable[..., Integration]:
 
 
 @pytest.fixture
-def answering(app: Flask) -> Iterator[Callable[[dict[str, tuple[int, str, str]]], str]]:
-    """Makes a server that answers paths ending in a word with (status, content type, body); its address."""
+def answering(app: Flask) -> Iterator[Callable[..., str]]:
+    """Makes a server that answers paths ending in a word with (status, content type, body); its address.
+
+    `anything` answers all other calls, with whatever method.
+    """
     app.config["AUTOTASK_TRUSTED_HOSTS"] = ["127.0.0.1"]
     with ExitStack() as running:
 
-        def make(answers: dict[str, tuple[int, str, str]]) -> str:
+        def make(
+            answers: dict[str, tuple[int, str, str]],
+            anything: tuple[int, str, str] = (404, "text/plain", ""),
+        ) -> str:
             class Handler(BaseHTTPRequestHandler):
                 def do_GET(self) -> None:
+                    self.rfile.read(int(self.headers.get("Content-Length") or 0))
                     word = self.path.partition("?")[0].rpartition("/")[2]
-                    status, kind, body = answers.get(word, (404, "text/plain", ""))
+                    status, kind, body = answers.get(word, anything)
                     self.send_response(status)
                     self.send_header("Content-Type", kind)
                     self.send_header("Location", "http://127.0.0.1:9/")
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body.encode())
+
+                do_POST = do_PATCH = do_PUT = do_GET
 
                 def log_message(self, *_: object) -> None:
                     pass

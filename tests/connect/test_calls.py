@@ -44,7 +44,7 @@ def test_a_partner_who_was_moved_is_followed_to_the_new_zone(connect_to: Connect
     assert "integration.moved" in events()
 
 
-def test_a_login_refused_twice_needs_reconnecting_and_nothing_more_is_called(
+def test_a_refused_login_needs_reconnecting_and_nothing_more_is_called(
     connect_to: Connect, sandbox: Sandbox
 ) -> None:
     """Rule 1.8."""
@@ -58,14 +58,14 @@ def test_a_login_refused_twice_needs_reconnecting_and_nothing_more_is_called(
     assert row.reconnect_reason == "Autotask did not accept the key or secret."
     assert (row.probe_at - row.reconnect_since).total_seconds() == 15 * 60
     assert events() == ["integration.refused"]
-    assert sandbox.user.refusals == 2
+    assert sandbox.user.refusals == 1
 
     for _ in range(3):
         with pytest.raises(NotConnected, match="needs reconnecting"):
             calling(row.id, count_customers)
     with pytest.raises(NotConnected):
         client_for(refreshed(row))
-    assert sandbox.user.refusals == 2
+    assert sandbox.user.refusals == 1
 
 
 def test_faults_never_count_as_a_refused_login(connect_to: Connect, sandbox: Sandbox) -> None:
