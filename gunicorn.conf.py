@@ -1,6 +1,13 @@
 """gunicorn reads this by itself. PORT and WEB_CONCURRENCY come from the platform."""
 
 import sys
+from datetime import timedelta
+from logging import Formatter, Logger
+from typing import Any
+
+from gunicorn.glogging import Logger as GunicornLogger
+
+from jobs import lines
 
 worker_class = "gthread"
 threads = 4
@@ -12,3 +19,30 @@ keepalive = 5
 control_socket_disable = True
 # Workers prove that they live by touching a file; on a disk that can take longer than the timeout.
 worker_tmp_dir = "/dev/shm" if sys.platform == "linux" else None
+# On a terminal the lines of requests would hide all others.
+accesslog = "-" if lines.wanted() else None
+
+
+class Lines(GunicornLogger):
+    """gunicorn's own lines and one for each answer, in the portal's form."""
+
+    def _set_handler(self, log: Logger, output: str, fmt: Formatter, stream: Any = None) -> None:
+        super()._set_handler(log, output, lines.Json() if lines.wanted() else fmt, stream)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """Without the query: what people search for is theirs."""
+        if not self.access_log_enabled:
+            return
+        answer = {
+            "method": environ["REQUEST_METHOD"],
+            "path": environ["PATH_INFO"],
+            "status": int(str(resp.status).split()[0]),
+            "bytes": resp.sent,
+            "ms": round(request_time.total_seconds() * 1000, 1),
+            "address": environ.get("REMOTE_ADDR", ""),
+            **environ.get("portal.ids", {}),
+        }
+        self.access_log.info("request.answered", extra={"ids": answer})
+
+
+logger_class = Lines

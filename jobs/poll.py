@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.deliver import deliver_due
 from jobs.sync import run_sync
-from portal import clock
+from portal import clock, logs
 from portal.access.tenancy import tenant_scope
 from portal.connect import probing
 from portal.extensions import db
@@ -182,6 +182,7 @@ def probe(tenant_id: int, integration_id: int) -> None:
 def main() -> None:
     from wsgi import app
 
+    logs.call_this_process("poller")
     poller = Poller(app, watches())
 
     def stop(_: int, __: FrameType | None) -> None:

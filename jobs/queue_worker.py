@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from flask import Flask
 from rq import Queue, worker_registration
-from rq.exceptions import ShutDownImminentException
+from rq.exceptions import DeserializationError, ShutDownImminentException
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
@@ -25,6 +25,7 @@ from rq.worker.base import BaseWorker
 from rq.worker.worker_classes import HerokuWorker
 
 from jobs.bell_queue import BellQueue, forget, tidy
+from portal import logs
 from portal.extensions import db
 from portal.queue import QUEUES, worker_redis
 from portal.queue_job import JOBS, JsonJob
@@ -41,9 +42,13 @@ class InApp(BaseWorker):
     app: Flask
     last_cleaned_at: Any
 
-    def perform_job(self, *job: Any, **named: Any) -> bool:
-        with self.app.app_context():
-            return bool(super().perform_job(*job, **named))
+    def perform_job(self, job: Job, *rest: Any, **named: Any) -> bool:
+        with structlog.contextvars.bound_contextvars(job_id=job.id), self.app.app_context():
+            return bool(super().perform_job(job, *rest, **named))
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """RQ would write the traceback as text, with the values that PostgreSQL repeats."""
+        log.error("job.failed", job_id=job.id, job=_name_of(job), exc_info=exc_info)
 
     def subscribe(self) -> None:
         """Whoever may write to Redis could end jobs and workers by RQ's commands."""
@@ -59,13 +64,21 @@ class InApp(BaseWorker):
     def handle_job_failure(
         self, job: Job, queue: Queue, *_: Any, exc_string: str = "", execution: Any = None, **__: Any
     ) -> None:
-        """The job's own exception has been logged by then; a child that died has not."""
-        log.warning("job.failed", job=job.id, why=exc_string.strip().rpartition("\n")[2][:200])
+        """The job's own exception, which is being handled then, has been logged; a child that died has not."""
+        if sys.exc_info()[0] is None:
+            log.error("job.failed", job_id=job.id, job=_name_of(job), reason=exc_string.strip()[:200])
         with self.connection.pipeline() as pipeline:
             self.cleanup_execution(job, pipeline, execution)
             self.increment_failed_job_count(pipeline)
             pipeline.execute()
         forget(queue, job.id.encode())
+
+
+def _name_of(job: Job) -> str:
+    try:
+        return str(job.func_name)
+    except DeserializationError:
+        return "unreadable"
 
 
 class PatientWorker(InApp, HerokuWorker):
@@ -101,6 +114,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     from wsgi import app
 
+    logs.call_this_process(f"worker {options.queue}")
     preload(app)
     with app.app_context():
         worker = make_worker(options.queue, options.grace, app)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Literal, TextIO
 
+from jobs import lines
 from jobs.guarded import Guarded
 
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.5, 30.0, 60.0
@@ -55,8 +56,8 @@ class Supervisor:
     see that the work is not done.
     """
 
-    def __init__(self, grace: float = 8, output: TextIO | None = None) -> None:
-        self.grace = grace
+    def __init__(self, grace: float = 8, output: TextIO | None = None, as_json: bool = False) -> None:
+        self.grace, self.as_json = grace, as_json
         self.output = output or sys.stdout
         self.processes: list[Process] = []
         self.events: SimpleQueue[Event] = SimpleQueue()
@@ -108,12 +109,18 @@ class Supervisor:
         guarded.process.wait()
         self.events.put("ended")
 
-    def show(self, name: str, line: str) -> None:
+    def show(self, name: str, line: str, level: str = "info") -> None:
         try:
-            self.output.write(f"{name:<{self.width}} | {line}\n")
+            self.output.write(f"{self.labelled(name, line, level)}\n")
             self.output.flush()
         except (BrokenPipeError, ValueError):  # whoever read our output has gone
             self.request_stop()
+
+    def labelled(self, name: str, line: str, level: str) -> str:
+        """With the name in front for a terminal; else as a log line, and as it is where it is one already."""
+        if not self.as_json:
+            return f"{name:<{self.width}} | {line}"
+        return line if lines.is_line(line) else lines.line(level, line, process=name)
 
     def wait_for_event(self) -> None:
         dues = [process.due for process in self.processes if process.due is not None]
@@ -139,12 +146,14 @@ class Supervisor:
                     self.give_up(process, code)
                 else:
                     pause = (process.due or now) - now
-                    self.show(process.name, f"ended with {code}; starting again in {pause:g} s")
+                    self.show(process.name, f"ended with {code}; starting again in {pause:g} s", "warning")
 
     def give_up(self, process: Process, code: int) -> None:
         process.due = None
         how = "gave up" if code == GAVE_UP else f"ended with {code}, {process.quick_deaths} times in a row"
-        self.show(process.name, f"{how}: nothing is started any more, all of it stops with {GAVE_UP}")
+        self.show(
+            process.name, f"{how}: nothing is started any more, all of it stops with {GAVE_UP}", "error"
+        )
         self.stopping, self.code = True, GAVE_UP
 
     def stop_all(self) -> None:

@@ -8,6 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from jobs.schedule import TableScheduler
+from portal import logs
 from portal.queue import worker_redis
 
 log = structlog.get_logger(__name__)
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 def main() -> None:
     from wsgi import app
 
+    logs.call_this_process("scheduler")
     with app.app_context():
         pause = 1.0
         while True:

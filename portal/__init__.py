@@ -6,7 +6,19 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, config, error_pages, formatters, limits, logs, page_context, security_headers, views
+from portal import (
+    cli,
+    config,
+    database,
+    error_pages,
+    formatters,
+    limits,
+    logs,
+    outermost,
+    page_context,
+    security_headers,
+    views,
+)
 from portal.access import permissions, requests, sessions, tenancy
 from portal.extensions import csrf, db, login_manager, migrate
 
@@ -27,6 +39,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     views.register(app)
     cli.register(app)
     permissions.refuse_unmarked_views(app)
+    outermost.register(app)
     return app
 
 
@@ -42,4 +55,5 @@ def _extensions(app: Flask) -> None:
     csrf.init_app(app)
     with app.app_context():
         event.listen(db.engine, "connect", tenancy.lower_privileges)
+        database.prepare(db.engine)
     app.view_functions["static"] = permissions.public(app.view_functions["static"])

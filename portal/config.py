@@ -90,6 +90,7 @@ def _engine_options(env: Mapping[str, str]) -> dict[str, Any]:
         "max_overflow": 2,
         "pool_timeout": 5,
         "pool_pre_ping": True,
+        "hide_parameters": True,
         "connect_args": {
             "connect_timeout": 5,
             # Compiling a statement of milliseconds takes PostgreSQL's JIT hundreds of them.

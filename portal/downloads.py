@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+import structlog
 from flask import Response
 
 from portal.formatters import csv_text
@@ -13,6 +14,8 @@ PDF_START = b"%PDF-"
 INERT = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 NO_PAGE = "sandbox; default-src 'none'"
 
+log = structlog.get_logger(__name__)
+
 
 def table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
     """A CSV file in UTF-8 with a mark for Excel; every cell is made harmless for spreadsheets."""
@@ -20,6 +23,7 @@ def table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows([csv_text(cell) for cell in row] for row in rows)
+    log.info("export.made", file=name)
     answer = Response("\ufeff" + text.getvalue(), mimetype="text/csv")
     return _named(answer, name, "attachment")
 

@@ -2,11 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from flask import Flask, Response, g, jsonify, make_response, render_template, request
+import structlog
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from portal import htmx
+from portal import htmx, outermost
+
+log = structlog.get_logger(__name__)
 
 
 class Words(NamedTuple):
@@ -82,7 +85,8 @@ FORM_EXPIRED = Words(
 
 
 def register(app: Flask) -> None:
-    """Answer every HTTP error and every unforeseen fault in words."""
+    """Answer every HTTP error and every unforeseen fault in words; each writes one log line."""
+    app.log_exception = log_fault  # type: ignore[method-assign]
     app.register_error_handler(CSRFError, form_expired)
     app.register_error_handler(HTTPException, http_error)
 
@@ -92,6 +96,12 @@ def form_expired(error: CSRFError) -> Response:
     return _answer(400, FORM_EXPIRED)
 
 
+def log_fault(exc_info: Any) -> None:
+    """Flask asks for this with an unforeseen fault, before its page is drawn."""
+    request.environ[outermost.FAULT_WRITTEN] = True
+    log.error("request.failed", method=request.method, endpoint=request.endpoint, exc_info=exc_info)
+
+
 def http_error(error: HTTPException) -> Response:
     """Any refusal or fault; a description given to `abort` replaces the standing sentence."""
     if error.response is not None or (error.code or 500) < 400:
@@ -99,16 +109,25 @@ def http_error(error: HTTPException) -> Response:
     status = error.code or 500
     words = WORDS.get(status) or WORDS[500 if status >= 500 else 400]
     own = error.description if error.description and error.description != type(error).description else None
-    answer = _answer(status, words._replace(what=own) if own else words)
+    words = words._replace(what=own) if own else words
+    _log_answer(status, words, error)
+    answer = _answer(status, words)
     for name, value in error.get_headers():
         if name.lower() in ("retry-after", "allow", "www-authenticate"):
             answer.headers[name] = value
     return answer
 
 
-def reference() -> str | None:
+def reference() -> str:
     """The request's id, which the log carries too."""
-    return g.get("request_id")
+    return g.get("request_id") or outermost.request_id()
+
+
+def _log_answer(status: int, words: Words, error: HTTPException) -> None:
+    if status < 500:
+        log.info("request.refused", status=status, method=request.method, reason=words.what)
+    elif getattr(error, "original_exception", None) is None:  # else it is written already
+        log_fault(error)
 
 
 def _answer(status: int, words: Words) -> Response:
@@ -116,22 +135,28 @@ def _answer(status: int, words: Words) -> Response:
         return _problem(status, words)
     context: dict[str, Any] = {"status": status, "words": words, "reference": reference()}
     if htmx.is_fragment():
-        return htmx.into_messages(make_response(render_template("errors/_message.html", **context), status))
+        return htmx.into_messages(make_response(_bare("errors/_message.html", context), status))
     return htmx.vary(make_response(_page(context), status))
 
 
 def _page(context: dict[str, Any]) -> str:
-    """The page in its frame; where even the frame fails (no database), a page that needs nothing."""
-    if context["status"] >= 500:
-        return render_template("errors/bare.html", **context)
-    return render_template("errors/page.html", **context)
+    """The page in its frame; where the frame may be what fails, a page that needs nothing."""
+    if context["status"] < 500:
+        try:
+            return render_template("errors/page.html", **context)
+        except Exception:
+            log.exception("error_page.failed")
+    return _bare("errors/bare.html", context)
+
+
+def _bare(template: str, context: dict[str, Any]) -> str:
+    """Drawn without what the frame asks the database for."""
+    return current_app.jinja_env.get_template(template).render(request=request, **context)
 
 
 def _problem(status: int, words: Words) -> Response:
     body = {"type": "about:blank", "title": words.title, "status": status, "detail": words.what}
-    if reference():
-        body["reference"] = reference()
-    answer = jsonify(body)
+    answer = jsonify(body | {"reference": reference()})
     answer.status_code = status
     answer.mimetype = "application/problem+json"
     return answer

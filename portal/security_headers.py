@@ -16,12 +16,17 @@ HEADERS = {
 
 
 def register(app: Flask) -> None:
-    """Sets the headers where a view has not set its own, and HSTS where cookies are secure."""
+    """Sets the headers where a view has not set its own."""
 
     @app.after_request
     def add(response: Response) -> Response:
-        for name, value in HEADERS.items():
+        for name, value in headers_of(app).items():
             response.headers.setdefault(name, value)
-        if app.config["SESSION_COOKIE_SECURE"]:
-            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
         return response
+
+
+def headers_of(app: Flask) -> dict[str, str]:
+    """The headers, with HSTS where cookies are for https only."""
+    if not app.config["SESSION_COOKIE_SECURE"]:
+        return HEADERS
+    return HEADERS | {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}

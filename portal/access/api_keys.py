@@ -103,7 +103,7 @@ def _enter(scope: Scope) -> None:
     g.partner, g.api_key_id = db.session.get_one(Tenant, key.tenant_id), key.id
     g.time_zone = g.partner.time_zone
     g.actor = Actor(Source.API, request_id=g.request_id, api_key=f"{key.name} ({key.prefix}…)")
-    structlog.contextvars.bind_contextvars(tenant_id=key.tenant_id, api_key_id=key.id)
+    structlog.contextvars.bind_contextvars(api_key_id=key.id)
     if scope not in key.scopes:
         raise Forbidden(f"This API key does not hold the scope “{scope}”.")
     _note_use(key)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
-from portal import clock
+from portal import after_commit, clock
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
@@ -67,6 +67,8 @@ def record(
     row.hash = chain_hash(row)
     db.session.add(row)
     db.session.flush()
+    about = {f"{subject_type}_id": subject_id} if subject_id is not None else {}
+    after_commit.say(event, tenant_id=tenant_id, audit_position=row.position, source=row.source, **about)
     return row
 
 

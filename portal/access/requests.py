@@ -1,6 +1,5 @@
 """What happens before every request: who is it, which partner is meant, and may they come in."""
 
-import secrets
 from typing import Any
 
 import structlog
@@ -9,6 +8,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import Forbidden, NotFound
 
+from portal import outermost
 from portal.access import form_tokens, sessions, support
 from portal.access.actor import Actor, Source
 from portal.access.permissions import ROLE_PERMISSIONS, SUPPORT_VIEW
@@ -43,11 +43,9 @@ def _keep_partner_slug(endpoint: str, values: dict[str, Any]) -> None:
 
 
 def _identify() -> None:
-    g.request_id = secrets.token_hex(8)
+    g.request_id = outermost.request_id()
     g.partner = g.true_user = g.login_session = g.support_visit = None
     g.permissions = set()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
     access = _access_mark()
     if access in ("public", "api"):
         g.actor = Actor(source=Source.WEB, request_id=g.request_id)
@@ -92,7 +90,6 @@ def _enter_partner() -> None:
         _enter_as_support(tenant)
     else:
         _enter_as_member(tenant)
-    structlog.contextvars.bind_contextvars(tenant_id=tenant.id)
 
 
 def _enter_as_member(tenant: Tenant) -> None:
@@ -129,8 +126,10 @@ def _open(tenant: Tenant) -> None:
 def _leave_partner(error: BaseException | None) -> None:
     scope = g.pop("tenant_scope", None)
     if scope is not None:
+        ids = structlog.contextvars.get_contextvars()
         db.session.rollback()
         scope.__exit__(None, None, None)
+        structlog.contextvars.bind_contextvars(**ids)  # for the line of the answer, written after this
 
 
 def no_store(response: Response) -> Response:

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Select, event, select, text
 from sqlalchemy.orm import Session, SessionTransaction
@@ -45,8 +46,8 @@ def current_tenant_id() -> int:
 
 @contextmanager
 def tenant_scope(tenant_id: int) -> Iterator[None]:
-    """Every transaction inside sees and writes this partner's rows only."""
-    with _scope(Scope(tenant_id=tenant_id)):
+    """Every transaction inside sees and writes this partner's rows only; every log line names the partner."""
+    with structlog.contextvars.bound_contextvars(tenant_id=tenant_id), _scope(Scope(tenant_id=tenant_id)):
         yield
 
 

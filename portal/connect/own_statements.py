@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy import Engine, Row, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
+from portal import database
 from portal.access import tenancy
 from portal.extensions import db
 
@@ -55,7 +56,9 @@ def _new_engine() -> Engine:
         max_overflow=6,
         pool_timeout=options.get("pool_timeout", 5),
         connect_args=options.get("connect_args", {}),
+        hide_parameters=True,
     )
+    database.prepare(engine)
     event.listen(engine, "connect", tenancy.lower_privileges)
     _dispose_with_the_sessions_engine(engine)
     return engine

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import case, func, select
 
-from portal import ledger
+from portal import after_commit, ledger
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.connect import own_statements
 from portal.extensions import db
@@ -23,6 +23,7 @@ from portal.reconcile.rules import Held
 from portal.reconcile.steps import Claim, Work
 from portal.reconcile.troubles import SHARED
 
+ENDS = (DeliveryState.CONFIRMED, DeliveryState.PARKED)
 COLUMNS = tuple(field.name for field in fields(Row))
 CHANGED = protocol.Trouble("changed", "The invoice was changed in Autotask. The portal looks again.")
 
@@ -174,6 +175,14 @@ def row_of(delivery: Delivery) -> Row:
 
 
 def apply(delivery: Delivery, row: Row) -> None:
+    if row.state != delivery.state and row.state in ENDS:
+        after_commit.say(
+            f"delivery.{row.state}",
+            delivery_id=delivery.id,
+            invoice_id=delivery.invoice_id,
+            wish_version=row.wish_version,
+            error_kind=row.error_kind,
+        )
     for name in COLUMNS:
         if getattr(delivery, name) != getattr(row, name):
             setattr(delivery, name, getattr(row, name))

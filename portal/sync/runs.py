@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from portal import after_commit
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped, system_scope
@@ -128,7 +129,7 @@ def end(
     run_id: int, token: str, state: RunState, error_kind: str | None = None, error: str | None = None
 ) -> bool:
     """Ends a run that is ours. False when the lease went to somebody else."""
-    return _settle(
+    ended = _settle(
         run_id,
         token,
         state=state,
@@ -137,6 +138,9 @@ def end(
         finished_at=func.clock_timestamp(),
         current_item=None,
     )
+    if ended:
+        after_commit.say("sync_run.ended", sync_run_id=run_id, state=state, error_kind=error_kind)
+    return ended
 
 
 def postpone(run_id: int, token: str, seconds: float, error_kind: str, error: str, tries: int) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 
@@ -23,6 +24,7 @@ from portal.reconcile.idempotency import KeyReused
 from portal.reconcile.payments import AlreadyDeleted, OldDay, PaymentRefused
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
+log = structlog.get_logger(__name__)
 csrf.exempt(pages)  # keys travel in a header that no other site can make a browser send
 
 RATE = "600 per minute"
@@ -172,6 +174,7 @@ def problem(status: int, detail: str, *, title: str = "", **more: Any) -> Respon
         409: "Not possible any more",
         422: "The request cannot be accepted",
     }
+    log.info("request.refused", status=status, method=request.method, reason=detail)
     body = {"type": "about:blank", "title": title or titles[status], "status": status, "detail": detail}
     answer = jsonify(
         body | {"reference": g.request_id} | {name: value for name, value in more.items() if value}

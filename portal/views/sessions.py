@@ -35,7 +35,7 @@ def create() -> Any:
     form = LoginForm()
     user = sessions.authenticate(form.email.data, form.password.data) if form.validate() else None
     if user is None:
-        log.info("login.refused")
+        log.info("login.refused", account=sessions.account_mark(form.email.data), address=request.remote_addr)
         return render_template("sessions/new.html", form=form, refused=not form.errors), 422
     sessions.start(user)
     db.session.commit()

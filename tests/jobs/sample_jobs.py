@@ -26,4 +26,5 @@ def leave_trace_slowly(number: int) -> None:
 
 
 def fail() -> None:
-    raise RuntimeError("a bug")
+    """Raises."""
+    raise RuntimeError("planted")

@@ -1,5 +1,6 @@
 """The supervisor starts the dead again, stops all on a signal, and leaves nothing when it is killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -35,6 +36,15 @@ supervisor.add("steady", [sys.executable, "-S", "-c", sys.argv[1]])
 supervisor.add("broken", [sys.executable, "-S", "-c", sys.argv[2]])
 for process in supervisor.processes:
     process.pause = 0.01
+sys.exit(supervisor.run())
+"""
+
+
+JSON = """
+import sys
+from jobs.supervisor import Supervisor
+supervisor = Supervisor(grace=1, as_json=True)
+supervisor.add("poller", [sys.executable, "-S", "-c", sys.argv[1]])
 sys.exit(supervisor.run())
 """
 
@@ -173,3 +183,14 @@ def test_the_guard_passes_on_the_exit_code(tmp_path: Path) -> None:
     command = [sys.executable, "-S", "-E", str(guard), "--", sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.wait(10) == 7
+
+
+def test_for_machines_every_line_is_json_and_a_childs_own_is_passed_on_unchanged(supervise) -> None:
+    own = '{"timestamp": "2026-11-24T10:00:00Z", "level": "info", "event": "poller.counts", "logins": 1}'
+    said = supervise(f"print({own!r}); print('{{half'); print('plain'); raise SystemExit(3)", program=JSON)
+    first, *wrapped = said.lines(4)
+    assert first == own
+    half, plain, ended = map(json.loads, wrapped)
+    assert [half["event"], plain["event"], plain["process"]] == ["{half", "plain", "poller"]
+    assert ended["level"] == "warning"
+    assert ended["event"].startswith("ended with 3")
