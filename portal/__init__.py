@@ -26,6 +26,7 @@ from portal.extensions import csrf, db, login_manager, migrate
 def create_app(settings: dict[str, Any] | None = None) -> Flask:
     """The application. `settings` override what the environment says. Raises ConfigError."""
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app.url_map.strict_slashes = False  # an address typed with a slash at its end is the same page
     app.config.update(settings if settings is not None else config.load())
     logs.configure(app.config["LOG_FORMAT"])
     _extensions(app)

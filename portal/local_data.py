@@ -47,6 +47,8 @@ def create_customer(actor: Actor, name: str, currency: str, **values: str) -> Cu
     """A customer of the portal's own."""
     if not name.strip():
         raise NotAllowed("Give the customer a name.", "name")
+    if not money.is_currency(currency):
+        raise NotAllowed(f"There is no currency {currency}.", "currency")
     row = Customer(tenant_id=current_tenant_id(), name=name.strip()[:100], currency=currency, **values)
     db.session.add(row)
     db.session.flush()

@@ -4,7 +4,8 @@ import re
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 
-from babel.numbers import get_currency_precision
+from babel.core import get_global
+from babel.numbers import get_currency_precision, get_territory_currencies
 
 LIMIT = Decimal(10) ** 11
 ZERO = Decimal(0)
@@ -34,6 +35,18 @@ def minor_units(currency: str) -> int:
 @lru_cache(maxsize=512)
 def _step(currency: str) -> Decimal:
     return Decimal(1).scaleb(-minor_units(currency))
+
+
+@lru_cache(maxsize=512)
+def is_currency(code: str) -> bool:
+    """True for the ISO 4217 code of a currency that is legal tender somewhere today (CLDR)."""
+    return code in _in_use()
+
+
+@lru_cache(maxsize=1)
+def _in_use() -> frozenset[str]:
+    territories = get_global("territory_currencies")
+    return frozenset(code for name in territories for code in get_territory_currencies(name))
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from portal import clock
+from portal import api_query, clock
 from portal.access import audit
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped, system_scope, tenant_scope
@@ -83,6 +83,7 @@ def opens(scope: Scope) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             _enter(scope)
+            api_query.refuse_unknown()
             return view(*args, **kwargs)
 
         guarded.access = "api"  # type: ignore[attr-defined]

@@ -1,4 +1,5 @@
 import re
+from zoneinfo import available_timezones
 
 import click
 from flask.cli import AppGroup
@@ -9,6 +10,7 @@ from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Tenant
+from portal.money import is_currency
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 
@@ -26,6 +28,10 @@ def create(name: str, slug: str, time_zone: str, currency: str) -> None:
         lookup.refuse("A slug has 1 to 60 lower-case letters, digits and hyphens.")
     if db.session.scalar(select(Tenant.id).where(Tenant.slug == slug)):
         lookup.refuse(f"There is already a partner with the slug {slug!r}.")
+    if not is_currency(currency):
+        lookup.refuse(f"There is no currency {currency!r}. Give its three letters, such as USD.")
+    if time_zone not in available_timezones():
+        lookup.refuse(f"There is no time zone {time_zone!r}. Give one like America/New_York.")
     tenant = Tenant(name=name, slug=slug, time_zone=time_zone, default_currency=currency)
     db.session.add(tenant)
     db.session.flush()

@@ -2,17 +2,25 @@ from decimal import Decimal
 from typing import Any
 
 from wtforms import DateField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional, Regexp
+from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
 from portal.forms import Form
 from portal.local_data import NotAllowed
-from portal.money import AmountError, parse_amount
+from portal.money import AmountError, is_currency, parse_amount
 
 CURRENCY = r"[A-Z]{3}$"
 
 
 def _trimmed(text: str | None) -> str:
     return (text or "").strip()
+
+
+def known_currency(_: Any, field: Any) -> None:
+    """Refuses three letters that no country uses as its money today."""
+    if not is_currency(field.data or ""):
+        raise ValidationError(
+            f"There is no currency {field.data}. Use its three letters, such as USD or EUR."
+        )
 
 
 class AmountForm(Form):
@@ -74,7 +82,11 @@ class CustomerForm(AmountForm):
     number = StringField("Number", [Length(max=50)], filters=[_trimmed])
     currency = StringField(
         "Currency",
-        [InputRequired("Enter a currency."), Regexp(CURRENCY, message="Use three letters, such as USD.")],
+        [
+            InputRequired("Enter a currency."),
+            Regexp(CURRENCY, message="Use three letters, such as USD."),
+            known_currency,
+        ],
         filters=[lambda text: _trimmed(text).upper()],
         render_kw={"maxlength": "3"},
     )

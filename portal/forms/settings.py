@@ -1,8 +1,9 @@
 """A partner's settings: its time zone and its API keys."""
 
+import secrets
 from zoneinfo import available_timezones
 
-from wtforms import SelectField, SelectMultipleField, StringField
+from wtforms import HiddenField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -36,6 +37,11 @@ class TimeZoneForm(Form):
 
 
 class ApiKeyForm(Form):
+    """What a new key is called and may do; `key` is the form's own, so that sending it again makes no second one."""
+
+    key = HiddenField(
+        validators=[Length(min=16, max=64, message="Something was lost on the way. Send it once more.")]
+    )
     name = StringField(
         "Name",
         [
@@ -49,3 +55,9 @@ class ApiKeyForm(Form):
         [InputRequired("Choose what the key may do.")],
         choices=[SelectChoice(scope.value, words) for scope, words in WORDS.items()],
     )
+
+    def with_key(self) -> "ApiKeyForm":
+        """The form as a page shows it."""
+        if self.key.errors or not self.key.data:
+            self.key.data = secrets.token_urlsafe(24)
+        return self

@@ -8,6 +8,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal import serializers
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
+from portal.api_query import BadQuery
 from portal.extensions import db
 from portal.forms.api_payment import BadBody, Body, Fault
 from portal.models import Allocation, Customer, Delivery, Invoice, InvoiceLine, InvoiceStatus, Payment
@@ -17,10 +18,6 @@ from portal.reconcile.payments import NewPayment
 
 USUAL, MOST = 50, 200
 LARGEST_ID = 2**63 - 1
-
-
-class BadQuery(ValueError):
-    """A parameter of the address cannot be read; str() names it."""
 
 
 def customers(args: Mapping[str, str]) -> dict[str, Any]:

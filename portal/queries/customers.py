@@ -12,8 +12,8 @@ from sqlalchemy import case, func, select
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Contact, Customer, Invoice, InvoiceStatus
-from portal.queries import invoices, paging
-from portal.queries.text import cleaned, containing
+from portal.queries import finding, invoices, paging
+from portal.queries.text import cleaned
 
 
 class Order(StrEnum):
@@ -124,7 +124,7 @@ def paying(words: str, most: int = 20) -> Sequence[Customer]:
     )
     statement = scoped(Customer).where(owing)
     if words:
-        statement = statement.where(Customer.name.ilike(containing(words)))
+        statement = statement.where(finding.customer(words))
     return db.session.scalars(statement.order_by(Customer.name, Customer.id).limit(most)).all()
 
 
@@ -159,7 +159,7 @@ def _narrowed(statement: Any, owed: Any, chosen: Filter) -> Any:
     if chosen.show == Show.OVERDUE:
         statement = statement.where(owed.c.overdue > 0)
     if chosen.words:
-        statement = statement.where(Customer.name.ilike(containing(chosen.words)))
+        statement = statement.where(finding.customer(chosen.words))
     return statement
 
 

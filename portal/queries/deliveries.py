@@ -13,10 +13,10 @@ from portal import formatters
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.ledger.unconfirmed import needs_a_person
-from portal.models import AttemptOutcome, Customer, Delivery, DeliveryAttempt, DeliveryState, Invoice
-from portal.queries import paging
+from portal.models import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState, Invoice
+from portal.queries import finding, paging
 from portal.queries.arrivals import ON_THE_WAY, Step
-from portal.queries.text import cleaned, containing
+from portal.queries.text import cleaned
 
 KEYS = (paging.Key(Delivery.wished_at, paging.as_instant), paging.Key(Delivery.id))
 SHOWN_FIRST = 20
@@ -125,10 +125,7 @@ def _with_invoice() -> Any:
 
 
 def _searched(statement: Any, chosen: Filter) -> Any:
-    if not chosen.words:
-        return statement
-    pattern = containing(chosen.words)
-    return statement.where(Invoice.number.ilike(pattern) | Customer.name.ilike(pattern))
+    return statement.where(finding.invoice(chosen.words)) if chosen.words else statement
 
 
 def _steps(delivery: Delivery) -> list[Step]:

@@ -12,7 +12,7 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.inbox import ACTIONS, Action
 from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
-from portal.queries import paging
+from portal.queries import finding, paging
 from portal.queries.text import cleaned, containing
 
 NAMES = {
@@ -92,7 +92,11 @@ def page(chosen: Filter) -> paging.Page:
     if chosen.words:
         pattern = containing(chosen.words)
         statement = statement.where(
-            or_(ExceptionItem.label.ilike(pattern), ExceptionItem.detail.ilike(pattern))
+            or_(
+                ExceptionItem.label.ilike(pattern),
+                ExceptionItem.detail.ilike(pattern),
+                finding.invoice(chosen.words) & Invoice.id.is_not(None),
+            )
         )
     return paging.fetch(statement, KEYS, chosen.args)
 

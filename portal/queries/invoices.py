@@ -7,14 +7,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import contains_eager
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import Agreement, Customer, Invoice, InvoiceStatus
-from portal.queries import paging
-from portal.queries.text import cleaned, containing
+from portal.models import Agreement, Invoice, InvoiceStatus
+from portal.queries import finding, paging
+from portal.queries.text import cleaned
 
 UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
 KEYS = (paging.Key(Invoice.issued_on, date.fromisoformat), paging.Key(Invoice.id))
@@ -124,8 +124,7 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
     if chosen.customer_id is not None:
         statement = statement.where(Invoice.customer_id == chosen.customer_id)
     if chosen.words:
-        pattern = containing(chosen.words)
-        statement = statement.where(or_(Invoice.number.ilike(pattern), Customer.name.ilike(pattern)))
+        statement = statement.where(finding.invoice(chosen.words))
     return statement
 
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import contains_eager
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import Allocation, Customer, Delivery, DeliveryState, Invoice, Payment
-from portal.queries import arrivals, paging, timelines
-from portal.queries.text import cleaned, containing
+from portal.models import Allocation, Delivery, DeliveryState, Payment
+from portal.queries import arrivals, finding, paging, timelines
+from portal.queries.text import cleaned
 
 KEYS = (paging.Key(Payment.recorded_at, paging.as_instant), paging.Key(Payment.id))
 
@@ -110,20 +110,8 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
     if chosen.last:
         statement = statement.where(Payment.paid_on <= chosen.last)
     if chosen.words:
-        statement = statement.where(_found(chosen.words))
+        statement = statement.where(finding.payment(chosen.words))
     return statement
-
-
-def _found(words: str) -> Any:
-    pattern = containing(words)
-    pays = exists().where(
-        Allocation.tenant_id == Payment.tenant_id,
-        Allocation.payment_id == Payment.id,
-        Invoice.tenant_id == Allocation.tenant_id,
-        Invoice.id == Allocation.invoice_id,
-        Invoice.number.ilike(pattern),
-    )
-    return or_(Customer.name.ilike(pattern), Payment.reference.ilike(pattern), pays)
 
 
 def _delivery_in(states: tuple[DeliveryState, ...]) -> Any:

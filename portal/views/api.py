@@ -11,13 +11,13 @@ from portal.access.api_keys import Scope, opens
 from portal.access.permissions import public
 from portal.access.tenancy import find_or_404
 from portal.api_description import DESCRIPTION
+from portal.api_query import BadQuery
 from portal.extensions import csrf, db
 from portal.forms import api_payment
 from portal.forms.api_payment import BadBody
 from portal.limits import api_limiter
 from portal.models import Payment
 from portal.queries import api
-from portal.queries.api import BadQuery
 from portal.reconcile import api_payments
 from portal.reconcile import payments as deleting
 from portal.reconcile.idempotency import KeyReused

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, g, render_template, url_for
+from flask import Blueprint, flash, g, render_template, request, url_for
 
 from portal import htmx, local_data
 from portal.access.form_tokens import redraws_form
@@ -12,6 +12,7 @@ from portal.extensions import db
 from portal.forms.local_data import CustomerForm
 from portal.local_data import NotAllowed
 from portal.models import Customer
+from portal.queries import owing
 
 pages = Blueprint("customer_edits", __name__, url_prefix="/p/<partner_slug>/customer-edits")
 
@@ -58,9 +59,18 @@ def update(customer_id: int) -> Any:
     return htmx.redirect(url_for("customers.show", customer_id=customer_id))
 
 
+@pages.get("/<int:customer_id>/archive")
+@requires(Permission.ARCHIVE)
+def confirm_archive(customer_id: int) -> Any:
+    return _archive_page(find_or_404(Customer, customer_id), owing.by([customer_id]))
+
+
 @pages.post("/<int:customer_id>/archive")
 @requires(Permission.ARCHIVE)
 def archive(customer_id: int) -> Any:
+    owed = owing.by([customer_id])
+    if owed and request.form.get("told") != owing.told(owed):
+        return _archive_page(find_or_404(Customer, customer_id), owed, 422)
     return _put(customer_id, local_data.archive, "Archived. It can be taken back at any time.")
 
 
@@ -87,6 +97,13 @@ def _changed(form: CustomerForm, customer: Customer) -> bool:
         return False
     db.session.commit()
     return True
+
+
+def _archive_page(customer: Customer, owed: list[owing.Owed], status: int = 200) -> Any:
+    return htmx.render(
+        "customer_edits/archive.html", "customer_edits/_archive.html", status=status,
+        customer=customer, owed=owed, told=owing.told(owed),
+    )  # fmt: skip
 
 
 def _page(customer: Customer, form: CustomerForm, status: int = 200) -> Any:

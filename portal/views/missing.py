@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, request, url_for
+from flask import Blueprint, abort, flash, g, render_template, request, url_for
 
 from portal import htmx, local_data
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.formatters import plural
-from portal.queries import missing
+from portal.queries import missing, owing
 
 pages = Blueprint("missing", __name__, url_prefix="/p/<partner_slug>/missing")
 
@@ -32,7 +32,11 @@ def index() -> Any:
 @requires(Permission.ARCHIVE)
 def archive() -> Any:
     kind = _kind()
-    done = local_data.archive(g.actor, kind, missing.chosen_ids(kind, request.form.getlist("id")))
+    ids = missing.chosen_ids(kind, request.form.getlist("id"))
+    owed = owing.by(ids) if kind == "customer" else []
+    if owed and request.form.get("told") != owing.told(owed):
+        return render_template("missing/archive.html", ids=ids, owed=owed, told=owing.told(owed)), 422
+    done = local_data.archive(g.actor, kind, ids)
     db.session.commit()
     if not done:
         flash("Choose at least one.", "warning")

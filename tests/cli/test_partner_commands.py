@@ -113,6 +113,12 @@ def test_customers_are_listed(run, invoice):
     assert (row["autotask_id"], row["name"], row["currency"]) == (77, "Contoso", "USD")
 
 
+def test_a_partner_needs_a_currency_and_a_zone_that_exist(run):
+    for words in (("--currency", "ZZZ"), ("--time-zone", "Mars/Base")):
+        code, _, said = run("partners", "create", "Northwind IT", "--slug", "northwind", *words)
+        assert (code, "There is no" in said) == (1, True)
+
+
 def test_the_day_of_a_payment_is_checked_as_everywhere(run, invoice):
     code, _, said = pay(run, "1.00", on="2999-01-01")
     assert (code, "is after today" in said) == (1, True)

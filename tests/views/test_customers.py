@@ -1,7 +1,9 @@
 """Customers and home: who owes what, and is anything wrong?"""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -145,3 +147,47 @@ def test_home_says_whether_both_sides_agree_and_what_needs_you(
     assert "Both sides agree on 1 of 2 invoices. 1 thing needs you. 1 is on the way." in page
     assert "It failed." in page
     assert "31 to 60 days" in page
+
+
+def test_archiving_a_customer_who_owes_asks_once_with_what_is_owed(
+    app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    ids, manager = owing(app, partner), log_in(partner, "manager")
+    address = f"/p/northwind/customer-edits/{ids['Adatum']}/archive"
+    asked = manager.post(address)
+    assert asked.status_code == 422
+    assert f"Adatum still owes <strong>300.00{USD}</strong> on 2 open invoices." in asked.text
+    assert manager.post(address, data={"told": "another sum"}).status_code == 422
+    told = re.search(r'name="told" value="([^"]+)"', manager.get(address).text)
+    assert told is not None
+    assert manager.post(address, data={"told": told[1]}).status_code == 303
+    assert ">Adatum</a>" not in manager.get("/p/northwind/customers").text
+    assert manager.post(f"/p/northwind/customer-edits/{ids['Tailspin']}/archive").status_code == 303
+
+
+def test_archiving_missing_customers_together_asks_too(
+    app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient], superuser: Any
+) -> None:
+    ids, manager = owing(app, partner), log_in(partner, "manager")
+    superuser.execute("UPDATE customer SET missing_since = now()")
+
+    chosen = {"kind": "customer", "id": list(ids.values())}
+    asked = manager.post("/p/northwind/missing/archive", data=chosen)
+    assert asked.status_code == 422
+    assert "Contoso still owes" in asked.text
+    assert "Tailspin still owes" not in asked.text
+    told = re.search(r'name="told" value="([^"]+)"', asked.text)
+    assert told is not None
+    assert manager.post("/p/northwind/missing/archive", data=chosen | {"told": told[1]}).status_code == 303
+    assert "Archived" in manager.get("/p/northwind/missing?kind=customer&show=archived").text
+
+
+def test_a_currency_that_no_country_uses_is_refused(
+    partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    clerk = log_in(partner, "clerk")
+    for code in ("ZZZ", "XXX", "DEM"):
+        answer = clerk.post("/p/northwind/customer-edits/new", data={"name": "Adatum", "currency": code})
+        assert (answer.status_code, f"There is no currency {code}." in answer.text) == (422, True)
+    made = clerk.post("/p/northwind/customer-edits/new", data={"name": "Adatum", "currency": "eur"})
+    assert made.status_code == 303

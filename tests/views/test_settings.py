@@ -28,8 +28,12 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient]
 ) -> None:
     owner = log_in(partner)
-    made = owner.post("/p/northwind/settings/api-keys", data={"name": "Checkout", "scopes": ["read"]})
+    asked = {"name": "Checkout", "scopes": ["read"], "key": "the-key-of-this-form"}
+    made = owner.post("/p/northwind/settings/api-keys", data=asked)
     assert made.status_code == 201
+    again = owner.post("/p/northwind/settings/api-keys", data=asked)
+    assert (again.status_code, "portal_" in again.text) == (303, False)
+    assert owner.get("/p/northwind/settings").text.count("<code>portal_") == 1
     assert made.headers["Cache-Control"] == "no-store"
     secret = re.search(r"<code>(portal_[\w-]+)</code>", made.text)
     assert secret is not None
@@ -38,8 +42,14 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     assert app.test_client().get("/api/v1/invoices", headers=call).status_code == 200
     revoke = re.search(r"/p/northwind/settings/api-keys/\d+/revoke", owner.get("/p/northwind/settings").text)
     assert revoke is not None
+    told = owner.get(revoke[0]).text
+    assert "From the next request on, whoever uses it is refused" in told
+    assert owner.post(revoke[0]).status_code == 422
+    assert app.test_client().get("/api/v1/invoices", headers=call).status_code == 200
+    confirmed = re.search(r'name="told" value="(\d+)"', told)
+    assert confirmed is not None
     for _ in range(2):
-        assert owner.post(revoke[0]).status_code == 303
+        assert owner.post(revoke[0], data={"told": confirmed[1]}).status_code == 303
     assert app.test_client().get("/api/v1/invoices", headers=call).status_code == 401
     assert "Api key revoked" in owner.get("/p/northwind/activity?kind=people").text
 
@@ -52,12 +62,14 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(
         {"scopes": ["read"]},
         {"name": "x", "scopes": ["all"]},
         {"name": "x" * 81, "scopes": ["read"]},
+        {"name": "x", "scopes": ["read"], "key": ""},
     ],
 )
 def test_a_key_needs_a_name_and_known_scopes(
     partner: Tenant, log_in: Callable[..., FlaskClient], data: dict[str, Any]
 ) -> None:
-    assert log_in(partner).post("/p/northwind/settings/api-keys", data=data).status_code == 422
+    asked = {"key": "the-key-of-this-form"} | data
+    assert log_in(partner).post("/p/northwind/settings/api-keys", data=asked).status_code == 422
 
 
 def test_only_owners_make_keys_and_set_the_zone(partner: Tenant, log_in: Callable[..., FlaskClient]) -> None:
