@@ -1,8 +1,8 @@
-"""What a person reads on a page."""
+"""What a page says and holds, read as a browser reads it."""
 
 import re
-from html import unescape
 
+from bs4 import BeautifulSoup, Tag
 from flask.testing import FlaskClient
 
 
@@ -12,6 +12,19 @@ def words(client: FlaskClient, path: str) -> str:
 
 
 def words_of(html: str) -> str:
-    body = html.partition("<body")[2].partition("<template")[0] or html
-    text = unescape(re.sub(r"<[^>]+>", " ", body[body.find(">") + 1 :]))
-    return re.sub(r"\s+([.,;:])", r"\1", re.sub(r"\s+", " ", text))
+    page = BeautifulSoup(html, "lxml")
+    for hidden in page.select("head, template"):
+        hidden.decompose()
+    return re.sub(r"\s+([.,;:])", r"\1", re.sub(r"\s+", " ", page.get_text(" ")))
+
+
+def element(html: str, css: str) -> Tag:
+    """The first element of the page that fits the selector."""
+    found = BeautifulSoup(html, "lxml").select_one(css)
+    assert found is not None, f"no {css} on the page"
+    return found
+
+
+def value(html: str, name: str) -> str:
+    """What the first field of this name holds."""
+    return str(element(html, f'[name="{name}"]')["value"])

@@ -1,7 +1,5 @@
 """A form that was open too long keeps what was typed; what is too large is told so on a page of ours."""
 
-import re
-
 import pytest
 from flask import g
 from flask_wtf.csrf import CSRFError
@@ -12,6 +10,7 @@ from portal.models import Payment
 from portal.security_headers import HEADERS
 from tests import factories
 from tests.fixtures.form_tokens import NONE, STALE
+from tests.reading import value
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def recorded(app, partner):
 
 
 def token_in(page):
-    return re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
+    return value(page, "csrf_token")
 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, 400), ({"HX-Request": "true"}, 422)])

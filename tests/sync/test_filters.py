@@ -10,6 +10,7 @@ from portal.extensions import db
 from portal.models import AuditEvent, Customer, Integration, Invoice
 from portal.sync import cursors
 from sandbox import Sandbox
+from tests.reading import value
 from tests.sync.conftest import sync
 
 
@@ -153,7 +154,7 @@ def test_saving_needs_the_preview_and_is_audited_with_before_and_after(connect, 
     unseen = browser.post(at("/integrations/autotask/filters"), data=chosen).get_data(as_text=True)
     assert "What would change" in unseen
     assert integration_filters() == {}
-    digest = unseen.partition('name="previewed" type="hidden" value="')[2].partition('"')[0]
+    digest = value(unseen, "previewed")
     saved = browser.post(at("/integrations/autotask/filters"), data={**chosen, "previewed": digest})
 
     assert saved.status_code == 303

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from portal.models import AuditEvent, ExceptionItem, Integration, Invoice, SyncRun
 from portal.sync import work
 from sandbox import Sandbox
+from tests.reading import element
 from tests.sync.conftest import rows, sync
 
 Browse = Callable[..., FlaskClient]
@@ -36,7 +37,7 @@ def open_items() -> list[ExceptionItem]:
 
 def menu_count(page: str) -> str:
     """The number beside Exceptions in the menu."""
-    return page.partition('/exceptions"')[2].partition("</a>")[0]
+    return element(page, 'nav li:has(> a[href$="/exceptions"])').get_text()
 
 
 def test_one_is_read_again_and_closes_by_itself(three_bad, empty: Sandbox, browse: Browse, at: At) -> None:

@@ -15,6 +15,7 @@ from portal.extensions import db
 from portal.models import AuditEvent, Delivery, Integration, Invoice, SyncRun, SyncSchedule, Tenant
 from sandbox import Sandbox
 from tests import factories
+from tests.reading import value
 
 SECRET = "canary-7c1e4f-secret"
 
@@ -283,7 +284,7 @@ def test_new_credentials_do_not_skip_the_choice_of_filters(
     assert "Up to date" not in page.partition("Payments</th>")[0]
 
     preview = browser.post("/p/northwind/integrations/autotask/filters", data={"contacts": "all"}).text
-    digest = preview.partition('name="previewed" type="hidden" value="')[2].partition('"')[0]
+    digest = value(preview, "previewed")
     browser.post("/p/northwind/integrations/autotask/filters", data={"contacts": "all", "previewed": digest})
     assert started() == [1, 3]
 

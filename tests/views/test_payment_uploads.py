@@ -1,6 +1,5 @@
 """Many payments from a file: every fault beside its row, one commit for all, the same file twice counts once."""
 
-import html
 import io
 import re
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Invoice, Payment, Tenant
 from tests import factories
+from tests.reading import element
 
 URL = "/p/northwind/payments/upload"
 HEADING = "Invoice,Amount,Date,Method,Reference\r\n"
@@ -44,7 +44,7 @@ def choose(browser: FlaskClient, words: str | bytes, order: str = "month") -> An
 
 
 def record(browser: FlaskClient, page: str, **more: str) -> Any:
-    words = html.unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    words = element(page, "textarea").get_text().removeprefix("\n")
     key = re.search(r'name="key"[^>]* value="([^"]+)"', page)
     assert key is not None
     order = re.search(r'name="order"[^>]* value="([^"]+)"', page)
