@@ -11,8 +11,9 @@ from portal.autotask.budget import Threshold
 from portal.autotask.calls import CallInfo, Calls, Credentials, Gate
 from portal.autotask.deadlines import Timeouts
 from portal.autotask.documents import Pdf, pdf
-from portal.autotask.errors import Misshapen, NotFound, Rejected, Unavailable
-from portal.autotask.paging import LARGEST_PAGE, Progress, id_of, page_of
+from portal.autotask.errors import Misshapen, NotFound, Rejected
+from portal.autotask.paging import LARGEST_PAGE, id_of
+from portal.autotask.reading import Question, Reading
 
 __all__ = ["CallInfo", "Client", "Credentials", "Pdf", "Timeouts"]
 
@@ -68,23 +69,15 @@ class Client:
     ) -> Iterator[list[dict[str, Any]]]:
         """Pages of raw rows, ids ascending and above `after_id`, each id once; only ever whole pages.
 
-        A loop or a page that goes back raises Unavailable, a next page elsewhere Untrusted.
+        A loop or a page that goes back raises Unavailable, a next page elsewhere Untrusted, one that is refused
+        is gone on from by ID.
         """
-        progress, body = Progress(after_id), _query(filter, include_fields, page_size, after_id)
-        url = self._url(entity, "query")
-        while True:
-            items, following, has_details = page_of(self._calls.read("POST", url, entity, wire.dumps(body)))
-            rows = progress.take(items)
-            if rows:
-                yield rows
-            if following:
-                if not items:
-                    raise Unavailable("Autotask sent an empty page in between, so reading was stopped.")
-                url = progress.follow(addresses.following(following, self._base))
-            elif has_details or len(items) < page_size or progress.last_id < 0:
-                return
-            else:  # a full page without paging details: go on by id
-                body = _query(filter, include_fields, page_size, progress.last_id)
+        question = Question(filters.listed(filter), include_fields, page_size)
+
+        def ask(url: str, body: bytes) -> dict[str, Any]:
+            return self._calls.read("POST", url, entity, body)
+
+        yield from Reading(ask, self._url(entity, "query"), self._base, question, after_id).pages()
 
     def count(self, entity: str, filter: filters.Filter) -> int:
         """How many rows match."""
@@ -174,16 +167,6 @@ class Client:
         if not _ENTITY.fullmatch(entity):
             raise ValueError(f"{entity!r} is not the name of an Autotask entity")
         return f"{self._base.url}V1.0/{entity}" + (f"/{quote(rest)}" if rest else "")
-
-
-def _query(wanted: filters.Filter, fields: Sequence[str] | None, size: int, after_id: int) -> dict[str, Any]:
-    conditions = filters.listed(wanted)
-    if after_id > 0:
-        conditions = [*conditions, filters.id_above(after_id)]
-    body: dict[str, Any] = {"maxRecords": size, "filter": conditions}
-    if fields is not None:
-        body["includeFields"] = list(fields) if "id" in fields else ["id", *fields]
-    return body
 
 
 def _whole(value: object) -> int:

@@ -30,6 +30,10 @@ def id_above(n: int) -> Condition:
     return {"op": "gt", "field": "id", "value": n}
 
 
+def id_up_to(n: int) -> Condition:
+    return {"op": "lte", "field": "id", "value": n}
+
+
 def equals(field: str, value: int | str | bool) -> Condition:
     return {"op": "eq", "field": field, "value": value}
 

@@ -37,11 +37,11 @@ class Progress:
         if not fresh or not self._previous.issuperset(old):
             raise Unavailable("Autotask sent the same records again, so reading was stopped.")
 
-    def follow(self, url: str) -> str:
-        """`url`, unless it was followed before."""
-        if hash(url) in self._urls:
+    def follow(self, url: str, body: bytes) -> str:
+        """`url`, unless it was followed before with this body."""
+        if hash((url, body)) in self._urls:
             raise Unavailable("Autotask sent the same page again, so reading was stopped.")
-        self._urls.add(hash(url))
+        self._urls.add(hash((url, body)))
         return url
 
 
@@ -53,6 +53,17 @@ def id_of(item: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value) if int(value) <= HIGHEST_ID else None
     return None
+
+
+def ids_of(items: list[Any]) -> list[int]:
+    """The usable ids of raw rows, in their order."""
+    return [row_id for item in items if (row_id := id_of(item)) is not None]
+
+
+def ascending(items: list[Any]) -> bool:
+    """Whether rows come in the order of their ids; those without one do not count."""
+    ids = ids_of(items)
+    return ids == sorted(ids)
 
 
 def page_of(content: dict[str, Any]) -> tuple[list[Any], object, bool]:

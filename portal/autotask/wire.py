@@ -1,6 +1,7 @@
 """JSON from and to Autotask: decimals stay exact, and one odd number spoils its row, not its page."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -57,7 +58,7 @@ def _decoded(text: str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """`value` as JSON with exact decimals; dates are written at midnight without a zone, instants in UTC.
+    """`value` as JSON with exact decimals; dates are written at midnight of UTC, instants in UTC.
 
     Raises TypeError for floats (money is Decimal) and ValueError for numbers that are not finite.
     """
@@ -87,9 +88,17 @@ def _number(value: Decimal) -> str:
 
 
 def moment(value: date | datetime) -> str:
-    """A day as "2026-11-22T00:00:00" (Autotask keeps days at midnight, unzoned), an instant with ms and Z."""
+    """A day as "2026-11-22T00:00:00Z", an instant with ms and Z.
+
+    Autotask keeps days at midnight, unzoned, and its schema asks for an offset: with UTC's both readings hold.
+    """
     if not isinstance(value, datetime):
-        return f"{value.isoformat()}T00:00:00"
+        return f"{value.isoformat()}T00:00:00Z"
     if value.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def with_offset(text: str | None) -> str | None:
+    """A moment as Autotask sent it, to be sent back: one without an offset is UTC."""
+    return f"{text}Z" if text and re.fullmatch(r"[0-9-]{10}T[0-9:.]+", text) else text

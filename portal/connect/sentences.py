@@ -4,6 +4,7 @@ from portal.autotask.errors import (
     AutotaskError,
     BadRecord,
     NoAnswer,
+    Rejected,
     Throttled,
     Unauthorized,
     Unavailable,
@@ -46,12 +47,14 @@ RIGHTS = {
 }
 
 
-def refusal(error: AutotaskError, *, username: str = "") -> ConnectRefused:
-    """The refusal that fits an error of the test."""
+def refusal(error: AutotaskError, *, username: str = "", asked: str = "") -> ConnectRefused:
+    """The refusal that fits an error of the test; `asked` says what the portal wanted to read, for a person."""
     if isinstance(error, UnknownUser):
         return ConnectRefused([unknown_user(username)], field="username")
     if isinstance(error, Unauthorized):
         return ConnectRefused([WRONG_LOGIN], field="secret", login=True)
+    if isinstance(error, Rejected) and error.texts:
+        return ConnectRefused([_question_refused(error, asked)])
     return ConnectRefused([_later(error)])
 
 
@@ -81,6 +84,15 @@ def no_right(entity: str) -> str:
 def pdf_note(number: str, error: AutotaskError | BadRecord) -> str:
     why = error.reason if isinstance(error, BadRecord) else str(error)
     return f"The PDF of invoice {number} could not be read ({why.rstrip('.')}). Others may well come."
+
+
+def _question_refused(error: Rejected, asked: str) -> str:
+    what = f"when the portal asked for {asked}" if asked else "a question of the portal"
+    return (
+        f"Autotask accepted the key and secret, but refused {what}. It said: “{error.texts[0][:300].rstrip('.')}”. "
+        "Nothing was saved. Send this sentence to whoever runs this portal; trying again changes nothing until "
+        "that is settled."
+    )
 
 
 def _later(error: AutotaskError) -> str:

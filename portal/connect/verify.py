@@ -105,7 +105,7 @@ def _login(client: Client) -> Threshold | None:
     except Forbidden:
         return None  # let in, but not to this figure: the budget stays unknown
     except AutotaskError as error:
-        raise sentences.refusal(error) from error
+        raise sentences.refusal(error, asked="how much of the hourly budget is used") from error
 
 
 def _rights(client: Client) -> list[str]:
@@ -118,7 +118,7 @@ def _rights(client: Client) -> list[str]:
         except Forbidden:
             lacking.append(sentences.no_right(entity))
         except AutotaskError as error:
-            raise sentences.refusal(error) from error
+            raise sentences.refusal(error, asked=sentences.RIGHTS[entity]) from error
     if lacking:
         raise ConnectRefused(lacking)
     return empty
@@ -131,7 +131,7 @@ def _same_autotask(client: Client, known: Mapping[int, str]) -> None:
     try:
         rows = [row for page in client.pages("Companies", any_value("id", known)) for row in page]
     except AutotaskError as error:
-        raise sentences.refusal(error) from error
+        raise sentences.refusal(error, asked="the customers that are known here") from error
     if not any(_same_name(known.get(row["id"], ""), row.get("companyName")) for row in rows):
         raise ConnectRefused([sentences.ANOTHER_AUTOTASK])
 
@@ -150,7 +150,7 @@ def _look_around(client: Client, zone: Zone, threshold: Threshold | None, empty:
         notes += _pdf(client, samples)
         currencies = read_currencies(client)
     except AutotaskError as error:
-        raise sentences.refusal(error) from error
+        raise sentences.refusal(error, asked="a few invoices with their lines") from error
     return Verified(zone, threshold, currencies, samples, notes, calls=client.calls)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from portal import clock
 from portal.autotask.errors import AutotaskError, BadRecord, Rejected, Unauthorized
+from portal.autotask.wire import with_offset
 from portal.models import AttemptOutcome
 from portal.reconcile.decide import Act, Decision, Known, Marks, Reading, decide, reading_of
 from portal.reconcile.protocol import LEAST_LEFT, Trouble
@@ -149,7 +150,7 @@ def unmarked(work: Work) -> dict[str, Any]:
     """
     read = work.read_back or work.read
     assert read is not None
-    kept = {"invoiceNumber": read.number, "webServiceDate": read.web_service_date}
+    kept = {"invoiceNumber": read.number, "webServiceDate": with_offset(read.web_service_date)}
     return {"id": work.claim.autotask_id, **kept}
 
 

@@ -65,7 +65,7 @@ def test_counting_asks_autotask_to_count(autotask, client):
 def test_a_patch_goes_to_the_collection_with_the_id_and_the_date_in_the_body(autotask, client):
     autotask.patch(f"{V1}Invoices", json={"itemId": 7})
     client.patch("Invoices", {"id": 7, "paidDate": date(2026, 11, 22)})
-    assert sent(autotask) == {"id": 7, "paidDate": "2026-11-22T00:00:00"}
+    assert sent(autotask) == {"id": 7, "paidDate": "2026-11-22T00:00:00Z"}
 
 
 def test_clearing_a_field_sends_null(autotask, client):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.autotask.client import Client
-from portal.autotask.errors import Unavailable, Untrusted
+from portal.autotask.errors import Rejected, Unavailable, Untrusted
 from portal.autotask.filters import equals, everything
 from portal.autotask.paging import Progress, id_of
 from tests.autotask.conftest import V1, ZONE, credentials
@@ -181,6 +181,93 @@ def test_the_case_of_the_path_and_the_usual_port_may_differ(autotask, client):
     autotask.post(QUERY, json=page([1], url))
     autotask.post("https://webservices5.autotask.net/atservicesrest/v1.0/invoices/query/next", json=page([2]))
     assert ids_of(client) == [[1], [2]]
+
+
+EXPIRED = {"errors": ["The paging information has expired."]}
+
+
+def test_a_next_page_that_is_refused_is_gone_on_from_by_id(autotask, client):
+    autotask.post(QUERY, json=page([1, 2], NEXT + "2"))
+    autotask.post(NEXT + "2", json=EXPIRED, status=500)
+    autotask.post(QUERY, json=page([5, 6], NEXT + "4"))
+    autotask.post(NEXT + "4", json=page([7]))
+    assert ids_of(client) == [[1, 2], [5, 6], [7]]
+    third, fourth = (json.loads(call.request.body) for call in list(autotask.calls)[2:])
+    assert third["filter"][-1] == {"op": "gt", "field": "id", "value": 2}
+    assert third == fourth
+
+
+def test_links_that_are_refused_twice_are_followed_no_more(autotask, client):
+    for ids in ([1, 2], [3, 4], [5, 6]):
+        autotask.post(QUERY, json=page(ids, NEXT + str(ids[0])))
+    autotask.post(QUERY, json=page([7]))
+    for number in (1, 3):
+        autotask.post(NEXT + str(number), json=EXPIRED, status=500)
+    assert ids_of(client) == [[1, 2], [3, 4], [5, 6], [7]]
+    assert client.calls == 6
+
+
+@pytest.mark.parametrize("status", [500, 404, 405, 410])
+def test_what_is_refused_by_id_as_well_ends_the_read_with_words(autotask, client, status):
+    autotask.post(QUERY, json=page([1, 2], NEXT + "2"))
+    autotask.post(NEXT + "2", json=EXPIRED, status=status)
+    autotask.post(QUERY, json={"errors": ["No more for you."]}, status=500)
+    pages = client.pages("Invoices", everything())
+    assert next(pages) == [{"id": 1}, {"id": 2}]
+    with pytest.raises(Rejected, match=r"next page, and reading on by ID too\..*No more for you"):
+        next(pages)
+    assert client.calls == 3
+
+
+def test_a_refused_first_page_is_refused_in_autotasks_words(autotask, client):
+    autotask.post(QUERY, json=EXPIRED, status=500)
+    with pytest.raises(Rejected, match=r"^Autotask refused: The paging information has expired\.$"):
+        ids_of(client)
+    assert client.calls == 1
+
+
+@given(
+    st.lists(st.integers(0, 300), unique=True, max_size=60),
+    st.integers(2, 9),
+    st.integers(0, 20),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_record_comes_once_and_in_order_whatever_the_order_and_whichever_links_are_refused(
+    ids, size, served, has_links, backwards
+):
+    """Rule 3.3: the order by ID is observed, not promised; a link may be forgotten at any time."""
+    held = sorted(ids, reverse=backwards)
+    calls, links = 0, 0
+
+    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+        nonlocal calls, links
+        calls += 1
+        assert calls < 2000, "it does not end"
+        bounds = {
+            one["op"]: one["value"] for one in json.loads(request.body)["filter"] if one["field"] == "id"
+        }
+        low, high = bounds.get("gt", -1), bounds.get("lte", 10**6)
+        found = [i for i in held if low < i <= high]
+        start = int(parse_qs(urlsplit(request.url).query).get("paging", ["0"])[0])
+        if start:
+            links += 1
+            if links > served:
+                return 500, {}, json.dumps(EXPIRED)
+        rest = NEXT + str(start + size) if start + size < len(found) else None
+        return (
+            200,
+            {},
+            json.dumps(page(found[start : start + size], rest, MISSING if has_links else "absent")),
+        )
+
+    with responses.RequestsMock() as mock:
+        mock.add_callback("POST", QUERY, callback=answer)
+        mock.add_callback("POST", NEXT.partition("?")[0], callback=answer)
+        mock.assert_all_requests_are_fired = False
+        with Client(ZONE, credentials(), trusted_hosts=[], sleep=lambda seconds: None) as client:
+            read = [i for rows in ids_of(client, page_size=size) for i in rows]
+    assert read == sorted(ids)
 
 
 @given(

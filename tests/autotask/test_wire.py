@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.autotask.wire import BadJson, TooDeep, dumps, loads
+from portal.autotask.wire import BadJson, TooDeep, dumps, loads, with_offset
 
 finite = st.decimals(allow_nan=False, allow_infinity=False)
 
@@ -61,10 +61,10 @@ def test_any_bytes_are_json_or_bad_json(body):
         pass
 
 
-def test_days_are_sent_unzoned_and_instants_in_utc():
+def test_days_are_sent_as_midnight_of_utc_and_instants_in_utc():
     noon = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=14)))
     assert dumps([date(2026, 11, 22), noon, datetime(2026, 1, 2, tzinfo=UTC)]) == (
-        b'["2026-11-22T00:00:00","2026-11-21T22:00:00.123Z","2026-01-02T00:00:00.000Z"]'
+        b'["2026-11-22T00:00:00Z","2026-11-21T22:00:00.123Z","2026-01-02T00:00:00.000Z"]'
     )
 
 
@@ -89,3 +89,18 @@ def test_plain_values_are_sent_as_they_are():
 def test_what_could_be_misread_is_not_sent(value):
     with pytest.raises((TypeError, ValueError)):
         dumps({"x": value})
+
+
+@pytest.mark.parametrize(
+    ("sent", "back"),
+    [
+        ("2026-11-20T08:00:00", "2026-11-20T08:00:00Z"),
+        ("2026-11-20T08:00:00.5", "2026-11-20T08:00:00.5Z"),
+        ("2026-11-20T08:00:00Z", "2026-11-20T08:00:00Z"),
+        ("2026-11-20T08:00:00+02:00", "2026-11-20T08:00:00+02:00"),
+        ("yesterday", "yesterday"),
+        (None, None),
+    ],
+)
+def test_a_moment_without_an_offset_goes_back_as_utc(sent, back):
+    assert with_offset(sent) == back

@@ -180,3 +180,47 @@ def test_a_web_page_instead_of_the_api_behind_the_zone_is_told_as_such(
     refusal = refused(ConnectRequest("dana@example.com", "key@example.com", "secret"), app)
 
     assert "not Autotask's API" in str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("entity", "verb", "words"),
+    [
+        ("ThresholdInformation", "threshold", "asked for how much of the hourly budget is used"),
+        ("Companies", "query", "asked for companies, which are your customers here"),
+        ("Contacts", "query", "asked for contacts"),
+        ("Invoices", "query", "asked for invoices"),
+        ("BillingItems", "query", "asked for billing items, which are the lines of invoices"),
+    ],
+)
+def test_a_question_that_autotask_refuses_is_told_with_its_own_words(
+    app: Flask, sandbox: Sandbox, typed: ConnectRequest, entity: str, verb: str, words: str
+) -> None:
+    said = f"Unable to find id in the {entity} Entity."
+    sandbox.faults.add("validation_error", entity, verb, text=said, times=0)
+
+    refusal = refused(typed, app)
+
+    assert "not Autotask's API" not in str(refusal)
+    assert words in str(refusal)
+    assert f"“{said.rstrip('.')}”" in str(refusal)
+    assert not refusal.login
+
+
+def test_a_refused_question_about_the_lines_of_samples_is_told_with_its_own_words(
+    app: Flask, sandbox: Sandbox, typed: ConnectRequest
+) -> None:
+    sandbox.switches.in_limit = 1
+
+    refusal = refused(typed, app)
+
+    assert "asked for a few invoices with their lines" in str(refusal)
+    assert "500 or fewer 'OR' conditions" in str(refusal)
+
+
+def test_a_refused_question_about_known_customers_is_told_with_its_own_words(
+    app: Flask, sandbox: Sandbox, typed: ConnectRequest
+) -> None:
+    sandbox.switches.in_limit = 1
+
+    with pytest.raises(ConnectRefused, match="asked for the customers that are known here"):
+        check(typed, app.config, dict.fromkeys(range(5), "Name"))

@@ -30,7 +30,7 @@ def test_only_the_paid_date_is_sent(both: Both):
     calls = [both.sandbox.calls("Invoices", verb) for verb in ("put", "patch")]
     assert [len(some) for some in calls] == [0, 1]
     [patch] = calls[1]
-    assert json.loads(patch.body) == {"id": invoice.autotask_id, "paidDate": "2026-11-19T00:00:00"}
+    assert json.loads(patch.body) == {"id": invoice.autotask_id, "paidDate": "2026-11-19T00:00:00Z"}
 
 
 def test_a_part_payment_sends_nothing(both: Both):
