@@ -39,6 +39,7 @@ class Group:
     late: int
     since: datetime
     late_since: datetime | None
+    error_kind: str
     error: str
     paid: bool
     busy: bool
@@ -56,6 +57,7 @@ def groups() -> Select[Any]:
             func.count().filter(late).label("late"),
             func.min(Delivery.wished_at).label("since"),
             func.min(Delivery.wished_at).filter(late).label("late_since"),
+            func.coalesce(Delivery.error_kind, "").label("error_kind"),
             func.coalesce(func.min(Delivery.error), "").label("error"),
             func.bool_or(func.coalesce(Delivery.lease_until > func.now(), False)).label("busy"),
         )
@@ -70,7 +72,8 @@ def groups() -> Select[Any]:
 def groups_from(rows: Iterable[Row[Any]]) -> Sequence[Group]:
     """The rows of one partner. While one delivery is being sent, the others that are due wait their turn."""
     found = [
-        Group(Why(r.why), r.number, r.late, r.since, r.late_since, r.error, r.paid, r.busy) for r in rows
+        Group(Why(r.why), r.number, r.late, r.since, r.late_since, r.error_kind, r.error, r.paid, r.busy)
+        for r in rows
     ]
     if not any(group.busy for group in found):
         return found

@@ -39,6 +39,9 @@ from portal.models.payment import (
 from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode
 from portal.models.sync_run import (
     INCOMPLETE,
+    LEFT,
+    LINE_REMOVED,
+    NOT_TAKEN_IN,
     RunState,
     SyncChange,
     SyncKind,
@@ -51,6 +54,9 @@ from portal.models.user import LoginSession, User
 
 __all__ = [
     "INCOMPLETE",
+    "LEFT",
+    "LINE_REMOVED",
+    "NOT_TAKEN_IN",
     "Agreement",
     "Allocation",
     "ApiKey",

@@ -119,8 +119,16 @@ class SyncRun(TenantOwned, Base):
         return self.state in INCOMPLETE
 
 
+NOT_TAKEN_IN, LINE_REMOVED = "Not taken in", "Line removed"
+LEFT = ("Outside filters", "No longer in Autotask")
+
+
 class SyncChange(TenantOwned, Base):
-    """One field that a run changed, as text: old and new value."""
+    """One field that a run changed, as text: old and new value.
+
+    A record that could not be taken in has one too, with the field NOT_TAKEN_IN; one that is not here has the
+    `subject_id` 0.
+    """
 
     __tablename__ = "sync_change"
     __table_args__ = (

@@ -12,14 +12,25 @@ from sqlalchemy.orm import contains_eager
 from portal import formatters
 from portal.access.tenancy import scoped
 from portal.extensions import db
-from portal.ledger.unconfirmed import needs_a_person
-from portal.models import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState, Invoice
-from portal.queries import finding, paging
+from portal.ledger.unconfirmed import WHY, Why, needs_a_person
+from portal.models import (
+    AttemptOutcome,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    Integration,
+    Invoice,
+)
+from portal.queries import finding, needs, paging
 from portal.queries.arrivals import ON_THE_WAY, Step
 from portal.queries.text import cleaned
 
 KEYS = (paging.Key(Delivery.wished_at, paging.as_instant), paging.Key(Delivery.id))
 SHOWN_FIRST = 20
+WISHES: dict[str, Any] = {
+    "paid": Delivery.wish_paid_on.is_not(None),
+    "unpaid": Delivery.wish_paid_on.is_(None),
+}
 MOST_TRIES = 100
 OUTCOMES: dict[str, tuple[str, str]] = {
     AttemptOutcome.STARTED: ("Sending", "sending"),
@@ -45,11 +56,14 @@ class Show(StrEnum):
 class Filter:
     show: Show = Show.ALL
     words: str = ""
+    why: str = ""
+    error_kind: str = ""
+    wish: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[str, str]:
-        return paging.kept(self.args, "q", "show")
+        return paging.kept(self.args, "q", "show", "why", "kind", "wish")
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,9 @@ def marker(delivery: Delivery) -> str:
 def filter_from(args: Mapping[str, str]) -> Filter:
     """The filter of an address; what cannot be read counts as not given."""
     show = Show(args["show"]) if args.get("show") in set(Show) else Show.ALL
-    return Filter(show, cleaned(args.get("q")), args)
+    why = args["why"] if args.get("why") in set(Why) else ""
+    wish = args["wish"] if args.get("wish") in WISHES else ""
+    return Filter(show, cleaned(args.get("q")), why, cleaned(args.get("kind")), wish, args)
 
 
 def needing(chosen: Filter) -> paging.Page:
@@ -125,6 +141,14 @@ def _with_invoice() -> Any:
 
 
 def _searched(statement: Any, chosen: Filter) -> Any:
+    if chosen.wish:
+        statement = statement.where(WISHES[chosen.wish])
+    if chosen.why:
+        same = {chosen.why} | ({Why.IDLE.value} if chosen.why == Why.SENDING and needs.now().busy else set())
+        ours = (Integration.tenant_id == Delivery.tenant_id) & (Integration.kind == "autotask")
+        statement = statement.outerjoin(Integration, ours).where(WHY.in_(same))
+    if chosen.error_kind:
+        statement = statement.where(Delivery.error_kind == chosen.error_kind)
     return statement.where(finding.invoice(chosen.words)) if chosen.words else statement
 
 

@@ -25,12 +25,19 @@ BECAUSE = {
 
 @dataclass(frozen=True)
 class Line:
-    """One sentence about deliveries, how many rows its link shows, and whether a person must look now."""
+    """One sentence about deliveries in three parts, the middle one a number of rows; `is_late` needs a person."""
 
     number: int
-    words: str
+    before: str
+    counted: str
+    after: str
     is_late: bool
     why: Why
+    error_kind: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.before}{self.counted}{self.after}"
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,9 @@ class Needs:
         merged: dict[tuple[str, str], list[Group]] = {}
         for group in self.groups:
             if group.late or group.why not in (Why.SENDING, Why.STUCK):
-                merged.setdefault((group.why, group.error if group.why == Why.TROUBLE else ""), []).append(
-                    group
-                )
+                merged.setdefault(
+                    (group.why, group.error_kind if group.why == Why.TROUBLE else ""), []
+                ).append(group)
         lines = [_line(groups) for groups in merged.values()]
         return sorted(lines, key=lambda line: (not line.is_late, line.why != Why.STUCK, -line.number))
 
@@ -94,8 +101,12 @@ class Needs:
 
     def why(self, delivery: Delivery) -> Why:
         why = unconfirmed.why_of(delivery, self.integration_state, clock.now())
-        busy = any(group.busy for group in self.groups)
-        return Why.SENDING if why == Why.IDLE and busy else why
+        return Why.SENDING if why == Why.IDLE and self.busy else why
+
+    @property
+    def busy(self) -> bool:
+        """A worker has one of them in its hands."""
+        return any(group.busy for group in self.groups)
 
 
 def now() -> Needs:
@@ -139,25 +150,21 @@ def read() -> Needs:
 
 
 def _line(groups: Sequence[Group]) -> Line:
-    why = groups[0].why
+    why, error = groups[0].why, groups[0].error
     late = sum(group.late for group in groups)
     number = late or sum(group.number for group in groups)
-    since = formatters.since(
-        min(group.late_since if late and group.late_since else group.since for group in groups)
-    )
+    first = min((late and group.late_since) or group.since for group in groups)
+    since, counted = formatters.since(first), formatters.plural(number, "invoice")
     if why == Why.STUCK:
-        who = f"Autotask could not be told about {formatters.plural(number, 'invoice')}"
-        return Line(
-            number, f"{who}, the first since {since}: tried, and given up until somebody looks.", True, why
-        )
-    who = "The payment of 1 invoice waits" if number == 1 else f"Payments of {number:,} invoices wait"
-    error = groups[0].error
-    return Line(
-        number,
-        f"{who} for Autotask since {since}, because {_because(why, error, one=number == 1)}.",
-        bool(late),
-        why,
+        after = f", the first since {since}: tried, and given up until somebody looks."
+        return Line(number, "Autotask could not be told about ", counted, after, True, why)
+    one = number == 1
+    after = (
+        f" {'waits' if one else 'wait'} for Autotask since {since}, because {_because(why, error, one=one)}."
     )
+    before = "The payment of " if one else "Payments of "
+    kind = groups[0].error_kind if why == Why.TROUBLE else ""
+    return Line(number, before, counted, after, bool(late), why, kind)
 
 
 def _because(why: Why, error: str, *, one: bool) -> str:

@@ -33,7 +33,7 @@ class Card:
     next_at: datetime | None
     running: SyncRun | None
     last: SyncRun | None
-    last_sentence: str
+    told: sentences.Told | None
     changes: Sequence[SyncChange]
     changed_fields: int
 
@@ -56,7 +56,7 @@ def _card(integration: Integration, kind: SyncKind) -> Card:
         next_at=refusal.next_at if refusal else None,
         running=manual.incomplete(integration, kind),
         last=last,
-        last_sentence=sentences.of_run(last) if last else "",
+        told=sentences.of_run(last) if last else None,
         changes=detail.changes[:25] if detail else [],
         changed_fields=detail.changed_fields if detail else 0,
     )

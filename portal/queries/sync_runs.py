@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, not_, or_, select, tuple_
 from sqlalchemy.orm import joinedload
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
+    LEFT,
+    LINE_REMOVED,
+    NOT_TAKEN_IN,
     Customer,
     ExceptionItem,
     ExceptionState,
+    Invoice,
     RunState,
     SyncChange,
     SyncKind,
@@ -47,7 +51,20 @@ ITEMS = {
     counts.LINES: "Line items",
     counts.PDFS: "PDF invoices",
 }
-SUBJECTS = {"customer": "Customer", "contact": "Contact", "invoice": "Invoice", "line": "Line item"}
+SUBJECTS = {
+    "customer": "Customer", "contact": "Contact", "invoice": "Invoice", "line": "Line item",
+    "pdf": "PDF of invoice",
+}  # fmt: skip
+SUBJECT_OF = {
+    counts.CUSTOMERS: "customer", counts.CONTACTS: "contact", counts.INVOICES: "invoice",
+    counts.LINES: "line", counts.PDFS: "pdf",
+}  # fmt: skip
+# Which rows a number of a run counts; the names of the numbers themselves.
+WHAT = {
+    "changed": "Changed",
+    "removed": "Removed",
+    "failed": "Failed",
+}
 CHANGES_SHOWN = 200
 LEAST_FOR_ESTIMATE = 5.0
 KEYS = (paging.Key(SyncRun.id),)
@@ -191,23 +208,88 @@ def _count_changes(run_id: int) -> int:
     )
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Which records of a run are listed: those of one number, of one item or of all; or all that it tells of."""
+
+    what: str = ""
+    item: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "what", "item")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a run with all its fields that the run tells of."""
+
+    fields: Sequence[SyncChange]
+
+    @property
+    def first(self) -> SyncChange:
+        return self.fields[0]
+
+
+def changes_from(args: Mapping[str, str]) -> Changes:
+    """What an address asks for; unknown words count as not given."""
+    what, item = args.get("what", ""), args.get("item", "")
+    return Changes(what if what in WHAT else "", item if item in ITEMS else "", args)
+
+
+def records(run_id: int, chosen: Changes) -> paging.Page:
+    """One page of Records: as many over all pages as the number says that leads here."""
+    own = case((SyncChange.subject_id == 0, SyncChange.id), else_=0)  # what is not here is told row by row
+    names = (SyncChange.subject_type, SyncChange.subject_id, own.label("own"))
+    groups = (
+        select(*names, func.max(SyncChange.id).label("last"))
+        .where(*_told(run_id, chosen))
+        .group_by(*names)
+        .subquery()
+    )
+    found = paging.fetch(select(groups), (paging.Key(groups.c.last),), chosen.args)
+    wanted = [(row.subject_type, row.subject_id, row.own) for row in found.rows]
+    rows = db.session.scalars(
+        select(SyncChange)
+        .where(
+            *_told(run_id, chosen), tuple_(SyncChange.subject_type, SyncChange.subject_id, own).in_(wanted)
+        )
+        .order_by(SyncChange.id)
+    ).all()
+    fields: dict[tuple[str, int, int], list[SyncChange]] = {key: [] for key in wanted}
+    for row in with_names(rows):
+        fields[row.subject_type, row.subject_id, 0 if row.subject_id else row.id].append(row)
+    return paging.Page([Record(fields[key]) for key in wanted], found.newer, found.older)
+
+
+def _told(run_id: int, chosen: Changes) -> list[Any]:
+    """The rows of one number: failures, removals, or changes of records that stay."""
+    failed, removed = SyncChange.field == NOT_TAKEN_IN, SyncChange.field == LINE_REMOVED
+    left = SyncChange.field.in_(LEFT) & (SyncChange.new_value == "yes")
+    which = {"failed": [failed], "removed": [removed], "changed": [not_(failed), not_(removed), not_(left)]}
+    mine = [SyncChange.tenant_id == current_tenant_id(), SyncChange.run_id == run_id]
+    of_item = [SyncChange.subject_type == SUBJECT_OF[chosen.item]] if chosen.item else []
+    return [*mine, *which.get(chosen.what, []), *of_item]
+
+
 def every_change(run_id: int, most: int) -> Iterable[SyncChange]:
     """All changes of a run for a file, oldest first."""
     return with_names(list(db.session.scalars(_changes(run_id).order_by(SyncChange.id).limit(most))))
 
 
 def with_names(changes: Sequence[SyncChange]) -> Sequence[SyncChange]:
-    """Customers of moved invoices by name instead of by id."""
-    moved = [change for change in changes if change.subject_type == "invoice" and change.field == "Customer"]
-    if moved:
+    """Customers of moved invoices and contacts, and invoices of moved lines, by name instead of by id."""
+    for field_name, model, column in (
+        ("Customer", Customer, Customer.name),
+        ("Invoice", Invoice, Invoice.number),
+    ):
+        moved = [change for change in changes if change.field == field_name]
         ids = {int(value) for change in moved for value in (change.old_value, change.new_value) if value}
-        names = dict(
-            db.session.execute(
-                select(Customer.id, Customer.name).where(
-                    Customer.tenant_id == current_tenant_id(), Customer.id.in_(ids)
-                )
-            ).all()
-        )
+        if not ids:
+            continue
+        mine = (model.tenant_id == current_tenant_id(), model.id.in_(ids))
+        names = dict(db.session.execute(select(model.id, column).where(*mine)).all())
         for change in moved:
             db.session.expunge(change)
             change.old_value = names.get(int(change.old_value or 0))

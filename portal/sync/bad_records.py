@@ -12,7 +12,7 @@ from portal import clock, exceptions
 from portal.access.tenancy import current_tenant_id
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
-from portal.models import Cause, ExceptionItem, ExceptionState
+from portal.models import NOT_TAKEN_IN, Cause, ExceptionItem, ExceptionState, SyncChange
 from portal.sync import counts
 from portal.sync.running import Running
 
@@ -50,8 +50,8 @@ def parsed(
 def put_aside(running: Running, item: str, error: BadRecord) -> None:
     """Opens the record's exception, or counts another sighting. Raises TooManyBad."""
     subject, word = WORDS[error.entity]
-    counts.add(running.items, item, failed=1)
     named = f"{word} {error.autotask_id}" if error.autotask_id is not None else f"{word} without ID"
+    failed(running, item, subject, named, f"{error.field} {error.reason}", autotask_id=error.autotask_id)
     key = key_of(error)
     exceptions.open_item(
         Cause.BAD_RECORD,
@@ -72,6 +72,32 @@ def put_aside(running: Running, item: str, error: BadRecord) -> None:
             f"{held['failed']:,} of {held['found']:,} records of Autotask could not be read, so reading was "
             "stopped. Something general has changed there."
         )
+
+
+def failed(
+    running: Running,
+    item: str,
+    subject: str,
+    label: str,
+    reason: str,
+    *,
+    autotask_id: int | None,
+    row_id: int = 0,
+) -> None:
+    """Counts a record that did not come in, and names it among what the run tells."""
+    counts.add(running.items, item, failed=1)
+    db.session.add(
+        SyncChange(
+            tenant_id=current_tenant_id(),
+            run_id=running.run_id,
+            subject_type=subject,
+            subject_id=row_id,
+            autotask_id=autotask_id,
+            label=label,
+            field=NOT_TAKEN_IN,
+            new_value=reason,
+        )
+    )
 
 
 def key_of(error: BadRecord) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.types import BigInteger
 from portal import ledger
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.models import LEFT
 
 
 class By(Protocol):
@@ -99,7 +100,7 @@ def _restate(by: By, ids: Sequence[int]) -> None:
 
 
 LABELS = {"customer": "name", "contact": "btrim(first_name || ' ' || last_name)", "invoice": "number"}
-WORDS = {"outside_filters_at": "Outside filters", "missing_since": "No longer in Autotask"}
+WORDS = {"outside_filters_at": LEFT[0], "missing_since": LEFT[1]}
 
 
 def _log(by: By, table: str, mark: str, ids: Sequence[int]) -> None:

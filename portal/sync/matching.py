@@ -17,7 +17,7 @@ from portal.autotask.filters import Condition
 from portal.autotask.paging import HIGHEST_ID
 from portal.extensions import db
 from portal.ledger import amount_due
-from portal.models import Cause, Identifier, Invoice
+from portal.models import Cause, Identifier, Invoice, SyncChange
 from portal.money import plain
 from portal.sync import bad_records, counts, currencies, marks, missing, pull
 from portal.sync.resources import Resource
@@ -201,6 +201,13 @@ def _join(running: Running, invoice: Invoice, record: Record) -> None:
         )
     )
     counts.add(running.items, counts.INVOICES, changed=1)
+    db.session.add(
+        SyncChange(
+            tenant_id=invoice.tenant_id, run_id=running.run_id, subject_type="invoice", subject_id=invoice.id,
+            autotask_id=record["autotask_id"], label=invoice.number, field="Matched in Autotask",
+            new_value=f"Autotask ID {record['autotask_id']}",
+        )
+    )  # fmt: skip
     for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
         exceptions.close_items(cause, "invoice", [_key(invoice)])
     ledger.restate([invoice.id])

@@ -8,20 +8,21 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
-from portal import exceptions, storage
+from portal import exceptions, formatters, storage
 from portal.access.tenancy import current_tenant_id
 from portal.autotask.client import Client
 from portal.autotask.documents import Pdf
 from portal.autotask.errors import BadRecord, Forbidden, NotFound, Rejected
 from portal.connect.slots import held
 from portal.extensions import db
-from portal.models import Cause, Invoice, InvoicePdf, PdfState
-from portal.sync import counts
+from portal.models import Cause, Invoice, InvoicePdf, PdfState, SyncChange
+from portal.sync import bad_records, counts
 from portal.sync.running import Running
 
 MOST_IN_A_RUN = 200
 MOST_TRIES = 5
 WEEK = timedelta(days=7)
+FORBIDDEN = ("integration", ["pdfs"])  # one exception for all PDFs, because one right gives them all
 
 WANT = text("""
     INSERT INTO invoice_pdf (tenant_id, invoice_id, state)
@@ -67,10 +68,14 @@ def fetch_waiting(running: Running, client: Client) -> None:
             waiting = _next()
             db.session.commit()
             if waiting is None:
-                return
-            _fetch(running, client, *waiting)
+                break
+            may_go_on = _fetch(running, client, *waiting)
             running.done += 1
             running.save()
+            if not may_go_on:
+                break
+    if any(running.items[counts.PDFS][name] for name in ("created", "changed", "unchanged")):
+        exceptions.close_items(Cause.PDF_UNAVAILABLE, *FORBIDDEN)
     counts.skip(running.items, counts.PDFS, "left for the next run", _waiting())
     running.save()
 
@@ -112,16 +117,30 @@ def _next() -> tuple[int, int, int, str] | None:
 
 def _fetch(
     running: Running, client: Client, pdf_id: int, invoice_id: int, autotask_id: int, number: str
-) -> None:
+) -> bool:
+    """False where no other PDF would be given either."""
     counts.add(running.items, counts.PDFS, found=1)
     try:
         pdf = client.invoice_pdf(autotask_id)
     except (BadRecord, NotFound, Forbidden, Rejected) as error:
-        counts.add(running.items, counts.PDFS, failed=1)
-        _unavailable(running, pdf_id, invoice_id, number, error)
+        row = _unavailable(running, pdf_id, invoice_id, number, autotask_id, error)
+        bad_records.failed(
+            running,
+            counts.PDFS,
+            "pdf",
+            number,
+            reason_of(error),
+            autotask_id=autotask_id,
+            row_id=row.invoice_id,
+        )
+        return not isinstance(error, Forbidden)
     else:
-        counts.add(running.items, counts.PDFS, **{keep(pdf_id, invoice_id, pdf): 1})
+        kept = keep(pdf_id, invoice_id, pdf)
+        counts.add(running.items, counts.PDFS, **{kept: 1})
+        if kept == "changed":
+            _log_change(running, invoice_id, autotask_id, number, pdf)
         exceptions.close_items(Cause.PDF_UNAVAILABLE, "invoice", [str(autotask_id)])
+        return True
 
 
 def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
@@ -138,28 +157,46 @@ def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
     return "created" if before is None else "unchanged" if before == pdf.data else "changed"
 
 
-def _unavailable(running: Running, pdf_id: int, invoice_id: int, number: str, error: Exception) -> None:
+def _log_change(running: Running, invoice_id: int, autotask_id: int, number: str, pdf: Pdf) -> None:
+    db.session.add(
+        SyncChange(
+            tenant_id=current_tenant_id(), run_id=running.run_id, subject_type="pdf", subject_id=invoice_id,
+            autotask_id=autotask_id, label=number, field="PDF", old_value="an older one",
+            new_value=f"{pdf.name}, {formatters.size(len(pdf.data))}",
+        )
+    )  # fmt: skip
+
+
+def _unavailable(
+    running: Running, pdf_id: int, invoice_id: int, number: str, autotask_id: int, error: Exception
+) -> InvoicePdf:
     """Says why; it is tried again on later days, five times, and whenever a person opens it."""
     row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
     if row.state == PdfState.HERE:  # what is here stays; it is looked at again in a week
         row.fetched_at = db.session.scalar(select(func.clock_timestamp()))
-        return
-    reason = reason_of(error)
+        return row
     row.attempts += 1
-    row.reason = reason
+    row.reason = reason_of(error)
     row.state = PdfState.UNAVAILABLE
-    if isinstance(error, BadRecord):
-        exceptions.open_item(
-            Cause.PDF_UNAVAILABLE,
-            "invoice",
-            str(error.autotask_id),
-            label=f"PDF of invoice {number}",
-            detail=f"{reason} Open the invoice in Autotask and check its PDF there, then press Retry.",
-            theirs={"answer": error.value},
-            invoice_id=invoice_id,
-            run_id=running.run_id,
-        )
+    forbidden = isinstance(error, Forbidden)
+    subject, (key,) = FORBIDDEN if forbidden else ("invoice", [str(autotask_id)])
+    todo = (
+        "No PDF comes in until the API user may read invoice PDFs in Autotask; give it that right"
+        if forbidden
+        else "Open the invoice in Autotask and check its PDF there"
+    )
+    exceptions.open_item(
+        Cause.PDF_UNAVAILABLE,
+        subject,
+        key,
+        label=f"PDF of invoice {number}",
+        detail=f"{row.reason} {todo}, then press Retry.",
+        theirs={"answer": error.value} if isinstance(error, BadRecord) else {},
+        invoice_id=invoice_id,
+        run_id=running.run_id,
+    )
     db.session.flush()
+    return row
 
 
 def reason_of(error: Exception) -> str:

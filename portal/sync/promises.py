@@ -43,6 +43,8 @@ class Promise:
     held: str = ""
     stuck: int = 0
     needs: int = 0
+    wish: str = ""
+    counted: str = ""
 
     @property
     def state(self) -> str:
@@ -129,6 +131,7 @@ def _row(
         next_at=next_at,
         late_by=_late(scheduled, next_at, now),
         numbers=numbers,
+        counted=counted,
     )
 
 
@@ -187,29 +190,27 @@ def _deliveries(unconfirmed: Sequence[Group], now: datetime) -> list[Promise]:
     confirmed = {paid: (number, at) for paid, number, at in rows}
     return [
         _delivered(
-            item, [one for one in unconfirmed if one.paid == paid], *confirmed.get(paid, (0, None)), now
+            Promise(item, "In real time", done_at=confirmed.get(wish == "paid", (0, None))[1], wish=wish),
+            [one for one in unconfirmed if one.paid == (wish == "paid")],
+            confirmed.get(wish == "paid", (0, None))[0],
+            now,
         )
-        for item, paid in (("Payments", True), ("Deleted payments", False))
+        for item, wish in (("Payments", "paid"), ("Deleted payments", "unpaid"))
     ]
 
 
-def _delivered(
-    item: str, unconfirmed: Sequence[Group], confirmed: int, confirmed_at: datetime | None, now: datetime
-) -> Promise:
+def _delivered(promise: Promise, unconfirmed: Sequence[Group], confirmed: int, now: datetime) -> Promise:
     stuck = sum(one.late for one in unconfirmed if one.why == Why.STUCK)
-    late = [one for one in unconfirmed if one.late and one.why != Why.STUCK]
-    needs = sum(one.late for one in unconfirmed)
-    since = min((one.late_since for one in late if one.late_since), default=None)
+    since = min(
+        (one.late_since for one in unconfirmed if one.late_since and one.why != Why.STUCK), default=None
+    )
     on_the_way = sum(one.number for one in unconfirmed) - stuck
-    words = f"{confirmed:,} confirmed, {on_the_way:,} on the way" + (f", {stuck:,} stuck" if stuck else "")
-    return Promise(
-        item,
-        "In real time",
-        done_at=confirmed_at,
+    return replace(
+        promise,
         late_by=now - since if since else None,
-        words=words,
+        words=f"{confirmed:,} confirmed, {on_the_way:,} on the way",
         stuck=stuck,
-        needs=needs,
+        needs=sum(one.late for one in unconfirmed),
     )
 
 

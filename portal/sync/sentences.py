@@ -1,6 +1,7 @@
 """Runs and filters in words for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from portal import formatters
@@ -19,39 +20,61 @@ LISTS = {
 }
 
 
-def of_run(run: SyncRun) -> str:
-    """ "Completed in 41 s: 12 new, 3 changed, 1 needs you.\""""
-    found = results(run.items)
+@dataclass(frozen=True)
+class Part:
+    """One number of a run, its word, and which of the run's rows it counts (none where they are not kept)."""
+
+    number: int
+    word: str
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.number:,} {self.word}"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A run in one sentence: what stands before its numbers, the numbers, and what stands after them."""
+
+    before: str
+    parts: Sequence[Part] = ()
+    after: str = ""
+
+    def __str__(self) -> str:
+        return self.before + ", ".join(map(str, self.parts)) + self.after
+
+
+def of_run(run: SyncRun) -> Told:
+    """The sentence of a run, such as "Completed in 41 s: 12 new, 3 changed, 1 failed"."""
     if run.state == RunState.WAITING:
-        return f"Waits to go on. {run.error}" if run.error else "Waits for its turn."
+        return Told(f"Waits to go on. {run.error}" if run.error else "Waits for its turn.")
+    parts = results(run.items)
     if run.state == RunState.RUNNING:
-        return f"Running: {found}{' so far' if found == NOTHING else ''}."
+        return _told("Running: ", parts, " so far.", ".")
     took = (run.finished_at - run.started_at) if run.finished_at and run.started_at else None
     after = f" after {formatters.duration(took)}" if took is not None else ""
     if run.state == RunState.COMPLETED:
-        return f"Completed in {formatters.duration(took)}: {found}."
+        return _told(f"Completed in {formatters.duration(took)}: ", parts)
     if run.state == RunState.CANCELLED:
-        return f"Cancelled{after}: {found}."
-    return f"Failed{after}. {run.error or ''}".strip()
+        return _told(f"Cancelled{after}: ", parts)
+    return Told(f"Failed{after}. {run.error or ''}".strip())
 
 
-def results(items: Mapping[str, Any]) -> str:
-    """ "12 new, 3 changed, 1 needs you", or "nothing new"."""
+def _told(before: str, parts: Sequence[Part], end_of_nothing: str = ".", end: str = ".") -> Told:
+    return Told(before, parts, end) if parts else Told(f"{before}{NOTHING}{end_of_nothing}")
+
+
+def results(items: Mapping[str, Any]) -> list[Part]:
+    """ "12 new", "3 changed", "1 failed": as far as there are any."""
     whole: counts.Items = {**counts.none_yet(), **items}
     parts = [
-        f"{number:,} {word}"
-        for number, word in (
-            (counts.total(whole, "created"), "new"),
-            (counts.total(whole, "changed"), "changed"),
-            (counts.total(whole, "removed"), "removed"),
-            (counts.total(whole, "skipped"), "skipped"),
-        )
-        if number
+        Part(counts.total(whole, "created"), "new"),
+        Part(counts.total(whole, "changed"), "changed", "changed"),
+        Part(counts.total(whole, "removed"), "removed", "removed"),
+        Part(counts.total(whole, "skipped"), "left out"),
+        Part(counts.total(whole, "failed"), "failed", "failed"),
     ]
-    failed = counts.total(whole, "failed")
-    if failed:
-        parts.append(f"{failed:,} need{'s' if failed == 1 else ''} you")
-    return ", ".join(parts) or NOTHING
+    return [part for part in parts if part.number]
 
 
 def of_filters(stored: Mapping[str, Any], integration: Integration | None = None) -> list[str]:

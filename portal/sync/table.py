@@ -6,13 +6,15 @@ from functools import cached_property
 
 from sqlalchemy import TextClause, text
 
+from portal.models import LEFT, LINE_REMOVED, NOT_TAKEN_IN
+
 
 @dataclass(frozen=True)
 class Table:
     """How one kind of record is written. `columns` are staged: ours by name, with PostgreSQL's type.
 
     `logged` are those whose changes a person is shown, with the words for them; `content` those whose change
-    the caller wants to hear of; `marks` are set back to null when a record comes in. `at_first` are columns that
+    the caller wants to hear of; `hidden` are those that no page shows, so that nobody is told of them; `marks` are set back to null when a record comes in. `at_first` are columns that
     only a new row gets, as SQL over the staged row `s`; `before` is one whose old value the caller is told.
     `keep` is SQL for rows whose content changed: those it returns stay as they are, and a new row is made.
     """
@@ -22,6 +24,7 @@ class Table:
     logged: dict[str, str]
     label: str
     content: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     at_first: dict[str, str] = field(default_factory=dict)
     before: str = "id"
@@ -78,19 +81,33 @@ class Table:
 
     @cached_property
     def log_changes(self) -> TextClause:
-        pairs = ", ".join(
+        """Logs what the page changes; the ids of records of which this run had not logged a change before."""
+        pairs = [
             f"('{words}', {self.shown('t', name)}, {self.shown('s', name)})"
             for name, words in self.logged.items()
-        )
+        ]
+        pairs += [
+            f"('{MARKS[mark]}', CASE WHEN t.{mark} IS NULL THEN 'no' ELSE 'yes' END, 'no')"
+            for mark in self.marks
+        ]
+        subject = SUBJECTS[self.name]
         return text(f"""
-            INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
-                old_value, new_value)
-            SELECT t.tenant_id, :run_id, '{SUBJECTS[self.name]}', t.id, t.autotask_id, {self.label}, d.field,
-                d.old_value, d.new_value
-            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
-            CROSS JOIN LATERAL (VALUES {pairs}) AS d (field, old_value, new_value)
-            WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
-            ORDER BY t.id, d.field""")
+            WITH before AS (
+                SELECT DISTINCT subject_id FROM sync_change
+                WHERE tenant_id = :tenant_id AND subject_type = '{subject}' AND subject_id = ANY(:ids)
+                    AND run_id = :run_id AND {IS_CHANGE}
+            ), logged AS (
+                INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
+                    old_value, new_value)
+                SELECT t.tenant_id, :run_id, '{subject}', t.id, t.autotask_id, {self.label}, d.field,
+                    d.old_value, d.new_value
+                FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
+                CROSS JOIN LATERAL (VALUES {", ".join(pairs)}) AS d (field, old_value, new_value)
+                WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
+                ORDER BY t.id, d.field
+                RETURNING subject_id
+            )
+            SELECT DISTINCT subject_id FROM logged EXCEPT SELECT subject_id FROM before""")
 
     @cached_property
     def upsert(self) -> TextClause:
@@ -119,6 +136,14 @@ class Table:
             WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND autotask_read_at < :read_at""")
 
 
+MARKS = {
+    "outside_filters_at": LEFT[0],
+    "missing_since": LEFT[1],
+    "locally_changed_at": "Changed here",
+}
+# A change of a record that stays; the others are told as left out, removed or failed.
+IS_CHANGE = f"""field NOT IN ('{NOT_TAKEN_IN}', '{LINE_REMOVED}')
+    AND NOT (field IN {LEFT} AND new_value = 'yes')"""
 SUBJECTS = {"customer": "customer", "contact": "contact", "invoice": "invoice", "invoice_line": "line"}
 
 

@@ -40,6 +40,7 @@ CUSTOMER = Table(
         "address": "Address",
         "tax_exempt": "Tax exempt",
     },
+    hidden=("currency_autotask_id", "modified_at"),
     label="s.name",
     marks=("outside_filters_at", "missing_since"),
 )
@@ -58,6 +59,7 @@ CONTACT = Table(
         "modified_at": MOMENT,
     },
     logged={
+        "customer_id": "Customer",
         "first_name": "First name",
         "last_name": "Last name",
         "email": "E-mail",
@@ -66,6 +68,7 @@ CONTACT = Table(
         "primary": "Primary contact",
         "user_defined": "User-defined fields",
     },
+    hidden=("modified_at",),
     label="btrim(s.first_name || ' ' || s.last_name)",
     marks=("outside_filters_at", "missing_since"),
 )
@@ -96,6 +99,7 @@ INVOICE = Table(
     logged={
         "customer_id": "Customer",
         "number": "Number",
+        "autotask_number": "Number in Autotask",
         "issued_on": "Invoice date",
         "due_on": "Due date",
         "currency": "Currency",
@@ -103,6 +107,8 @@ INVOICE = Table(
         "total_raw": "Total in Autotask",
         "tax_raw": "Tax",
         "is_voided": "Voided",
+        "voided_on": "Voided on",
+        "autotask_due_on": "Due date in Autotask",
         "autotask_paid_on": "Paid in Autotask on",
         "order_number": "Order number",
         "comments": "Comments",
@@ -110,6 +116,7 @@ INVOICE = Table(
         "from_on": "Billed from",
         "to_on": "Billed to",
     },
+    hidden=("autotask_created_at",),
     label="s.number",
     content=(
         "customer_id",
@@ -147,6 +154,7 @@ LINE = Table(
         "non_billable": "boolean",
     },
     logged={
+        "invoice_id": "Invoice",
         "name": "Item",
         "description": "Description",
         "quantity": "Quantity",
@@ -155,7 +163,9 @@ LINE = Table(
         "tax_raw": "Tax",
         "total_raw": "Total",
         "item_on": "Date",
+        "non_billable": "Not billed",
     },
+    hidden=("item_type", "sort_order"),
     label="(SELECT i.number FROM invoice i WHERE i.tenant_id = t.tenant_id AND i.id = t.invoice_id) || ', ' || s.name",
     content=("invoice_id",),
     # A voided invoice keeps its lines: one that moves on to the next invoice leaves a copy behind (rule 3.9).

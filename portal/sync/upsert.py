@@ -28,9 +28,12 @@ class Written:
     content_changed: list[int] = field(default_factory=list)
     before: dict[int, Any] = field(default_factory=dict)
     unchanged: int = 0
+    shown: int = 0
 
     def numbers(self) -> dict[str, int]:
-        return {"created": len(self.created), "changed": len(self.changed), "unchanged": self.unchanged}
+        """For a person, only what is logged has changed: as many records as the run's list of changes shows."""
+        hidden = len(self.changed) - self.shown
+        return {"created": len(self.created), "changed": self.shown, "unchanged": self.unchanged + hidden}
 
 
 def write(
@@ -51,7 +54,8 @@ def write(
     found = _compared(_here(table, {**scope, "keys": keys}))
     written = Written(unchanged=len(rows), content_changed=found.content_changed)
     if found.differing and table.logged:
-        db.session.execute(table.log_changes, {**scope, "run_id": run_id, "ids": found.differing})
+        log = {**scope, "run_id": run_id, "ids": found.differing}
+        written.shown = len(db.session.execute(table.log_changes, log).all())
     wanted = [key for key in keys if key not in found.before] + found.differing_keys
     if wanted:
         _upsert(table, {**scope, **at_first, "keys": wanted}, found.before, written)

@@ -49,6 +49,21 @@ def progress(run_id: int) -> Any:
     )
 
 
+@pages.get("/<int:run_id>/changes")
+@requires(Permission.VIEW)
+def changes(run_id: int) -> Any:
+    """The records behind one number of the run."""
+    run, chosen = find_or_404(SyncRun, run_id), sync_runs.changes_from(request.args)
+    return htmx.render(
+        "sync_runs/changes.html",
+        "sync_runs/_records.html",
+        run=run,
+        chosen=chosen,
+        page=sync_runs.records(run.id, chosen),
+        about=sync_runs,
+    )
+
+
 @pages.get("/<int:run_id>/changes.csv")
 @requires(Permission.EXPORT)
 def export(run_id: int) -> Any:
@@ -103,7 +118,7 @@ def _context(detail: sync_runs.Detail) -> dict[str, Any]:
         "detail": detail,
         "run": detail.run,
         "about": sync_runs,
-        "sentence": sentences.of_run(detail.run),
+        "told": sentences.of_run(detail.run),
         "filter_sentences": sentences.of_filters(detail.run.filters, connect.current()),
     }
 
