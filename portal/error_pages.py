@@ -63,7 +63,7 @@ WORDS: dict[int, Words] = {
     429: Words(
         "Too many tries",
         "There were too many requests from here in a short time.",
-        "Wait a minute, then try again.",
+        "Nothing was saved. Wait, then try once more.",
     ),
     500: Words(
         "This page failed",

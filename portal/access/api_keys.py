@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from portal import api_query, clock
+from portal import api_query, clock, limits
 from portal.access import audit
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped, system_scope, tenant_scope
@@ -96,6 +96,9 @@ def _enter(scope: Scope) -> None:
     """The key's partner becomes the partner of this request."""
     key = _presented()
     if key is None:
+        limits.take(
+            limits.API_ADDRESS, limits.address(), what="There were too many wrong API keys from here."
+        )
         raise Unauthorized(
             "Send a valid API key as “Authorization: Bearer …”.", www_authenticate=WWWAuthenticate("bearer")
         )
@@ -105,6 +108,9 @@ def _enter(scope: Scope) -> None:
     g.time_zone = g.partner.time_zone
     g.actor = Actor(Source.API, request_id=g.request_id, api_key=f"{key.name} ({key.prefix}…)")
     structlog.contextvars.bind_contextvars(api_key_id=key.id)
+    limits.take(
+        limits.API_KEY, key.id, what=f"At most {limits.API_KEY.tries} requests a minute with one key."
+    )
     if scope not in key.scopes:
         raise Forbidden(f"This API key does not hold the scope “{scope}”.")
     _note_use(key)

@@ -14,7 +14,8 @@ from portal.connect.saving import (
 from portal.connect.settings import set_identifier, set_totals_mode
 from portal.connect.testing import test_connection
 from portal.connect.totals import decide_totals
-from portal.connect.verify import ConnectRequest, Verified, check
+from portal.connect.tries import check
+from portal.connect.verify import ConnectRequest, Verified
 
 __all__ = [
     "ConnectRefused",

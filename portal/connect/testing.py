@@ -6,7 +6,7 @@ from sqlalchemy import select
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
-from portal.connect import refused, verify
+from portal.connect import refused, tries
 from portal.connect.calls import find
 from portal.connect.errors import ConnectRefused, NotConnected
 from portal.connect.opening import Connection, credentials
@@ -29,7 +29,7 @@ def test_connection(actor: Actor, integration: Integration) -> Verified:
     request = _request(integration, connection)
     db.session.commit()
     try:
-        verified = verify.check(request, current_app.config)
+        verified = tries.check(request, current_app.config)
     except ConnectRefused as refusal:
         if refusal.login or refusal.field == "username":
             refused.mark(connection, refusal.sentences[0], actor)

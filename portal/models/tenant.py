@@ -1,6 +1,7 @@
 from datetime import datetime
 
-from sqlalchemy import Identity, String
+from sqlalchemy import DateTime, Identity, String
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, created
@@ -16,4 +17,8 @@ class Tenant(Base):
     name: Mapped[str]
     time_zone: Mapped[str] = mapped_column(server_default="UTC")
     default_currency: Mapped[str] = mapped_column(String(3), server_default="USD")
+    # When Autotask refused a key and secret that a person tried, within the last hour or so.
+    refused_logins: Mapped[list[datetime]] = mapped_column(
+        ARRAY(DateTime(timezone=True)), server_default="{}"
+    )
     created_at: Mapped[datetime] = created()

@@ -12,6 +12,7 @@ from portal import ledger, storage
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
+    INCOMPLETE,
     CreditApplication,
     Delivery,
     ExceptionItem,
@@ -21,6 +22,8 @@ from portal.models import (
     InvoiceLine,
     InvoicePdf,
     PdfState,
+    SyncKind,
+    SyncRun,
     TotalsMode,
 )
 from portal.queries import arrivals, credits, history, payments
@@ -88,6 +91,15 @@ def of(invoice: Invoice) -> Detail:
 def delivery_of(invoice_id: int) -> Delivery | None:
     """What Autotask is to be told about this invoice."""
     return db.session.scalar(scoped(Delivery).where(Delivery.invoice_id == invoice_id))
+
+
+def pdf_is_under_way(invoice_id: int) -> bool:
+    """True while the invoice's PDF is awaited and a run that fetches PDFs has not ended."""
+    awaited = scoped(InvoicePdf).where(
+        InvoicePdf.invoice_id == invoice_id, InvoicePdf.state == PdfState.WAITING
+    )
+    running = scoped(SyncRun).where(SyncRun.kind == SyncKind.PDFS, SyncRun.state.in_(INCOMPLETE))
+    return bool(db.session.scalar(select(awaited.exists() & running.exists())))
 
 
 @dataclass(frozen=True)

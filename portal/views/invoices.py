@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, downloads, htmx, polls
+from portal import clock, downloads, htmx, limits, polls
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
-from portal.models import Invoice, SyncKind, SyncTrigger
+from portal.models import Integration, Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
 from portal.queries import invoice_detail, invoices
 from portal.serializers import number, paid_on
@@ -89,11 +89,25 @@ def fetch_pdf(invoice_id: int) -> Any:
     if integration is None or not integration.is_connected:
         flash("Autotask is not connected, so the PDF cannot be fetched.", "warning")
         return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+    try:
+        if not invoice_detail.pdf_is_under_way(invoice_id):
+            _start_fetching(invoice, integration)
+    except limits.TooMany as wait:
+        flash(wait.description or "", "warning")
+        return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+    return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id, getting="pdf", _anchor="facts"))
+
+
+def _start_fetching(invoice: Invoice, integration: Integration) -> None:
+    often = f"The PDF of {invoice.number} was asked for often enough for now."
+    limits.take(
+        limits.PDF_PERSON, g.partner.id, g.true_user.id, what="You asked for many PDFs in the last hour."
+    )
+    limits.take(limits.PDF_INVOICE, g.partner.id, invoice.id, what=often)
     pdfs.want_one(invoice)
     run = runs.start(integration, SyncKind.PDFS, SyncTrigger.BUTTON, g.actor)
     db.session.commit()
     runs.ring(run)
-    return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id, getting="pdf", _anchor="facts"))
 
 
 def today() -> date:

@@ -4,17 +4,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from portal import htmx
-from portal.access import sessions
+from portal.access import devices, logins, sessions
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import public, signed_in
 from portal.extensions import db
 from portal.forms.session import LoginForm
-from portal.limits import LOGIN_TRIES, account_and_address, limiter
 
 pages = Blueprint("sessions", __name__)
 log = structlog.get_logger()
@@ -29,18 +28,19 @@ def new() -> Any:
 
 @pages.post("/login")
 @public
-@limiter.limit(LOGIN_TRIES, key_func=account_and_address)
 @redraws_form
 def create() -> Any:
     form = LoginForm()
-    user = sessions.authenticate(form.email.data, form.password.data) if form.validate() else None
+    user = logins.attempt(form.email.data, form.password.data) if form.validate() else None
     if user is None:
         log.info("login.refused", account=sessions.account_mark(form.email.data), address=request.remote_addr)
         return render_template("sessions/new.html", form=form, refused=not form.errors), 422
     sessions.start(user)
     db.session.commit()
     log.info("login.started", user_id=user.id)
-    return redirect(own_path(form.next.data) or url_for("partners.index"), 303)
+    answer = make_response(redirect(own_path(form.next.data) or url_for("partners.index"), 303))
+    devices.remember(user, answer)
+    return answer
 
 
 @pages.post("/logout")

@@ -11,12 +11,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import clock
+from portal import clock, limits
 from portal.access import api_keys
 from portal.access.api_keys import Scope
 from portal.api_description import DESCRIPTION
 from portal.extensions import db
-from portal.limits import api_limiter
 from portal.models import Customer, IdempotencyKey, Payment, Tenant
 from tests import factories
 
@@ -306,20 +305,25 @@ def test_the_log_names_the_key_that_paid(books: Books, log_in: Callable[..., Fla
 
 
 def test_more_than_the_rate_is_told_to_wait(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.views.api.RATE", "2 per minute")
-    answers = [books.call("GET", "/api/v1/customers") for _ in range(3)]
+    """One rate for all that a key asks for."""
+    monkeypatch.setattr(limits, "API_KEY", limits.API_KEY._replace(tries=2))
+    paths = ("/api/v1/customers", "/api/v1/invoices", "/api/v1/payments")
+    answers = [books.call("GET", path) for path in paths]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[2].headers["Retry-After"] == "60"
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 60
+    assert "At most 2 requests a minute with one key. Try again in" in answers[2].json["detail"]
     assert answers[2].mimetype == "application/problem+json"
 
 
-def test_payments_are_taken_at_the_usual_rate_while_redis_is_away(
+def test_many_wrong_keys_from_an_address_are_told_to_wait_and_a_right_one_is_not(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """W4 of the crash points: no payment is refused because Redis is down."""
-    monkeypatch.setattr(api_limiter, "_storage_dead", True)
-    monkeypatch.setattr(api_limiter, "_Limiter__should_check_backend", lambda: False)
-    assert [books.pay("1.00", key=f"key-{n}").status_code for n in range(6)] == [201] * 6
+    monkeypatch.setattr(limits, "API_ADDRESS", limits.API_ADDRESS._replace(tries=2))
+    wrong = {"Authorization": f"Bearer {books.secret[:-1]}"}
+    answers = [books.app.test_client().get("/api/v1/payments", headers=wrong) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert int(answers[2].headers["Retry-After"]) > 0
+    assert books.call("GET", "/api/v1/payments").status_code == 200
 
 
 def test_the_description_names_every_route_and_no_other(app: Flask) -> None:
