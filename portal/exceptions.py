@@ -106,3 +106,16 @@ def close_items(
         )
         .values(state=ExceptionState.RESOLVED, resolved_at=clock.now(), resolution=resolution)
     )
+
+
+def close_all(cause: Cause, resolution: str) -> int:
+    """Closes every open item of a cause that has no meaning any more; how many there were."""
+    return rows_written(
+        update(ExceptionItem)
+        .where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.cause == cause,
+            ExceptionItem.state == ExceptionState.OPEN,
+        )
+        .values(state=ExceptionState.RESOLVED, resolved_at=clock.now(), resolution=resolution)
+    )

@@ -154,6 +154,8 @@ def restore(actor: Actor, kind: str, ids: Sequence[int]) -> list[int]:
 
 def _set(actor: Actor, kind: str, ids: Sequence[int], *, archive_now: bool) -> list[int]:
     model: Any = KINDS[kind]
+    if kind == "invoice":
+        ledger.lock_invoices(ids)
     wanted = model.archived_at.is_(None) if archive_now else model.archived_at.is_not(None)
     done = sorted(
         db.session.scalars(
@@ -164,6 +166,8 @@ def _set(actor: Actor, kind: str, ids: Sequence[int], *, archive_now: bool) -> l
             .execution_options(synchronize_session=False)
         )
     )
+    if done and kind == "invoice":
+        ledger.restate(done)
     if done:
         event = f"{kind}s.archived" if archive_now else f"{kind}s.restored"
         audit.record(actor, event, kind, done[0] if len(done) == 1 else None, ids=done)

@@ -8,6 +8,7 @@ from portal.connect.saving import (
     current,
     disconnect,
     known_customers,
+    matches_invoices,
     owed_deliveries,
     save_connection,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "decide_totals",
     "disconnect",
     "known_customers",
+    "matches_invoices",
     "owed_deliveries",
     "save_connection",
     "set_identifier",

@@ -6,7 +6,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import func, select, update
 
-from portal import clock, crypto, ledger
+from portal import clock, crypto, exceptions, ledger
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
@@ -17,10 +17,12 @@ from portal.connect.verify import ConnectRequest, Verified
 from portal.extensions import db
 from portal.models import (
     INCOMPLETE,
+    Cause,
     Customer,
     Delivery,
     DeliveryState,
     Integration,
+    IntegrationRole,
     IntegrationState,
     SyncRun,
     Tenant,
@@ -36,6 +38,15 @@ OWED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
 def current() -> Integration | None:
     """The partner's Autotask integration, in whatever state."""
     return db.session.scalar(scoped(Integration).where(Integration.kind == KIND))
+
+
+def matches_invoices(integration: Integration | None) -> bool:
+    """Whether each sync looks for Autotask's counterparts of the portal's own invoices (rule 6)."""
+    return (
+        integration is not None
+        and integration.role == IntegrationRole.SECONDARY
+        and integration.state != IntegrationState.DISCONNECTED
+    )
 
 
 def known_customers() -> dict[int, str]:
@@ -64,6 +75,8 @@ def save_connection(
     _one_at_a_time()
     before = current()
     integration = before or _new(request)
+    if before is not None and before.role != request.role:
+        _end_matching()
     _take_over(integration, request, verified)
     db.session.flush()
     _seal(integration, request.secret.strip())
@@ -76,6 +89,14 @@ def save_connection(
     event = "integration.reconnected" if before else "integration.connected"
     audit.record(actor, event, "integration", integration.id, **_told(integration))
     return integration
+
+
+def _end_matching() -> None:
+    """Only a secondary integration looks for counterparts; the next one that does opens what it finds anew."""
+    for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
+        exceptions.close_all(
+            cause, "Closed: Autotask's role changed, so this invoice is no longer looked for there."
+        )
 
 
 def _one_at_a_time() -> None:

@@ -10,13 +10,14 @@ from sqlalchemy.types import BigInteger
 from portal import exceptions
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.ledger import closing
 from portal.models import Cause, ExceptionItem, ExceptionState
 from portal.money import plain
 
 BOTH_SIDES = text("""
     SELECT i.id, i.autotask_id, i.number, i.currency, i.amount_due, i.is_voided, i.autotask_paid_on,
         i.paid_amount + i.credited_amount AS covered,
-        d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
+        i.archived_at, i.missing_since, d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
         EXISTS (SELECT FROM allocation a
             JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
             WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND p.currency <> i.currency)
@@ -33,9 +34,10 @@ def judge(invoice_ids: Sequence[int]) -> None:
     """Opens what is in conflict now, and closes what no longer is."""
     rows = db.session.execute(BOTH_SIDES, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)}).all()
     settled: dict[Cause, list[str]] = {}
+    closing.close([row.id for row in rows if closing.is_gone(row)])
     for row in rows:
         for cause, check in CHECKS.items():
-            detail = check(row)
+            detail = None if cause in OF_AUTOTASK and closing.is_gone(row) else check(row)
             if detail:
                 _open(cause, row, detail)
             else:
@@ -124,6 +126,8 @@ def _currency_changed(row: Row[Any]) -> str | None:
     )
 
 
+# Between the two sides only: without Autotask's side there is nothing to decide.
+OF_AUTOTASK = {Cause.UNPAID_IN_AUTOTASK, Cause.PAID_MARK_CHANGED, Cause.PAID_TWICE}
 CHECKS = {
     Cause.OVERPAID: _overpaid,
     Cause.VOIDED_WITH_PAYMENTS: _voided_with_payments,

@@ -10,6 +10,7 @@ from sqlalchemy.types import BigInteger
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import conflicts
+from portal.ledger.closing import IS_GONE
 
 
 def _step(sql: str) -> Any:
@@ -65,7 +66,8 @@ BEGIN_SETTLEMENTS = _step("""
 # "not paid" otherwise (rule 5.5). A voided invoice keeps its last wish while payments cover it: nothing is
 # written to it. While a worker holds the row, only the version rises; the worker finds that when it settles
 # (rule 5.6).
-WISHES = _step("""
+WISHES = _step(
+    """
     WITH wished AS (
         SELECT i.tenant_id, i.id AS invoice_id,
             CASE WHEN i.amount_due > 0 AND i.paid_amount + i.credited_amount >= i.amount_due THEN greatest(
@@ -79,6 +81,7 @@ WISHES = _step("""
         WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
             AND i.autotask_id IS NOT NULL AND i.integration_id IS NOT NULL
             AND (NOT i.is_voided OR i.paid_amount + i.credited_amount < i.amount_due)
+            AND NOT IS_GONE
     )
     INSERT INTO delivery (tenant_id, invoice_id, wish_paid_on, state, next_try_at)
     SELECT w.tenant_id, w.invoice_id, w.wish, 'waiting', now() FROM wished w
@@ -89,7 +92,10 @@ WISHES = _step("""
         wish_paid_on = excluded.wish_paid_on, wish_version = delivery.wish_version + 1, wished_at = now(),
         state = CASE WHEN delivery.state = 'sending' THEN 'sending' ELSE 'waiting' END,
         attempts = 0, next_try_at = now(), error = NULL, error_kind = NULL
-    WHERE delivery.wish_paid_on IS DISTINCT FROM excluded.wish_paid_on""")
+    WHERE delivery.wish_paid_on IS DISTINCT FROM excluded.wish_paid_on OR delivery.state = 'closed'""".replace(
+        "IS_GONE", IS_GONE
+    )
+)
 
 AGREEMENTS = _step("""
     WITH judged AS (

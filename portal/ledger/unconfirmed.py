@@ -91,7 +91,8 @@ def needs_a_person() -> Any:
     limit = func.now() - LATE_AFTER
     tried = or_(Delivery.attempts > 0, Delivery.error.is_not(None))
     due = or_(Delivery.next_try_at.is_(None), Delivery.next_try_at <= limit)
-    late = and_(Delivery.state != DeliveryState.CONFIRMED, Delivery.wished_at <= limit, or_(tried, due))
+    on_the_way = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.SENDING))
+    late = and_(on_the_way, Delivery.wished_at <= limit, or_(tried, due))
     return or_(Delivery.state == DeliveryState.PARKED, late)
 
 

@@ -13,6 +13,7 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     CONFIRMED = "confirmed"
     PARKED = "parked"
+    CLOSED = "closed"
 
 
 class Delivery(TenantOwned, Base):
@@ -20,7 +21,7 @@ class Delivery(TenantOwned, Base):
 
     `our_mark_on` is the paid date the portal wrote, or may have written; any other date is Autotask's own.
     `shown_on` is the paid date of ours that was last read back there, until we cleared it. `look_at` is when the
-    sweep compares both sides again.
+    sweep compares both sides again. `closed`: the invoice is gone in Autotask and archived here (ledger/closing.py).
     """
 
     __tablename__ = "delivery"

@@ -119,6 +119,7 @@ class Invoice(TenantOwned, Base):
         return (
             self.status in (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
             and self.archived_at is None
+            and self.missing_since is None
             and self.outstanding > 0
         )
 

@@ -107,7 +107,7 @@ class Journey:
 
 def arrival_of(payment: Payment, delivery: Delivery | None) -> Arrival:
     """How far the payment's part of this delivery's invoice has come."""
-    if delivery is None:
+    if delivery is None or delivery.state == DeliveryState.CLOSED:
         return Arrival.NOT_NEEDED
     if delivery.state != DeliveryState.CONFIRMED:
         return Arrival(delivery.state)

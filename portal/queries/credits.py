@@ -49,7 +49,9 @@ def choice(args: Mapping[str, str]) -> Choice:
     customer = find_or_404(Customer, credit.customer_id)
     if first is not None and (first.customer_id, first.currency) != (credit.customer_id, credit.currency):
         raise NotFound
-    unpaid = [row for row in invoices.unpaid_of(customer.id) if row.currency == credit.currency]
+    unpaid = [
+        row for row in invoices.unpaid_of(customer.id) if row.currency == credit.currency and row.is_payable
+    ]
     others = [row for row in usable(customer.id, credit.currency) if row.id != credit.id]
     rows = payment_form.rows_for(unpaid, first.id if first else None)
     return Choice(customer, credit, others, rows, first)

@@ -119,6 +119,7 @@ def paying(words: str, most: int = 20) -> Sequence[Customer]:
             Invoice.customer_id == Customer.id,
             Invoice.status.in_(invoices.UNPAID),
             Invoice.archived_at.is_(None),
+            Invoice.missing_since.is_(None),
         )
         .exists()
     )

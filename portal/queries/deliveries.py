@@ -163,6 +163,8 @@ def _steps(delivery: Delivery) -> list[Step]:
         return [*steps, Step("Confirmed: read back in Autotask", "confirmed", delivery.confirmed_at)]
     if delivery.state == DeliveryState.PARKED:
         return [*steps, Step("Stuck", "parked", text=delivery.error or "")]
+    if delivery.state == DeliveryState.CLOSED:
+        return [*steps, Step("Closed", "closed", text=delivery.error or "")]
     if not sent_at:
         steps.append(Step("Sent to Autotask", todo=True, text=delivery.error or ""))
     return [*steps, Step("Confirmed in Autotask", todo=True)]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
-from portal import ledger, storage
+from portal import connect, ledger, storage
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
@@ -49,6 +49,7 @@ class Detail:
     pdf: InvoicePdf | None
     history: Sequence[history.Entry]
     has_usable_credit: bool
+    source: Integration | None = None
 
     @property
     def theirs(self) -> Decimal:
@@ -56,6 +57,13 @@ class Detail:
         invoice = self.invoice
         mode = self.integration.totals_mode if self.integration else TotalsMode.WITH_TAX
         return ledger.amount_due(invoice.total_raw, invoice.tax_raw, mode, invoice.currency)
+
+    @property
+    def is_matched_later(self) -> bool:
+        """The next sync looks for its counterpart in Autotask (rule 6)."""
+        invoice = self.invoice
+        open_here = invoice.autotask_id is None and invoice.archived_at is None and invoice.amount_due > 0
+        return open_here and connect.matches_invoices(self.source)
 
     @property
     def latest(self) -> arrivals.Journey | None:
@@ -85,6 +93,7 @@ def of(invoice: Invoice) -> Detail:
         pdf=_pdf(invoice.id),
         history=history.of_invoice(invoice.id, [journey.payment.id for journey in journeys]),
         has_usable_credit=invoice.is_payable and bool(credits.usable(invoice.customer_id, invoice.currency)),
+        source=connect.current() if invoice.autotask_id is None else None,
     )
 
 

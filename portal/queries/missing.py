@@ -9,7 +9,7 @@ from sqlalchemy.orm import contains_eager
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Customer, Invoice, RunState, SyncKind, SyncRun
+from portal.models import Customer, Delivery, DeliveryState, Invoice, RunState, SyncKind, SyncRun
 from portal.queries import paging
 
 KINDS = {"invoice": "Invoices", "customer": "Customers"}
@@ -76,6 +76,17 @@ def read_at(kind: str) -> datetime | None:
             SyncRun.state == RunState.COMPLETED,
         )
     )
+
+
+def closed_deliveries(invoice_ids: Sequence[int]) -> int:
+    """How many of these invoices' deliveries were closed by archiving them."""
+    found = select(func.count()).select_from(Delivery)
+    closed = found.where(
+        Delivery.tenant_id == current_tenant_id(),
+        Delivery.invoice_id.in_(invoice_ids),
+        Delivery.state == DeliveryState.CLOSED,
+    )
+    return db.session.scalar(closed) or 0
 
 
 def chosen_ids(kind: str, texts: Iterable[str]) -> Sequence[int]:

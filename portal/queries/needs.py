@@ -90,7 +90,7 @@ class Needs:
 
     def told(self, delivery: Delivery | None) -> str:
         """Where one delivery stands, as the end of a headline: "Autotask is being told now." """
-        if delivery is None or delivery.state == DeliveryState.CONFIRMED:
+        if delivery is None or delivery.state in (DeliveryState.CONFIRMED, DeliveryState.CLOSED):
             return ""
         if delivery.state == DeliveryState.PARKED:
             return "Stuck: Autotask could not be told."

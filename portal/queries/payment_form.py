@@ -14,6 +14,7 @@ from portal.forms.allocation import Row
 from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
 from portal.money import ZERO, plain
 from portal.queries import invoices
+from portal.reconcile.payment_rules import why_not_payable
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Choice:
     currencies: Sequence[str]
     rows: Sequence[Row]
     first: Invoice | None
+    missing: Sequence[Invoice] = ()
+
+    @property
+    def why_not(self) -> str:
+        """Why the invoice that was asked for takes no payment; empty when it does."""
+        return (why_not_payable(self.first) or "") if self.first else ""
 
     @property
     def owed(self) -> Decimal:
@@ -48,10 +55,9 @@ def choice(args: Mapping[str, str]) -> Choice | None:
     unpaid = invoices.unpaid_of(customer.id)
     currencies = sorted({invoice.currency for invoice in unpaid})
     currency = _currency(args.get("currency", ""), customer, currencies, first)
-    rows = rows_for(
-        [invoice for invoice in unpaid if invoice.currency == currency], first.id if first else None
-    )
-    return Choice(customer, currency, currencies, rows, first)
+    wanted = [invoice for invoice in unpaid if invoice.currency == currency]
+    rows = rows_for([row for row in wanted if row.is_payable], first.id if first else None)
+    return Choice(customer, currency, currencies, rows, first, [row for row in wanted if row.missing_since])
 
 
 def choice_or_404(args: Mapping[str, str]) -> Choice:

@@ -60,6 +60,8 @@ def _to_autotask(payment: Payment, part: Part, tries: Mapping[int, Sequence[Deli
     if not made:
         if payment.deleted_at is not None:
             return []
+        if delivery is not None and delivery.state == DeliveryState.CLOSED:
+            return [Step(f"{number}: nothing to send", "not_needed", text=delivery.error or "")]
         if delivery is None or (delivery.wish_paid_on is None and delivery.state == DeliveryState.CONFIRMED):
             return [Step(f"{number}: nothing to send", "not_needed", text=_why_nothing(part.invoice))]
         return [_waiting(number, delivery), Step(f"{number}: confirmed in Autotask", todo=True)]
@@ -89,6 +91,8 @@ def _sent_and_confirmed(part: Part, made: Sequence[DeliveryAttempt], words: str)
     assert delivery is not None
     if delivery.state == DeliveryState.PARKED:
         return [*steps, Step(f"{number}: stuck", "parked", made[-1].finished_at, text=delivery.error or "")]
+    if delivery.state == DeliveryState.CLOSED:
+        return [*steps, Step(f"{number}: closed", "closed", text=delivery.error or "")]
     return [*steps, Step(f"{number}: confirmed in Autotask", todo=True, text=delivery.error or "")]
 
 

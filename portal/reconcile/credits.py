@@ -13,6 +13,7 @@ from portal.extensions import db
 from portal.models import CreditApplication, Invoice, InvoiceStatus
 from portal.money import ZERO, plain, rounded
 from portal.reconcile import idempotency
+from portal.reconcile.payment_rules import why_not_payable
 
 SCOPE = "credit"
 
@@ -103,7 +104,8 @@ def _check_target(credit: Invoice, invoice: Invoice, amount: Decimal) -> None:
     if (invoice.customer_id, invoice.currency) != (credit.customer_id, credit.currency):
         raise CreditRefused("A credit can pay invoices of its own customer and currency only.", "allocations")
     if not invoice.is_payable:
-        raise CreditRefused(f"Nothing is owed on invoice {invoice.number}.", "allocations")
+        why = why_not_payable(invoice) or f"Nothing is owed on invoice {invoice.number}."
+        raise CreditRefused(why, "allocations")
     if not amount.is_finite() or amount <= 0 or rounded(amount, invoice.currency) != amount:
         raise CreditRefused(f"The amount must be more than zero, with the decimals of {invoice.currency}.")
     if amount > invoice.outstanding:

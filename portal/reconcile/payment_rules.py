@@ -125,6 +125,11 @@ def why_not_payable(invoice: Invoice) -> str | None:
         return f"{invoice.number} is a credit. It is not payable."
     if invoice.archived_at is not None:
         return f"Invoice {invoice.number} is archived. Restore it before recording a payment."
+    if invoice.missing_since is not None:
+        return (
+            f"Invoice {invoice.number} is no longer in Autotask, so Autotask could not be told that it is paid. If it "
+            "was deleted there, archive it here; if not, fetch the unpaid invoices again."
+        )
     if invoice.status == InvoiceStatus.PAID:
         settled = "settled in Autotask" if invoice.settled_amount else "paid"
         return f"Invoice {invoice.number} is already {settled}. Nothing is owed on it."

@@ -22,6 +22,10 @@ def retry(actor: Actor, delivery_id: int) -> Delivery:
     delivery = _held(delivery_id)
     if delivery.state == DeliveryState.SENDING:
         raise NotRetryable("This delivery is on its way just now.")
+    if delivery.state == DeliveryState.CLOSED:
+        raise NotRetryable(
+            "The invoice was archived because it is not in Autotask. Take it out of the archive first."
+        )
     return _again(actor, delivery, "delivery.retried")
 
 

@@ -11,7 +11,7 @@ from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
-from portal.sync import bad_records, counts, customers, marks, pdfs, tables, upsert
+from portal.sync import adopted, bad_records, counts, customers, marks, pdfs, tables, upsert
 from portal.sync.contacts import NO_CUSTOMER
 from portal.sync.running import Running
 
@@ -55,6 +55,7 @@ def _without_customer(record: dict[str, Any]) -> BadRecord:
 
 
 def _write(running: Running, rows: list[upsert.Row]) -> None:
+    adopted.keep_customers(running, rows)
     lines_read_at = running.checkpoint.steps["invoices"].started_at if reads_all_lines(running) else None
     written = upsert.write(
         tables.INVOICE,

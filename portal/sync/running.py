@@ -73,6 +73,7 @@ class Running:
     most_pages: int = MOST_UNCOUNTED_PAGES
     growth: Growth = field(default_factory=Growth)
     touched_invoices: bool = False
+    has_adopted: bool | None = None
     open_bad: dict[str, set[str]] = field(default_factory=dict)
     unknown_companies: set[int] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)

@@ -6,15 +6,16 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, render_template, request, url_for
 from wtforms.fields.choices import SelectChoice
 
-from portal import clock, htmx, local_data
+from portal import clock, connect, htmx, local_data
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.local_data import ChangeForm, InvoiceForm
 from portal.local_data import NewInvoice, NotAllowed
-from portal.models import Customer, Invoice
+from portal.models import Customer, DeliveryState, Invoice
 from portal.money import plain
+from portal.queries import invoice_detail
 from portal.queries import local_data as looking
 
 pages = Blueprint("invoice_edits", __name__, url_prefix="/p/<partner_slug>/invoice-edits")
@@ -37,7 +38,11 @@ def create() -> Any:
     invoice = _made(form) if form.validate() else None
     if invoice is None:
         return _new_page(form, 422)
-    flash(f"Invoice {invoice.number} was made. It stays here and never goes to Autotask.", "success")
+    later = "The next sync looks for its counterpart in Autotask, to tell it there when it is paid."
+    goes_on = (
+        later if connect.matches_invoices(connect.current()) else "It stays here and never goes to Autotask."
+    )
+    flash(f"Invoice {invoice.number} was made. {goes_on}", "success")
     return htmx.redirect(url_for("invoices.show", invoice_id=invoice.id))
 
 
@@ -79,6 +84,9 @@ def _put(invoice_id: int, step: Any, words: str) -> Any:
     invoice = find_or_404(Invoice, invoice_id)
     step(g.actor, "invoice", [invoice.id])
     db.session.commit()
+    delivery = invoice_detail.delivery_of(invoice_id)
+    if delivery is not None and delivery.state == DeliveryState.CLOSED:
+        words += " It is not in Autotask any more, so what Autotask was still to be told about it is closed."
     flash(words, "success")
     return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
 
@@ -122,7 +130,8 @@ def _offer(form: InvoiceForm) -> None:
 
 def _new_page(form: InvoiceForm, status: int = 200) -> Any:
     _offer(form)
-    return render_template("invoice_edits/new.html", form=form), status
+    matched_later = connect.matches_invoices(connect.current())
+    return render_template("invoice_edits/new.html", form=form, matched_later=matched_later), status
 
 
 def _edit_page(invoice: Invoice, form: ChangeForm, status: int = 200) -> Any:

@@ -17,6 +17,7 @@ pages = Blueprint("missing", __name__, url_prefix="/p/<partner_slug>/missing")
 @requires(Permission.VIEW)
 def index() -> Any:
     chosen = missing.filter_from(request.args)
+    undo = missing.chosen_ids(chosen.kind, request.args.get("undo", "").split(","))
     return htmx.render(
         "missing/index.html",
         "missing/_table.html",
@@ -24,7 +25,8 @@ def index() -> Any:
         page=missing.page(chosen),
         counts=missing.counts(),
         read_at=missing.read_at(chosen.kind),
-        undo=missing.chosen_ids(chosen.kind, request.args.get("undo", "").split(",")),
+        undo=undo,
+        closed=missing.closed_deliveries(undo) if chosen.kind == "invoice" else 0,
     )
 
 

@@ -92,6 +92,7 @@ def test_an_amount_that_cannot_be_is_refused_and_nothing_is_stored(customer, amo
     [
         ({"is_voided": True}, "voided"),
         ({"archived_at": "2026-11-01T00:00:00Z"}, "archived"),
+        ({"missing_since": "2026-11-01T00:00:00Z"}, "no longer in Autotask, so Autotask could not be told"),
         ({"autotask_paid_on": date(2026, 11, 1)}, "settled in Autotask"),
         ({"amount_due": Decimal("-5"), "total_raw": Decimal("-5")}, "credit"),
     ],

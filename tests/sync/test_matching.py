@@ -4,9 +4,12 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from flask import current_app
 
-from portal.models import Customer, Delivery, ExceptionItem, Integration, Invoice
-from portal.reconcile import deliver
+from portal import connect
+from portal.extensions import db
+from portal.models import Customer, Delivery, ExceptionItem, Integration, Invoice, Payment
+from portal.reconcile import deliver, payments
 from portal.sync import manual
 from sandbox import Sandbox
 from tests import factories
@@ -137,3 +140,55 @@ def test_a_secondary_integration_refuses_manual_syncs_everywhere(secondary) -> N
     for kind, name in manual.NAMES.items():
         with pytest.raises(manual.Refused, match=f"{name} exists only where Autotask is the primary"):
             manual.press(secondary, kind, "button", ACTOR)
+
+
+def test_a_new_invoice_is_told_what_will_happen_to_it(secondary, browse, at) -> None:
+    customer = factories.customer(name="Contoso")
+    clerk = browse("clerk")
+    typed = {"customer_id": customer.id, "number": "INV-9", "issued_on": "2026-11-02", "amount_due": "80.00"}
+    made = clerk.post(at("/invoice-edits/new"), data=typed, follow_redirects=True).text
+    assert "The next sync looks for its counterpart in Autotask" in made
+    assert "each sync looks there for the invoice numbered INV-9" in made
+    assert "never goes to Autotask" not in made
+    db.session.get_one(Integration, (secondary.tenant_id, secondary.id)).role = "primary"
+    db.session.commit()
+    page = clerk.get(at(f"/invoices/{one(Invoice).id}")).text
+    assert "This invoice was made here. It is never sent to Autotask." in page
+
+
+def test_back_to_primary_nothing_is_looked_for_any_more(secondary, empty: Sandbox, company: int) -> None:
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    assert causes() == ["match_none"]
+    as_primary(empty)
+    assert causes() == []
+    assert "no longer looked for there" in one(ExceptionItem).resolution
+
+
+def as_primary(empty: Sandbox) -> Integration:
+    request = connect.ConnectRequest("billing@example.com", empty.username, empty.secret, "number", "primary")
+    connect.save_connection(ACTOR, request, connect.check(request, current_app.config))
+    db.session.commit()
+    return one(Integration)
+
+
+def test_an_adopted_invoice_stays_with_its_customer_while_money_is_on_it(
+    secondary, empty: Sandbox, company: int
+) -> None:
+    for number in ("PAID", "UNPAID"):
+        there(empty, company, number)
+        here(number)
+    sync(secondary, "new", "schedule")
+    paid = one(Invoice, number="PAID")
+    payment = factories.payment((paid, "40.00"))
+    theirs = {row.number: row.customer_id for row in rows(Invoice)}
+    primary = as_primary(empty)
+    sync(primary, "all")
+    autotasks = one(Customer, name="Contoso").id
+    now = {row.number: row.customer_id for row in rows(Invoice)}
+    assert now == {"PAID": theirs["PAID"], "UNPAID": autotasks}
+    assert one(Payment).customer_id == now["PAID"]
+    payments.delete(ACTOR, payment.id, "Bounced")
+    db.session.commit()
+    sync(primary, "all", "retry")
+    assert one(Invoice, number="PAID").customer_id == autotasks

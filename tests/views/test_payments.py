@@ -260,6 +260,23 @@ def test_a_voided_or_foreign_invoice_takes_no_payment(app: Flask, books: Books, 
         assert clerk.get("/p/northwind/payments/new", query_string={"customer": odd}).status_code == 404
 
 
+def test_an_invoice_that_is_no_longer_in_autotask_is_not_offered_and_says_what_to_do(
+    books: Books, clerk: FlaskClient, superuser: Any
+) -> None:
+    superuser.execute("UPDATE invoice SET missing_since = now() WHERE number = 'INV-1'")
+    page = clerk.get(f"/p/northwind/payments/new?customer={books.customer_id}").text
+    assert "1 invoice is no longer in Autotask" in page
+    assert f"pay-{books.first_id}" not in page
+    assert "owes 50.00\N{NO-BREAK SPACE}USD on 1 open invoice." in page
+    asked = clerk.get(f"/p/northwind/payments/new?invoice={books.first_id}").text
+    assert "If it was deleted there, archive it here; if not, fetch the unpaid invoices again." in asked
+    shown = clerk.get(f"/p/northwind/invoices/{books.first_id}").text
+    assert "It takes no payment, because Autotask could not be told of it." in shown
+    assert "payments/new?invoice=" not in shown
+    superuser.execute("UPDATE invoice SET missing_since = now()")
+    assert "Adatum" not in clerk.get("/p/northwind/payments/new").text
+
+
 def test_deleting_asks_for_a_reason_and_says_what_it_means(
     books: Books, clerk: FlaskClient, bells: list[tuple[Any, ...]]
 ) -> None:

@@ -1,0 +1,32 @@
+"""A delivery is closed when its invoice is no longer in Autotask and was archived here.
+
+Revision ID: 0010
+Revises: 0009
+
+"""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+NAME = "ck_delivery_state_known"
+
+
+def upgrade():
+    op.execute("SET LOCAL lock_timeout = '3s'")
+    _know("'waiting', 'sending', 'confirmed', 'parked', 'closed'")
+
+
+def downgrade():
+    op.execute("SET LOCAL lock_timeout = '3s'")
+    op.execute("UPDATE delivery SET state = 'parked' WHERE state = 'closed'")
+    _know("'waiting', 'sending', 'confirmed', 'parked'")
+
+
+def _know(states):
+    op.execute(f"ALTER TABLE delivery DROP CONSTRAINT {NAME}")
+    op.execute(f"ALTER TABLE delivery ADD CONSTRAINT {NAME} CHECK (state IN ({states})) NOT VALID")
+    op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")

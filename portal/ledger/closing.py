@@ -1,0 +1,46 @@
+"""An invoice that is no longer in Autotask and was archived here: nothing about it is owed to Autotask any more.
+
+While both hold, its delivery is closed with its exceptions; restored, or back in Autotask, it goes on by itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+
+SENTENCE = "Closed: the invoice is no longer in Autotask and was archived here, so there is nothing to tell Autotask any more."
+# A delivery that did not find the invoice knows before a complete read does.
+IS_GONE = """(i.archived_at IS NOT NULL AND (i.missing_since IS NOT NULL OR EXISTS (
+    SELECT FROM delivery g WHERE g.tenant_id = i.tenant_id AND g.invoice_id = i.id
+        AND g.error_kind = 'not_found' AND g.state IN ('parked', 'closed'))))"""
+
+CLOSE_DELIVERIES = text("""
+    UPDATE delivery SET state = 'closed', next_try_at = NULL, look_at = NULL, error = :sentence,
+        error_kind = CASE WHEN error_kind = 'not_found' THEN error_kind ELSE 'archived' END
+    WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) AND state IN ('waiting', 'parked')
+    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+CLOSE_EXCEPTIONS = text("""
+    UPDATE exception_item SET state = 'resolved', resolved_at = now(), resolution = :sentence
+    WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) AND state = 'open' AND cause IN (
+        'delivery_refused', 'delivery_parked', 'not_cleared', 'unpaid_in_autotask', 'paid_mark_changed',
+        'paid_twice', 'match_none', 'match_several', 'pdf_unavailable')
+    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
+def is_gone(row: Row[Any]) -> bool:
+    """The same as IS_GONE, of a row with these columns."""
+    not_found = row.error_kind == "not_found" and row.state in ("parked", "closed")
+    return row.archived_at is not None and (row.missing_since is not None or not_found)
+
+
+def close(invoice_ids: Sequence[int]) -> None:
+    """Closes what these invoices still owe Autotask; one on its way is closed once it has an answer."""
+    values = {"tenant_id": current_tenant_id(), "ids": list(invoice_ids), "sentence": SENTENCE}
+    for statement in (CLOSE_DELIVERIES, CLOSE_EXCEPTIONS) if invoice_ids else ():
+        db.session.execute(statement, values)
