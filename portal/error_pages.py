@@ -1,6 +1,7 @@
 """Every refusal and fault in words (what happened, a reference, where to go): page, fragment or JSON."""
 
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
@@ -8,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from portal import htmx, outermost
+from portal.access import support
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +78,12 @@ WORDS: dict[int, Words] = {
         "Try again in a minute.",
     ),
 }
+STEP_IN = "Step in again from Partners, with the reason for it."
+INSIDE_A_VISIT = Words(
+    "A support visit does not include this",
+    "Support looks at a partner's pages; it does not open this one, and it changes nothing.",
+    "Ask somebody of the partner to do it. What they may do depends on their role.",
+)
 FORM_EXPIRED = Words(
     "This form was open too long",
     "Somebody logged in or out in this browser since the page was opened. Nothing was saved.",
@@ -107,7 +115,7 @@ def http_error(error: HTTPException) -> Response:
     if error.response is not None or (error.code or 500) < 400:
         return make_response(error.get_response())
     status = error.code or 500
-    words = WORDS.get(status) or WORDS[500 if status >= 500 else 400]
+    words = _for_staff(error) or WORDS.get(status) or WORDS[500 if status >= 500 else 400]
     own = error.description if error.description and error.description != type(error).description else None
     words = words._replace(what=own) if own else words
     _log_answer(status, words, error)
@@ -116,6 +124,27 @@ def http_error(error: HTTPException) -> Response:
         if name.lower() in ("retry-after", "allow", "www-authenticate"):
             answer.headers[name] = value
     return answer
+
+
+def _for_staff(error: HTTPException) -> Words | None:
+    """What a refusal means to somebody of support: a visit that ended, or one that does not go so far."""
+    if isinstance(error, support.NotInside):
+        return _not_inside(error)
+    visiting = g.get("support_visit") is not None and g.get("partner") is not None
+    return INSIDE_A_VISIT if error.code == 403 and visiting else None
+
+
+def _not_inside(error: support.NotInside) -> Words:
+    visit, name = error.visit, error.tenant_name
+    if visit is None:
+        return Words(
+            f"You are not inside {name}", "Support sees a partner's pages only during a visit.", STEP_IN
+        )
+    at = (visit.ended_at or visit.expires_at).astimezone(ZoneInfo(error.zone))
+    by_them = visit.ended_at is not None and visit.ended_by_id != visit.staff_user_id
+    how = "the partner ended it" if by_them else "you stopped it" if visit.ended_at else "its time ran out"
+    what = f"{how[0].upper()}{how[1:]} at {at:%H:%M} {at:%Z}. Nothing more can be looked at."
+    return Words(f"Your visit to {name} has ended", what, STEP_IN)
 
 
 def reference() -> str:

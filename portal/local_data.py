@@ -21,6 +21,13 @@ from portal.models import Agreement, Customer, Invoice
 UNPAID = ("open", "part_paid")
 KINDS: dict[str, type[Customer] | type[Invoice]] = {"customer": Customer, "invoice": Invoice}
 
+EVENTS = {
+    ("invoice", True): "invoices.archived",
+    ("invoice", False): "invoices.restored",
+    ("customer", True): "customers.archived",
+    ("customer", False): "customers.restored",
+}
+
 
 class NotAllowed(ValueError):
     """The change is refused; str() is a sentence, `field` the form field to look at."""
@@ -116,7 +123,7 @@ def change_invoice(actor: Actor, invoice: Invoice, amount: Decimal, due_on: date
     if amount < covered:
         shown = money.plain(covered, invoice.currency)
         raise NotAllowed(f"{shown} {invoice.currency} is already paid; the amount cannot be less.", "amount")
-    before = {"amount_due": str(invoice.amount_due), "due_on": invoice.due_on}
+    before = {"amount_due": money.plain(invoice.amount_due, invoice.currency), "due_on": invoice.due_on}
     if (amount, due_on) == (invoice.amount_due, invoice.due_on):
         return False
     invoice.amount_due, invoice.due_on = amount, due_on
@@ -126,7 +133,7 @@ def change_invoice(actor: Actor, invoice: Invoice, amount: Decimal, due_on: date
         invoice.total_raw = amount - invoice.tax_raw
     db.session.flush()
     ledger.restate([invoice.id])
-    after = {"amount_due": str(amount), "due_on": due_on}
+    after = {"amount_due": money.plain(amount, invoice.currency), "due_on": due_on}
     audit.record(actor, "invoice.changed", "invoice", invoice.id, before=before, after=after)
     return True
 
@@ -169,6 +176,5 @@ def _set(actor: Actor, kind: str, ids: Sequence[int], *, archive_now: bool) -> l
     if done and kind == "invoice":
         ledger.restate(done)
     if done:
-        event = f"{kind}s.archived" if archive_now else f"{kind}s.restored"
-        audit.record(actor, event, kind, done[0] if len(done) == 1 else None, ids=done)
+        audit.record(actor, EVENTS[kind, archive_now], kind, done[0] if len(done) == 1 else None, ids=done)
     return done

@@ -88,6 +88,8 @@ def _enter_partner() -> None:
         raise NotFound
     if g.support_visit is not None and g.support_visit.tenant_id == tenant.id:
         _enter_as_support(tenant)
+    elif g.true_user.is_staff:
+        raise support.NotInside(tenant, support.last(g.login_session, tenant))
     else:
         _enter_as_member(tenant)
 
@@ -99,7 +101,7 @@ def _enter_as_member(tenant: Tenant) -> None:
                 Membership.tenant_id == tenant.id, Membership.user_id == g.true_user.id
             )
         )
-    if role is None or g.true_user.is_staff:
+    if role is None:
         raise NotFound
     _open(tenant)
     g.role, g.permissions = role, ROLE_PERMISSIONS[role]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flask import session
 from sqlalchemy import select, update
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, NotFound
 
 from portal import clock
 from portal.access import audit
@@ -28,6 +28,14 @@ COOKIE_KEY = "support_visit"
 
 class CannotVisit(ValueError):
     """The visit is refused; the message says why."""
+
+
+class NotInside(NotFound):
+    """A staff person asked for a partner's page without a visit; `visit` is their last one there, if any."""
+
+    def __init__(self, tenant: Tenant, visit: SupportVisit | None) -> None:
+        super().__init__()
+        self.tenant_name, self.visit, self.zone = tenant.name, visit, tenant.time_zone
 
 
 def begin(
@@ -82,6 +90,17 @@ def running(login: LoginSession) -> SupportVisit | None:
                 SupportVisit.ended_at.is_(None),
                 SupportVisit.expires_at > clock.now(),
             )
+        )
+
+
+def last(login: LoginSession, tenant: Tenant) -> SupportVisit | None:
+    """The latest visit of this browser to a partner, which may have ended."""
+    with tenant_scope(tenant.id):
+        return db.session.scalar(
+            select(SupportVisit)
+            .where(SupportVisit.tenant_id == tenant.id, SupportVisit.login_session_id == login.id)
+            .order_by(SupportVisit.id.desc())
+            .limit(1)
         )
 
 

@@ -43,6 +43,7 @@ class Overview:
     last_test: AuditEvent | None = None
     first_run: SyncRun | None = None
     may_start_first: bool = False
+    read_before: bool = False
     unusable: str = ""
 
 
@@ -64,6 +65,7 @@ def overview(integration: Integration | None) -> Overview:
         first_run=_first_run(integration),
         may_start_first=integration.is_connected and not reason and not ever_started(integration),
         unusable=reason,
+        read_before=_was_read_whole(integration),
     )
 
 
@@ -106,6 +108,13 @@ def _first_run(integration: Integration) -> SyncRun | None:
         .order_by(SyncRun.id.desc())
         .limit(1)
     )
+
+
+def _was_read_whole(integration: Integration) -> bool:
+    """Whether a full read was ever completed: the next one is not the first, also after connecting again."""
+    whole = scoped(SyncRun).where(SyncRun.integration_id == integration.id, SyncRun.kind == SyncKind.ALL)
+    done = whole.where(SyncRun.state == RunState.COMPLETED).with_only_columns(SyncRun.id)
+    return db.session.scalar(done.limit(1)) is not None
 
 
 def ever_started(integration: Integration) -> bool:

@@ -12,16 +12,15 @@ from sqlalchemy.orm import joinedload
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SupportRequest, SupportVisit
-from portal.queries import history, paging
+from portal.queries import event_details, event_records, event_words, history, paging
 
 KINDS = {
     "payments": ("payment", "credit"),
-    "records": ("invoice", "customer", "archive", "exception"),
+    "records": ("invoice", "invoices", "customer", "customers", "exceptions"),
     "autotask": ("integration", "sync_run", "delivery", "filters"),
     "people": ("user", "membership", "support_visit", "api_key", "partner"),
 }
 KEYS = (paging.Key(AuditEvent.position),)
-LONGEST_VALUE = 120
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,14 @@ class Entry:
     """One event, in words."""
 
     event: AuditEvent
-    what: str
+    what: event_words.Pieces
     who: str
     on_behalf: str
     details: Sequence[str]
+
+    @property
+    def sentence(self) -> str:
+        return "".join(piece.text for piece in self.what)
 
 
 def filter_from(args: Mapping[str, str], zone: str) -> Filter:
@@ -66,15 +69,13 @@ def filter_from(args: Mapping[str, str], zone: str) -> Filter:
 def page(chosen: Filter) -> paging.Page:
     """One page of Entries, newest first."""
     found = paging.fetch(_narrowed(scoped(AuditEvent), chosen).options(*PEOPLE), KEYS, chosen.args)
-    return paging.Page([entry(row) for row in found.rows], found.newer, found.older)
+    return paging.Page(entries(found.rows), found.newer, found.older)
 
 
 def every(chosen: Filter, most: int) -> list[Entry]:
     """At most `most` Entries of the filter, newest first: for the download."""
     statement = _narrowed(scoped(AuditEvent), chosen).options(*PEOPLE)
-    return [
-        entry(row) for row in db.session.scalars(statement.order_by(AuditEvent.position.desc()).limit(most))
-    ]
+    return entries(db.session.scalars(statement.order_by(AuditEvent.position.desc()).limit(most)).all())
 
 
 def count(chosen: Filter) -> int:
@@ -102,21 +103,16 @@ def requests_of(visit_id: int, most: int = 500) -> Sequence[SupportRequest]:
     ).all()
 
 
-def entry(row: AuditEvent) -> Entry:
+def entry(row: AuditEvent, records: event_records.Records) -> Entry:
     """The event as a person reads it."""
     name, behalf = history.who(row)
-    return Entry(row, history.event_words(row.event), name, behalf, words_of(row.details))
+    return Entry(row, event_words.pieces(row, records), name, behalf, event_details.lines(row, records))
 
 
-def words_of(details: Mapping[str, Any]) -> list[str]:
-    """Details as short `name: value` lines; nested ones are left to the file, the key stands as who."""
-    lines = []
-    for name, value in details.items():
-        if name != "api_key" and isinstance(value, (str, int, float)) and value not in ("", False):
-            text = str(value)
-            short = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
-            lines.append(f"{name.replace('_', ' ')}: {short}")
-    return lines[:6]
+def entries(rows: Sequence[AuditEvent]) -> list[Entry]:
+    """Several events, the records that they name found together."""
+    records = event_records.of(rows)
+    return [entry(row, records) for row in rows]
 
 
 PEOPLE = (joinedload(AuditEvent.user), joinedload(AuditEvent.true_user))

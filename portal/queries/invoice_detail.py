@@ -26,7 +26,7 @@ from portal.models import (
     SyncRun,
     TotalsMode,
 )
-from portal.queries import arrivals, credits, history, payments
+from portal.queries import arrivals, credits, history, line_sums, payments
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class Detail:
         invoice = self.invoice
         open_here = invoice.autotask_id is None and invoice.archived_at is None and invoice.amount_due > 0
         return open_here and connect.matches_invoices(self.source)
+
+    @property
+    def sum_in_words(self) -> str:
+        """Why the lines do not add up to the amount due; empty when they do."""
+        return line_sums.in_words(self.invoice, self.lines)
 
     @property
     def latest(self) -> arrivals.Journey | None:

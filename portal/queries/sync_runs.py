@@ -38,7 +38,7 @@ KINDS = {
     SyncKind.PDFS: "PDF invoices",
 }
 TRIGGERS = {
-    SyncTrigger.CONNECT: "First sync after connecting",
+    SyncTrigger.CONNECT: "After connecting",
     SyncTrigger.SCHEDULE: "By the schedule",
     SyncTrigger.BUTTON: "By a button",
     SyncTrigger.RETRY: "Retry",

@@ -78,6 +78,11 @@ class Running:
     unknown_companies: set[int] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
 
+    @property
+    def known_total(self) -> int | None:
+        """How many records there are; None once more came than Autotask had counted: then nobody knows."""
+        return self.total if self.total is None or self.done <= self.total else None
+
     @classmethod
     def of(cls, run: SyncRun, token: str) -> "Running":
         """The run where its checkpoint left it."""
@@ -179,7 +184,7 @@ class Running:
             "checkpoint": self.checkpoint.as_json(),
             "current_item": self.current_item,
             "done": self.done,
-            "total": self.total,
+            "total": self.known_total,
             "calls": self.calls,
             "window_from": self.window_from,
             "window_until": self.read_at,

@@ -15,7 +15,19 @@ from portal.queries import activity
 pages = Blueprint("activity", __name__, url_prefix="/p/<partner_slug>/activity")
 
 MOST_IN_A_FILE = 50_000
-COLUMNS = ("Position", "At", "Event", "Person", "As", "Source", "Subject", "Subject ID", "Details", "Request")
+COLUMNS = (
+    "Position",
+    "At",
+    "Event",
+    "What",
+    "Person",
+    "As",
+    "Source",
+    "Subject",
+    "Subject ID",
+    "Details",
+    "Request",
+)
 
 
 @pages.get("")
@@ -55,6 +67,7 @@ def _cells(entry: activity.Entry) -> tuple[object, ...]:
         event.position,
         iso(event.at),
         event.event,
+        entry.sentence,
         entry.who,
         entry.on_behalf,
         event.source,

@@ -1,5 +1,6 @@
 """What must I decide? One row per cause and record, with what each button does."""
 
+from collections.abc import Mapping, Set
 from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
@@ -17,26 +18,13 @@ pages = Blueprint("exceptions", __name__, url_prefix="/p/<partner_slug>/exceptio
 @pages.get("")
 @requires(Permission.VIEW)
 def index() -> Any:
-    chosen = exceptions.filter_from(request.args)
-    return htmx.render(
-        "exceptions/index.html",
-        "exceptions/_table.html",
-        chosen=chosen,
-        page=exceptions.page(chosen),
-        counts=exceptions.by_cause(),
-        about=exceptions,
-        undo=exceptions.some(request.args.get("undo", "").split(",")),
-    )
+    return _list(request.args)
 
 
 @pages.get("/<int:item_id>")
 @requires(Permission.VIEW)
 def show(item_id: int) -> Any:
-    item = find_or_404(ExceptionItem, item_id)
-    invoice = db.session.get(Invoice, (item.tenant_id, item.invoice_id)) if item.invoice_id else None
-    return htmx.render(
-        "exceptions/show.html", "exceptions/_detail.html", item=item, invoice=invoice, about=exceptions
-    )
+    return _one(find_or_404(ExceptionItem, item_id))
 
 
 @pages.post("/<int:item_id>/act")
@@ -63,11 +51,10 @@ def resolve() -> Any:
             g.actor, exceptions.some(request.form.getlist("item")), request.form.get("reason", "")
         )
     except inbox.CannotDo as refusal:
-        flash(str(refusal), "warning")
-        return htmx.redirect(url_for("exceptions.index"))
-    db.session.commit()
+        return _resolve_again(str(refusal))
     if not closed:
-        flash("Choose at least one open exception.", "warning")
+        return _resolve_again("Choose at least one open exception.")
+    db.session.commit()
     return htmx.redirect(url_for("exceptions.index", undo=",".join(map(str, closed)) or None))
 
 
@@ -96,3 +83,41 @@ def _done(outcome: inbox.Outcome) -> Any:
     outcome.ring()
     flash(outcome.words, "message")
     return htmx.redirect(url_for("exceptions.index"))
+
+
+def _resolve_again(refusal: str) -> Any:
+    """The same page with what was ticked and typed, and why nothing was resolved."""
+    db.session.rollback()
+    chosen = exceptions.some(request.form.getlist("item"))
+    if request.form.get("alone") and chosen:
+        return _one(chosen[0], refusal)
+    return _list(request.form, refusal, {item.id for item in chosen})
+
+
+def _list(args: Mapping[str, str], refusal: str = "", ticked: Set[int] = frozenset()) -> Any:
+    chosen = exceptions.filter_from(args)
+    return htmx.render(
+        "exceptions/index.html",
+        "exceptions/_table.html",
+        status=422 if refusal else 200,
+        chosen=chosen,
+        page=exceptions.page(chosen),
+        counts=exceptions.by_cause(),
+        about=exceptions,
+        undo=exceptions.some(args.get("undo", "").split(",")),
+        refusal=refusal,
+        ticked=ticked,
+    )
+
+
+def _one(item: ExceptionItem, refusal: str = "") -> Any:
+    invoice = db.session.get(Invoice, (item.tenant_id, item.invoice_id)) if item.invoice_id else None
+    return htmx.render(
+        "exceptions/show.html",
+        "exceptions/_detail.html",
+        status=422 if refusal else 200,
+        item=item,
+        invoice=invoice,
+        about=exceptions,
+        refusal=refusal,
+    )

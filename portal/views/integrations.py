@@ -50,14 +50,16 @@ def new() -> Any:
 @redraws_form
 def create() -> Any:
     form = ConnectForm()
-    start = not form.filters_first.data or _was_read(connect.current())
+    read_before = _was_read(connect.current())
+    start = not form.filters_first.data or read_before
     if not form.validate() or not _connected(form, form.request, start=start):
         return render_template("integrations/new.html", form=form), 422
     if not start:
         _read_choices(_found())
         flash("Autotask is connected. Choose what comes in; then the first sync starts.", "success")
         return htmx.redirect(url_for("filters.show"))
-    flash("Autotask is connected. The first sync has started.", "success")
+    again = "Autotask is connected again; all that was read is kept. A full sync has started."
+    flash(again if read_before else "Autotask is connected. The first sync has started.", "success")
     return htmx.redirect(url_for("integrations.show"))
 
 

@@ -11,7 +11,7 @@ from portal import clock
 from portal.access import audit
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
-from portal.models import AuditEvent, SupportRequest, SupportVisit
+from portal.models import AuditEvent, SupportRequest, SupportVisit, Tenant
 from tests import factories
 
 REASON = "Invoice 1042 still shows as unpaid"
@@ -172,3 +172,28 @@ def test_a_changed_moved_or_missing_event_breaks_the_chain(app, partner, superus
         superuser.execute("DELETE FROM audit_event WHERE position = 2")
         db.session.rollback()
         assert audit.first_break() == 3
+
+
+def test_refusals_around_a_visit_speak_to_staff(staff, partner, app):
+    asked = staff.get("/p/northwind/invoices")
+    assert (asked.status_code, f"You are not inside {partner_name(app)}" in asked.text) == (404, True)
+    step_in(staff)
+    refused = staff.get("/p/northwind/invoices/export.csv")
+    assert refused.status_code == 403
+    assert "A support visit does not include this" in refused.text
+    assert "owner of your company" not in refused.text
+    staff.post("/staff/visit/stop")
+    with app.app_context(), tenant_scope(partner.id):
+        db.session.execute(update(SupportVisit).values(ended_at=clock.now(), ended_by_id=None))
+        db.session.commit()
+    ended = staff.get("/p/northwind/invoices")
+    assert ended.status_code == 404
+    assert f"Your visit to {partner_name(app)} has ended" in ended.text
+    assert "The partner ended it at" in ended.text
+    assert "Step in again from Partners" in ended.text
+    assert staff.get("/p/nobody/invoices").status_code == 404
+
+
+def partner_name(app):
+    with app.app_context():
+        return db.session.query(Tenant).one().name

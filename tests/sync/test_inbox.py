@@ -1,5 +1,6 @@
 """The exceptions inbox: try one or all again, resolve many with a reason, undo, and the count in the menu."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -82,6 +83,20 @@ def test_many_are_resolved_with_one_reason_and_taken_back(three_bad, browse: Bro
     assert {item.resolution for item in resolved} == {"Known, mended next week"}
     assert rows(AuditEvent, event="exceptions.resolved")[0].details["ids"] == [int(one) for one in ids[:2]]
     browser.post(at("/exceptions/reopen"), data={"item": ids[:2]})
+    assert len(open_items()) == 3
+
+
+def test_resolving_without_a_reason_keeps_the_ticks_and_says_so(three_bad, browse: Browse, at: At) -> None:
+    ids = [str(item.id) for item in open_items()]
+    browser = browse("clerk")
+    asked = browser.post(at("/exceptions/resolve"), data={"item": ids[:2], "reason": "No"})
+    assert asked.status_code == 422
+    assert "Say why in at least 5 characters. Nothing was resolved." in asked.text
+    assert 'value="No"' in asked.text
+    ticked = re.findall(r'name="item" value="(\d+)" form="bulk" checked', asked.text)
+    assert sorted(ticked) == sorted(ids[:2])
+    alone = browser.post(at("/exceptions/resolve"), data={"item": ids[0], "alone": "yes", "reason": ""})
+    assert (alone.status_code, "Resolve with this reason" in alone.text) == (422, True)
     assert len(open_items()) == 3
 
 

@@ -13,6 +13,7 @@ from portal.access.actor import Actor, Source
 from portal.extensions import db
 from portal.models import Integration, SyncRun
 from portal.sync import cursors, manual, runs, work
+from portal.sync.running import Running
 from sandbox import Sandbox
 from tests import factories
 from tests.sync.conftest import ACTOR, one, rows, sync
@@ -178,3 +179,39 @@ def test_new_data_are_read_since_the_last_completed_read_and_never_less_than_an_
     assert isinstance(since, datetime)
     assert since <= now - timedelta(hours=1)
     assert since <= read_until - cursors.OVERLAP
+
+
+def test_progress_never_passes_what_was_counted(
+    connect: Callable[..., Integration], sandbox: Sandbox, app: Any
+) -> None:
+    """More came than Autotask had counted: then nobody knows how many there are, and no bar says so."""
+    run_id = runs.start(connect(sandbox), "all", "connect", ACTOR).id
+    db.session.commit()
+    token = runs.claim(run_id)
+    assert token is not None
+    running = Running.of(runs.get(run_id), token)
+    for done, total, words in ((100, 314, "100 of 314 records"), (1074, None, "1,074 records so far")):
+        running.done, running.total = done, 314
+        running.save()
+        row = one(SyncRun)
+        assert (row.progress_done, row.progress_total) == (done, total)
+        for counted in (314, total):
+            bar = app.jinja_env.get_template("components/progress.html").module.progress(done, counted)
+            assert words in bar
+            assert ("<progress" in bar) == (total is not None)
+
+
+def test_a_full_sync_after_connecting_again_is_not_called_the_first(
+    connect: Callable[..., Integration], sandbox: Sandbox, browse: Browse, at: At
+) -> None:
+    integration = connect(sandbox)
+    runs.start(integration, "all", "connect", ACTOR)
+    db.session.commit()
+    assert "The first sync is under way." in shown(browse(), at("/integrations/autotask"))
+    row = one(SyncRun)
+    work.perform(row.id)
+    runs.start(one(Integration), "all", "connect", ACTOR)
+    db.session.commit()
+    page = shown(browse(), at("/integrations/autotask"))
+    assert "A full sync is under way." in page
+    assert "irst sync" not in page

@@ -51,7 +51,7 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     for _ in range(2):
         assert owner.post(revoke[0], data={"told": confirmed[1]}).status_code == 303
     assert app.test_client().get("/api/v1/invoices", headers=call).status_code == 401
-    assert "Api key revoked" in owner.get("/p/northwind/activity?kind=people").text
+    assert "API key “Checkout” revoked" in owner.get("/p/northwind/activity?kind=people").text
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_the_log_pages_filters_and_goes_into_a_file(
     for odd in ("kind=odd", "from=x&to=9999-12-31", "older=x", "older=" + "9" * 30):
         assert reader.get(f"/p/northwind/activity?{odd}").status_code == 200
     assert reader.get("/p/northwind/activity/export.csv").text.count("payment.recorded") == 60
-    many = count_queries(lambda: reader.get("/p/northwind/activity"))
-    assert many == count_queries(lambda: reader.get("/p/northwind/activity?kind=autotask&from=2030-01-01"))
+    first_page = count_queries(lambda: reader.get("/p/northwind/activity"))
+    assert first_page == count_queries(lambda: reader.get(older[1].replace("&amp;", "&")))
 
 
 def test_strangers_visits_do_not_exist(

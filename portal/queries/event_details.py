@@ -1,0 +1,90 @@
+"""The smaller lines below an event: why, and what stood there before and after."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from portal import formatters
+from portal.models import AuditEvent
+from portal.queries.event_records import Records
+
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$")
+LONGEST = 120
+MOST_LINES = 6
+# Told in the sentence, or of no use to a person.
+UNTOLD = {"api_key", "before", "after", "allocations", "ids", "state", "error_kind", "name", "email", "ok"}
+IN_SENTENCE = {
+    "payment.recorded": {"amount", "currency"},
+    "payment.deleted": {"amount", "currency"},
+    "credit.applied": {"amount", "currency", "credit_id", "application_id"},
+    "credit.removed": {"amount", "currency", "credit_id", "application_id"},
+    "customer.created": {"currency"},
+    "sync_run.started": {"kind"},
+    "sync_run.cancelled": {"kind"},
+    "integration.disconnected": {"deliveries_owed"},
+    "integration.identifier_set": {"invoices_renumbered"},
+    "integration.totals_mode_set": {"invoices_changed"},
+}
+WORDS = {
+    "company_types": "Company types", "classifications": "Classifications", "territories": "Territories",
+    "market_segments": "Market segments", "active_only": "Only active customers", "invoices_since": "Invoices since",
+    "skip_zero_totals": "Zero totals left out", "contacts": "Contacts", "contact_field": "Contacts' field",
+    "contact_value": "Its value", "with_tax": "with tax", "without_tax": "without tax", "id": "Autotask ID",
+}  # fmt: skip
+
+
+def lines(event: AuditEvent, records: Records) -> list[str]:
+    """Short `name: value` and `name: before → after` lines."""
+    details = event.details
+    hidden = UNTOLD | IN_SENTENCE.get(event.event, set())
+    found = _changes(details.get("before"), details.get("after"), records)
+    for name, value in details.items():
+        plain = isinstance(value, (str, int, float)) and value not in ("", False)
+        if name not in hidden and not name.endswith("_id") and plain:
+            found.append(f"{_word(name)}: {_short(value)}")
+    found += [str(sentence)[:LONGEST] for sentence in details.get("sentences") or []]
+    return found[:MOST_LINES]
+
+
+def _changes(before: Any, after: Any, records: Records) -> list[str]:
+    if before is None and after is None:
+        return []
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return [f"{_shown('', before, records)} → {_shown('', after, records)}"]
+    return [
+        f"{_word(name)}: {_shown(name, before.get(name), records)} → {_shown(name, after.get(name), records)}"
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _shown(name: str, value: Any, records: Records) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        labels = records.picklists.get(name, {})
+        return ", ".join(str(labels.get(str(one), one)) for one in value) or "any"
+    return _short(WORDS.get(value, value)) if value not in (None, "") else "–"
+
+
+def _moment(text: str) -> str:
+    """Days and instants as pages show them; other text as it is."""
+    try:
+        if DAY.fullmatch(text):
+            return formatters.day(date.fromisoformat(text))
+        if INSTANT.match(text):
+            return formatters.instant(datetime.fromisoformat(text), False, True)
+    except ValueError:
+        pass
+    return text
+
+
+def _word(name: str) -> str:
+    return WORDS.get(name) or name.replace("_", " ").capitalize()
+
+
+def _short(value: Any) -> str:
+    text = "yes" if value is True else _moment(str(value))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

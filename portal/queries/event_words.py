@@ -1,0 +1,222 @@
+"""What each kind of event says: which record, how much, what before and after, with a link to it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from portal import formatters
+from portal.models import AuditEvent
+from portal.queries.event_records import MOST_NAMED, Records, invoice_ids
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a sentence; with an endpoint it links there."""
+
+    text: str
+    endpoint: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+Pieces = Sequence[Piece]
+Tell = Callable[[AuditEvent, Records], Pieces]
+
+
+def pieces(event: AuditEvent, records: Records) -> Pieces:
+    """The sentence of one event; one of an unknown kind is told by its own name."""
+    tell = SENTENCES.get(event.event)
+    return (
+        tell(event, records) if tell else said(event.event.replace("_", " ").replace(".", " ").capitalize())
+    )
+
+
+def said(text: str) -> Pieces:
+    return [Piece(text)]
+
+
+def _invoice(records: Records, invoice_id: int | None) -> Pieces:
+    """The invoice with its customer, each as a link."""
+    row = records.invoices.get(invoice_id or 0)
+    if row is None:
+        return said("an invoice that is not here any more")
+    customer = records.customers.get(row.customer_id)
+    owner = [Piece(" of "), _customer(customer.id, customer.name)] if customer else []
+    return [Piece(row.number or "(no number)", "invoices.show", {"invoice_id": row.id}), *owner]
+
+
+def _customer(customer_id: int, name: str) -> Piece:
+    return Piece(name, "customers.show", {"customer_id": customer_id})
+
+
+def _money(event: AuditEvent) -> str:
+    return f"{event.details.get('amount', '')}\N{NO-BREAK SPACE}{event.details.get('currency', '')}".strip()
+
+
+def _payment(how: str) -> Tell:
+    def tell(event: AuditEvent, records: Records) -> Pieces:
+        told = [Piece(f"Payment of {_money(event)}", "payments.show", {"payment_id": event.subject_id})]
+        row = records.payments.get(event.subject_id or 0)
+        customer = records.customers.get(row.customer_id) if row else None
+        if customer is not None:
+            told += [Piece(" by "), _customer(customer.id, customer.name)]
+        parts = [
+            one
+            for number in invoice_ids(event)[:MOST_NAMED]
+            for one in (Piece(", "), _number(records, number))
+        ]
+        return [*told, Piece(f" {how}"), *([Piece(" for "), *parts[1:]] if parts else [])]
+
+    return tell
+
+
+def _number(records: Records, invoice_id: int) -> Piece:
+    return _invoice(records, invoice_id)[0]
+
+
+def _credit(how: str) -> Tell:
+    def tell(event: AuditEvent, records: Records) -> Pieces:
+        credit = _number(records, event.details.get("credit_id") or 0)
+        return [
+            Piece(f"{_money(event)} of credit "),
+            credit,
+            Piece(f" {how} "),
+            *_invoice(records, event.subject_id),
+        ]
+
+    return tell
+
+
+def _one_invoice(before: str, after: str) -> Tell:
+    return lambda event, records: [
+        Piece(before),
+        *_invoice(records, event.details.get("invoice_id") or event.subject_id),
+        Piece(after),
+    ]
+
+
+def _one_customer(after: str) -> Tell:
+    def tell(event: AuditEvent, records: Records) -> Pieces:
+        row = records.customers.get(event.subject_id or 0)
+        name = row.name if row else str(event.details.get("name", ""))
+        return [Piece("Customer "), _customer(event.subject_id or 0, name), Piece(after)]
+
+    return tell
+
+
+def _several(one: str, after: str, name: Callable[[Records, int], Pieces]) -> Tell:
+    """`Invoices A, B and 3 more archived`, each a link."""
+
+    def tell(event: AuditEvent, records: Records) -> Pieces:
+        ids = event.details.get("ids") or []
+        told = [piece for number in ids[:MOST_NAMED] for piece in (Piece(", "), *name(records, number))]
+        more = f" and {len(ids) - MOST_NAMED:,} more" if len(ids) > MOST_NAMED else ""
+        return [Piece(f"{one if len(ids) == 1 else one + 's'} "), *told[1:], Piece(f"{more} {after}")]
+
+    return tell
+
+
+def _customers_name(records: Records, customer_id: int) -> Pieces:
+    row = records.customers.get(customer_id)
+    return [_customer(customer_id, row.name if row else "that is not here any more")]
+
+
+def _label(records: Records, item_id: int) -> Pieces:
+    row = records.exceptions.get(item_id)
+    return [Piece(row.label if row else str(item_id), "exceptions.show", {"item_id": item_id})]
+
+
+def _run(how: str) -> Tell:
+    kinds = {
+        "all": "everything", "new": "new data", "unpaid": "unpaid invoices", "customers": "customers and contacts",
+        "pdfs": "PDF invoices", "reread": "single records",
+    }  # fmt: skip
+
+    def tell(event: AuditEvent, records: Records) -> Pieces:
+        kind = str(event.details.get("kind", ""))
+        link = Piece(f"Sync of {kinds.get(kind, kind)}", "sync_runs.show", {"run_id": event.subject_id})
+        return [link, Piece(f" {how}")]
+
+    return tell
+
+
+def _plain(sentence: str) -> Tell:
+    """A sentence with the event's own details in it."""
+    return lambda event, _: said(sentence.format_map(_Details(event.details)))
+
+
+class _Details(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "–"
+
+
+def _tested(event: AuditEvent, _: Records) -> Pieces:
+    return said(
+        f"Connection to Autotask tested: {'it works' if event.details.get('ok') else 'it does not work'}"
+    )
+
+
+def _took_over(event: AuditEvent, records: Records) -> Pieces:
+    day = (
+        formatters.day(date.fromisoformat(event.details["paid_on"]))
+        if event.details.get("paid_on")
+        else "there"
+    )
+    return [
+        Piece(f"Autotask's paid date {day} cleared on "),
+        *_invoice(records, event.details.get("invoice_id")),
+    ]
+
+
+def _visit(how: str) -> Tell:
+    return lambda event, _: [
+        Piece("Support visit", "activity.visit", {"visit_id": event.subject_id}),
+        Piece(f" {how}"),
+    ]
+
+
+SENTENCES: dict[str, Tell] = {
+    "payment.recorded": _payment("recorded"),
+    "payment.deleted": _payment("deleted"),
+    "credit.applied": _credit("applied to"),
+    "credit.removed": _credit("taken back from"),
+    "invoice.created": _one_invoice("Invoice ", " added"),
+    "invoice.changed": _one_invoice("Invoice ", " changed"),
+    "invoices.archived": _several("Invoice", "archived", _invoice),
+    "invoices.restored": _several("Invoice", "taken out of the archive", _invoice),
+    "customer.created": _one_customer(" added"),
+    "customer.changed": _one_customer(" changed"),
+    "customers.archived": _several("Customer", "archived", _customers_name),
+    "customers.restored": _several("Customer", "taken out of the archive", _customers_name),
+    "exceptions.resolved": _several("Exception", "resolved", _label),
+    "exceptions.reopened": _several("Exception", "opened again", _label),
+    "delivery.retried": _one_invoice("Autotask is to be told again about ", ""),
+    "delivery.sent_again": _one_invoice("Paid date of ", " sent to Autotask again"),
+    "delivery.took_over": _took_over,
+    "delivery.left_to_autotask": _one_invoice("Autotask's paid date kept on ", ""),
+    "sync_run.started": _run("started"),
+    "sync_run.cancelled": _run("cancelled"),
+    "filters.changed": _plain("Filters changed"),
+    "integration.connected": _plain("Autotask connected as {username}, {role}"),
+    "integration.reconnected": _plain("Autotask connected again as {username}, {role}"),
+    "integration.disconnected": _plain(
+        "Autotask disconnected; {deliveries_owed} deliveries were still owed to it"
+    ),
+    "integration.tested": _tested,
+    "integration.refused": _plain("Autotask refused the login"),
+    "integration.recovered": _plain("Autotask accepts the login again"),
+    "integration.moved": _plain("Autotask moved this partner to another address"),
+    "integration.identifier_set": _plain(
+        "Number shown on invoices changed; {invoices_renumbered} got another"
+    ),
+    "integration.totals_mode_set": _plain(
+        "How Autotask's totals are read changed; {invoices_changed} amounts changed"
+    ),
+    "api_key.created": _plain("API key “{name}” made"),
+    "api_key.revoked": _plain("API key “{name}” revoked"),
+    "user.added": _plain("{email} added as {role}"),
+    "partner.created": _plain("Partner {name} made"),
+    "partner.time_zone_changed": _plain("Time zone changed"),
+    "support_visit.started": _visit("began"),
+    "support_visit.stopped": _visit("ended"),
+}
