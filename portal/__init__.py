@@ -14,6 +14,7 @@ from portal import (
     formatters,
     limits,
     logs,
+    outages,
     outermost,
     page_context,
     security_headers,
@@ -37,6 +38,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     page_context.register(app)
     limits.register(app)
     error_pages.register(app)
+    outages.register(app)
     views.register(app)
     cli.register(app)
     permissions.refuse_unmarked_views(app)

@@ -88,11 +88,16 @@ def _engine_options(env: Mapping[str, str]) -> dict[str, Any]:
     return {
         "pool_size": int(env.get("DATABASE_POOL") or 4),
         "max_overflow": 2,
-        "pool_timeout": 5,
+        "pool_timeout": 3,
         "pool_pre_ping": True,
         "hide_parameters": True,
         "connect_args": {
-            "connect_timeout": 5,
+            # A page says within 5 s that PostgreSQL is away. These see a dead host; portal/database.py a frozen one.
+            "connect_timeout": 2,
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
             # Compiling a statement of milliseconds takes PostgreSQL's JIT hundreds of them.
             "options": "-c jit=off -c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
         },

@@ -101,7 +101,7 @@ def register(app: Flask) -> None:
 
 def form_expired(error: CSRFError) -> Response:
     """A form whose token is missing, wrong or old: 400."""
-    return _answer(400, FORM_EXPIRED)
+    return answer(400, FORM_EXPIRED)
 
 
 def log_fault(exc_info: Any) -> None:
@@ -119,11 +119,11 @@ def http_error(error: HTTPException) -> Response:
     own = error.description if error.description and error.description != type(error).description else None
     words = words._replace(what=own) if own else words
     _log_answer(status, words, error)
-    answer = _answer(status, words)
+    response = answer(status, words)
     for name, value in error.get_headers():
         if name.lower() in ("retry-after", "allow", "www-authenticate"):
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
 def _for_staff(error: HTTPException) -> Words | None:
@@ -159,7 +159,8 @@ def _log_answer(status: int, words: Words, error: HTTPException) -> None:
         log_fault(error)
 
 
-def _answer(status: int, words: Words) -> Response:
+def answer(status: int, words: Words) -> Response:
+    """A page, a message for the page or a problem document, whichever was asked for."""
     if request.path.startswith("/api/"):
         return _problem(status, words)
     context: dict[str, Any] = {"status": status, "words": words, "reference": reference()}

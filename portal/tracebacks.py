@@ -10,7 +10,12 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_ERRORS, MOST_FRAMES, LONGEST_TEXT = 4, 20, 400  # together under the 10,000 bytes that platforms cut at
+MOST_ERRORS, MOST_FRAMES, MOST_FOREIGN_FRAMES, LONGEST_TEXT = (
+    4,
+    20,
+    3,
+    400,
+)  # together under the 10,000 bytes that platforms cut at
 DATA_EXCEPTION = "22"
 
 # PostgreSQL repeats values in these parts of its messages; SQLAlchemy in the last.
@@ -66,10 +71,16 @@ def _said_by_postgresql(error: psycopg.Error) -> str:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """`file:line function` of the last calls; other people's packages from the package on."""
+    """`file:line function` of our own calls, and of the last ones in other people's packages."""
     calls = traceback.extract_tb(error.__traceback__)
-    shown = [f"{_place(call.filename)}:{call.lineno} {call.name}" for call in calls[-MOST_FRAMES:]]
-    return [f"({len(calls) - MOST_FRAMES} more)", *shown] if len(calls) > MOST_FRAMES else shown
+    last = len(calls) - MOST_FOREIGN_FRAMES
+    told = [call for number, call in enumerate(calls) if number >= last or _is_ours(call.filename)]
+    shown = [f"{_place(call.filename)}:{call.lineno} {call.name}" for call in told[-MOST_FRAMES:]]
+    return [f"({len(calls) - len(shown)} more)", *shown] if len(calls) > len(shown) else shown
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(f"{ROOT}/") and "site-packages" not in file
 
 
 def _place(file: str) -> str:

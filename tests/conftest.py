@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fixtures.web",
     "tests.fixtures.people",
     "tests.fixtures.queries",
+    "tests.fixtures.outages",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from portal import api_query, clock, limits
+from portal import api_query, clock, limits, outages
 from portal.access import audit
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped, system_scope, tenant_scope
@@ -130,7 +130,7 @@ def _note_use(key: ApiKey) -> None:
     now = clock.now()
     if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
         key.last_used_at = now
-        db.session.commit()
+        outages.commit_unless_read_only()
 
 
 def _hash(secret: str) -> bytes:

@@ -8,7 +8,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import Forbidden, NotFound
 
-from portal import outermost
+from portal import outages, outermost
 from portal.access import form_tokens, sessions, support
 from portal.access.actor import Actor, Source
 from portal.access.permissions import ROLE_PERMISSIONS, SUPPORT_VIEW
@@ -46,6 +46,8 @@ def _identify() -> None:
     g.request_id = outermost.request_id()
     g.partner = g.true_user = g.login_session = g.support_visit = None
     g.permissions = set()
+    if request.endpoint == "static":
+        return  # needs nobody and no database: the page that says so needs its styles
     access = _access_mark()
     if access in ("public", "api"):
         g.actor = Actor(source=Source.WEB, request_id=g.request_id)
@@ -73,11 +75,11 @@ def _signed_in() -> None:
     g.login_session, g.true_user = login, login.user
     g.actor = Actor(Source.WEB, login.user_id, login.user_id, None, g.request_id)
     structlog.contextvars.bind_contextvars(user_id=login.user_id)
-    if login.user.is_staff:
-        g.support_visit = support.running(login)
     if not request.headers.get(POLL_HEADER):
         sessions.touch(login)
-        db.session.commit()
+        outages.commit_unless_read_only()
+    if login.user.is_staff:
+        g.support_visit = support.running(login)
 
 
 def _enter_partner() -> None:
