@@ -6,39 +6,38 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from portal import config_values as values
+from portal.config_values import ConfigError, database_url
+
+__all__ = ["ConfigError", "database_url", "encryption_keys", "load"]
+
 VENDOR_DISCOVERY_URL = "https://webservices.autotask.net/atservicesrest/v1.0/zoneInformation"
-
-
-class ConfigError(RuntimeError):
-    """A setting is missing or unusable; the message names the variable."""
 
 
 def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Flask settings from environment variables. Raises ConfigError naming the variable at fault."""
     env = os.environ if environ is None else environ
+    tls = values.one_of(env, "DATABASE_TLS", values.TLS)
+    redis_url, redis_options = values.redis(env)
     return {
         "SECRET_KEY": _secret(env, "SECRET_KEY"),
-        "ENCRYPTION_KEYS": encryption_keys(_required(env, "ENCRYPTION_KEYS")),
-        "SQLALCHEMY_DATABASE_URI": database_url(_required(env, "DATABASE_URL")),
+        "ENCRYPTION_KEYS": encryption_keys(values.required(env, "ENCRYPTION_KEYS")),
+        "SQLALCHEMY_DATABASE_URI": database_url(values.required(env, "DATABASE_URL"), tls),
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(env),
-        "REDIS_URL": _required(env, "REDIS_URL"),
-        "AUTOTASK_DISCOVERY_URL": env.get("AUTOTASK_DISCOVERY_URL") or VENDOR_DISCOVERY_URL,
-        "AUTOTASK_TRUSTED_HOSTS": _list(env.get("AUTOTASK_TRUSTED_HOSTS", "")),
-        "AUTOTASK_INTEGRATION_CODE": env.get("AUTOTASK_INTEGRATION_CODE", ""),
-        "STORAGE_URL": _storage(env.get("STORAGE_URL", "")),
-        "MAIL_URL": env.get("MAIL_URL", ""),
-        "TRUSTED_PROXIES": int(env.get("TRUSTED_PROXIES") or 0),
-        "LOG_FORMAT": env.get("LOG_FORMAT") or "json",
-        **_cookies(insecure=env.get("INSECURE_COOKIES") == "1"),
+        "REDIS_URL": redis_url,
+        "REDIS_OPTIONS": redis_options,
+        "AUTOTASK_DISCOVERY_URL": values.address(
+            env, "AUTOTASK_DISCOVERY_URL", ("https", "http"), VENDOR_DISCOVERY_URL
+        ),
+        "AUTOTASK_TRUSTED_HOSTS": values.hosts(env, "AUTOTASK_TRUSTED_HOSTS"),
+        "AUTOTASK_INTEGRATION_CODE": values.header_text(env, "AUTOTASK_INTEGRATION_CODE"),
+        # Disks are not kept: PDFs lie in PostgreSQL or in a bucket.
+        "STORAGE_URL": values.address(env, "STORAGE_URL", ("s3",)),
+        "MAIL_URL": values.address(env, "MAIL_URL", ("smtp", "smtps")),
+        "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
+        "LOG_FORMAT": values.one_of(env, "LOG_FORMAT", ("json", "text")),
+        **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
     }
-
-
-def database_url(url: str) -> str:
-    """A SQLAlchemy URL for psycopg 3 from the forms Heroku and PostgreSQL tools write."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
-        raise ConfigError("DATABASE_URL must be a PostgreSQL address such as postgresql://user@host/name.")
-    return f"postgresql+psycopg://{rest}"
 
 
 def encryption_keys(text: str) -> dict[str, bytes]:
@@ -58,15 +57,8 @@ def encryption_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
-def _required(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name, "").strip()
-    if not value:
-        raise ConfigError(f"{name} is not set. The portal does not start without it.")
-    return value
-
-
 def _secret(env: Mapping[str, str], name: str) -> str:
-    value = _required(env, name)
+    value = values.required(env, name)
     if len(value) < 32:
         raise ConfigError(f"{name} is shorter than 32 characters. Use a long random value.")
     return value
@@ -76,17 +68,9 @@ def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _storage(url: str) -> str:
-    if url and not url.startswith("s3://"):
-        raise ConfigError(
-            "STORAGE_URL must be s3://bucket/prefix, or empty for PostgreSQL. Disks are not kept."
-        )
-    return url
-
-
 def _engine_options(env: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "pool_size": int(env.get("DATABASE_POOL") or 4),
+        "pool_size": values.number(env, "DATABASE_POOL", 4, 1, 100),
         "max_overflow": 2,
         "pool_timeout": 3,
         "pool_pre_ping": True,

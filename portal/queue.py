@@ -1,7 +1,6 @@
 """The only place that makes Redis clients. The queue is a bell: what is due stands in PostgreSQL."""
 
 import secrets
-from typing import Any
 
 import structlog
 from flask import current_app
@@ -75,13 +74,11 @@ def enqueue(queue: Queue, job_path: str, ids: tuple[int, ...] = (), name: str = 
 
 
 def _client(url: str, *, socket_timeout: float | None, connect: float, keepalive: bool = False) -> Redis:
-    # Heroku's Redis shows a certificate that no authority signed.
-    tls: dict[str, Any] = {"ssl_cert_reqs": None} if url.startswith("rediss://") else {}
     return Redis.from_url(
         url,
         socket_timeout=socket_timeout,
         socket_connect_timeout=connect,
         socket_keepalive=keepalive,
         retry=Retry(NoBackoff(), 0),
-        **tls,
+        **current_app.config["REDIS_OPTIONS"],
     )
