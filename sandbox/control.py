@@ -204,6 +204,8 @@ ACTIONS: dict[str, Action] = {
     "add_other_usage": lambda sb, given: sb.add_other_usage(int(given["calls"])),
     "clear_usage": lambda sb, given: sb.clear_usage(),
     "lock_user": lambda sb, given: sb.lock_user(),
+    "deactivate_user": lambda sb, given: sb.deactivate_user(),
+    "activate_user": lambda sb, given: sb.activate_user(),
     "unlock_user": lambda sb, given: sb.unlock_user(),
     "change_secret": lambda sb, given: sb.change_secret(given["secret"]),
     "add_user": lambda sb, given: _added_user(sb, given),

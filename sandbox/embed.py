@@ -226,6 +226,13 @@ class Sandbox:
     def lock_user(self) -> None:
         self.user.locked = True
 
+    def deactivate_user(self) -> None:
+        """An administrator sets the API user inactive, until `activate_user`."""
+        self.user.active = False
+
+    def activate_user(self) -> None:
+        self.user.active = True
+
     def unlock_user(self) -> None:
         self.user.locked, self.user.refusals = False, 0
 

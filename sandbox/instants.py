@@ -32,6 +32,12 @@ def _parsed(value: Any) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def with_offset(value: Any) -> None:
+    """Raises ValueError for ISO text that does not say which offset it is in."""
+    if value not in (None, "") and _parsed(value).tzinfo is None:
+        raise ValueError(f"no offset: {value!r}")
+
+
 def stored_date(value: Any) -> str | None:
     """Midnight of the date as written, with no zone conversion: how Autotask keeps date-only fields."""
     if value is None or value == "":

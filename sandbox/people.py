@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 STAMPS = {"Companies": "lastTrackedModifiedDateTime", "Contacts": "lastModifiedDate"}
+TRACKED = frozenset(
+    [
+        "companyName",
+        "companyNumber",
+        "companyType",
+        "classification",
+        "isActive",
+        "ownerResourceID",
+        "phone",
+        "parentCompanyID",
+    ]
+)
 CREATED = {"Companies": "createDate", "Contacts": "createDate", "Invoices": "createDateTime"}
 ZERO = Decimal("0.0000")
 
@@ -47,6 +59,8 @@ class People:
             table = self._table(entity)
             key = values.get("id")
             key = table.next_id() if key is None else key
+            if self.world.switches.fresh_404:
+                self.world.fresh[entity, key] = self.world.switches.fresh_404
             stamps = {name: self._now() for name in (STAMPS.get(entity), CREATED.get(entity)) if name}
             table.put(
                 whole_row(ENTITIES[entity], {**_DEFAULTS.get(entity, {}), **stamps, **values, "id": key})
@@ -63,10 +77,15 @@ class People:
             differing = {name: (row.get(name), new) for name, new in values.items() if row.get(name) != new}
             if not differing:
                 return []
-            if entity in STAMPS:
+            if entity in STAMPS and self._is_stamped(entity, differing):
                 values.setdefault(STAMPS[entity], self._now())
             table.put(row.replaced(values))
         return [self._made(Change(entity, key, "changed", differing))]
+
+    def _is_stamped(self, entity: str, differing: dict[str, Any]) -> bool:
+        """Which changes of a company move its stamp is a switch; a contact's always do."""
+        some = entity == "Companies" and self.world.switches.tracked_changes == "some"
+        return not some or bool(TRACKED & differing.keys())
 
     def remove(self, entity: str, key: int) -> Change:
         """Takes a record out, for good. Raises KeyError if it is gone."""
@@ -117,7 +136,8 @@ class People:
         price = given.setdefault("extendedPrice", amount(quantity * rate))
         tax = given.setdefault("taxDollars", ZERO)
         given.setdefault("totalAmount", price + tax)
-        if given.get("companyID") is None and given.get("invoiceID") is not None:
+        given.setdefault("invoiceID", self.world.no_invoice)
+        if given.get("companyID") is None and given["invoiceID"]:
             given["companyID"] = self._table("Invoices").rows[given["invoiceID"]].get("companyID")
         return self.create("BillingItems", given).id
 
@@ -169,10 +189,12 @@ class People:
             }
             if self.world.switches.void_total == "zero":
                 fields |= {"invoiceTotal": ZERO, "totalTaxValue": ZERO}
+            if self.world.switches.void_number == "cleared":
+                fields["invoiceNumber"] = None
             made = self.change("Invoices", key, fields)
             if self.world.switches.void_lines == "release":
                 for row in self.lines(key):
-                    made += self.change("BillingItems", row.id, {"invoiceID": None})
+                    made += self.change("BillingItems", row.id, {"invoiceID": self.world.no_invoice})
             return made
 
     def remove_invoice(self, key: int) -> Change:

@@ -61,9 +61,11 @@ class Serving:
         """The API's outcome. A mistake of the sandbox itself is told as one, never as Autotask's."""
         try:
             return dispatch.handle(self.world, call)
-        except Exception as error:
+        except Exception:
             traceback.print_exc()
-            body = json_bytes({"errors": [f"The sandbox made a mistake: {error!r}"]})
+            body = json_bytes(
+                {"errors": ["The sandbox made a mistake; its standard error output says which."]}
+            )
             return dispatch.failed(self.world, call, Answer(500, body, headers={"Sandbox-Says": "mistake"}))
 
     def _own(self, call: Call) -> Answer:

@@ -33,7 +33,12 @@ def snapshot(world: World, made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _user(user: Any) -> dict[str, Any]:
-    return {"locked": user.locked, "refusals": user.refusals, "forbidden": sorted(user.forbidden)}
+    return {
+        "active": user.active,
+        "locked": user.locked,
+        "refusals": user.refusals,
+        "forbidden": sorted(user.forbidden),
+    }
 
 
 def _touched(world: World, name: str) -> dict[str, Any]:
@@ -72,6 +77,7 @@ def restore(world: World, state: dict[str, Any]) -> None:
         user = world.users.find(username)
         if user is not None:
             user.locked, user.refusals = held["locked"], held["refusals"]
+            user.active = held.get("active", True)
             user.forbidden = set(held["forbidden"])
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 class Switches:
     """Each field is one uncertainty; its first listed choice is the default, the README says why."""
 
+    patch: Literal["accepted", "refused"] = "accepted"
     patch_null: Literal["clears", "ignored", "error"] = "clears"
     put_omitted: Literal["clears", "ignored"] = "clears"
     totals: Literal["without_tax", "with_tax"] = "without_tax"
@@ -21,15 +22,25 @@ class Switches:
     retry_after: Literal["seconds", "date", "absent"] = "seconds"
     retry_after_seconds: int = 60
     dates_z: bool = True
+    dates_written: Literal["any", "offset"] = "any"
     next_by_get: Literal["405", "empty"] = "405"
     wrong_zone: Literal["401", "empty"] = "401"
     forbidden: Literal["403", "500"] = "403"
     wrong_integration_code: Literal["401", "500"] = "401"
+    inactive_user: Literal["401", "403", "500"] = "401"
+    path_case: Literal["any", "exact"] = "any"
     pdf_wrapped: bool = False
+    pdf_data: Literal["base64", "bytes"] = "base64"
+    pdf_missing: Literal["500", "404", "null"] = "500"
     void_lines: Literal["release", "keep"] = "release"
     void_total: Literal["keep", "zero"] = "keep"
+    void_number: Literal["keep", "cleared"] = "keep"
+    uninvoiced: Literal["null", "zero"] = "null"
     operator_case: Literal["insensitive", "sensitive"] = "insensitive"
     picklist_values: Literal["null", "absent"] = "null"
+    order: Literal["ascending", "descending"] = "ascending"
+    tracked_changes: Literal["all", "some"] = "all"
+    fresh_404: int = 0
     in_limit: int = 500
     page_positions: int = 0
     threads: int = 3
@@ -65,6 +76,7 @@ class Switches:
 
 
 SAYS: dict[str, str] = {
+    "patch": "PATCH, or PUT only",
     "patch_null": "PATCH with null",
     "put_omitted": "Field left out of a PUT",
     "totals": "invoiceTotal",
@@ -76,15 +88,25 @@ SAYS: dict[str, str] = {
     "retry_after": "Retry-After",
     "retry_after_seconds": "Retry-After seconds",
     "dates_z": "Dates end with Z",
+    "dates_written": "Dates it takes",
     "next_by_get": "GET on a POST page",
     "wrong_zone": "Call in the wrong zone",
     "forbidden": "No right to an entity",
     "wrong_integration_code": "Wrong integration code",
+    "inactive_user": "Login of an inactive user",
+    "path_case": "Letter case of paths",
     "pdf_wrapped": "PDF inside an item",
+    "pdf_data": "PDF as text or bytes",
+    "pdf_missing": "PDF of an unknown id",
     "void_lines": "Lines of a voided invoice",
     "void_total": "Total of a voided invoice",
+    "void_number": "Number of a voided invoice",
+    "uninvoiced": "Invoice of an uninvoiced line",
     "operator_case": "Operator spelling",
     "picklist_values": "Values of no picklist",
+    "order": "Order of a query's ids",
+    "tracked_changes": "Company changes that are stamped",
+    "fresh_404": "Gets of a new record that fail",
     "in_limit": "Most values of an in",
     "page_positions": "Pages remembered (0: all)",
     "threads": "Threads per endpoint (0: any)",

@@ -42,7 +42,9 @@ class World:
         self.hidden_companies: set[int] = set()
         self.serving: Any = None
         self.sandbox: Any = None
+        self.fresh: dict[tuple[str, int], int] = {}
         self.switches.when_changed("totals", self._retotal)
+        self.switches.when_changed("uninvoiced", self._uninvoice)
         self._totals = self.switches.totals
 
     def visible(self, entity: str) -> Callable[[Row], bool] | None:
@@ -72,6 +74,21 @@ class World:
         """Moves the partner to the next zone, whose number it gives: the old URL refuses from now on."""
         self.zone += 1
         return self.zone
+
+    @property
+    def no_invoice(self) -> int | None:
+        """What an uninvoiced line holds instead of an invoice."""
+        return 0 if self.switches.uninvoiced == "zero" else None
+
+    def _uninvoice(self) -> None:
+        """The switch `uninvoiced` changes what every uninvoiced line holds."""
+        with self.db.lock:
+            table = self.db["BillingItems"]
+            touched = set(table.touched)
+            for row in list(table.rows.values()):
+                if not row.get("invoiceID") and row.get("invoiceID") != self.no_invoice:
+                    table.put(row.replaced({"invoiceID": self.no_invoice}))
+            table.touched = touched
 
     def _retotal(self) -> None:
         """The switch `totals` changes what every invoice's total means."""

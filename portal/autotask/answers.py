@@ -37,6 +37,10 @@ _UNKNOWN_CODE = re.compile(r"integration ?code.{0,20}(?:invalid|not valid)", _AN
 _UNAUTHORIZED = re.compile(
     r"invalid credentials|login failed|\bunauthori[sz]ed\b|invalid (?:user ?name|secret)", _ANY_CASE
 )
+_SHUT_OUT = re.compile(
+    r"\b(?:user|account|resource)\b.{0,40}\b(?:is |has been |was )?(?:inactive|not active|deactivated|locked|disabled)\b",
+    _ANY_CASE,
+)
 _MISSING = re.compile(r"no matching records? found", _ANY_CASE)
 _PASSING = re.compile(
     r"timeout expired|execution timeout|deadlock|try (?:again|your request again)|temporarily unavailable",
@@ -120,6 +124,8 @@ def _plain_words(answer: Answer) -> str:
 
 def _by_words(status: int, endpoint: str, texts: list[str], write: bool) -> AutotaskError:
     said = " ".join(texts)
+    if _SHUT_OUT.search(said):
+        return _shut_out(status, texts)
     if _UNKNOWN_USER.search(said):
         return UnknownUser("Autotask does not know this user name.", status=status, texts=texts)
     if _FORBIDDEN.search(said):
@@ -141,6 +147,8 @@ def _by_status(answer: Answer, endpoint: str, texts: list[str], write: bool) -> 
     status = answer.status
     if status == 401:
         return _unauthorized(status, texts)
+    if status == 403 and _SHUT_OUT.search(" ".join(texts)):
+        return _shut_out(status, texts)
     if status == 403:
         return _forbidden(endpoint, status, texts, write)
     if status == 404 and _is_page(answer):
@@ -159,6 +167,11 @@ def _unavailable(status: int, texts: list[str], write: bool) -> Unavailable:
 
 def _unauthorized(status: int, texts: list[str]) -> Unauthorized:
     return Unauthorized("Autotask did not accept the key or secret.", status=status, texts=texts)
+
+
+def _shut_out(status: int, texts: list[str]) -> Unauthorized:
+    message = f"Autotask does not let this user in: {texts[0][:300]}"
+    return Unauthorized(message, status=status, texts=texts)
 
 
 def _forbidden(endpoint: str, status: int, texts: list[str], write: bool) -> Forbidden:

@@ -42,6 +42,11 @@ class Client:
         self._calls = Calls(credentials, gate=gate, on_call=on_call, timeouts=timeouts, sleep=sleep)
 
     @property
+    def address(self) -> str:
+        """Where its calls go."""
+        return self._base.url
+
+    @property
     def calls(self) -> int:
         """HTTP calls made so far, repeated ones included."""
         return self._calls.made

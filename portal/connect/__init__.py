@@ -3,6 +3,7 @@
 from portal.connect.calls import calling
 from portal.connect.currencies import currency_of
 from portal.connect.errors import ConnectRefused, NotConnected, Paused
+from portal.connect.moving import has_moved
 from portal.connect.opening import client_for
 from portal.connect.saving import (
     current,
@@ -31,6 +32,7 @@ __all__ = [
     "current",
     "decide_totals",
     "disconnect",
+    "has_moved",
     "known_customers",
     "matches_invoices",
     "owed_deliveries",

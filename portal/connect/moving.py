@@ -12,7 +12,7 @@ from portal.connect import refused
 from portal.connect.opening import Connection
 from portal.connect.slots import Slots
 from portal.extensions import db
-from portal.models import IntegrationState
+from portal.models import Integration, IntegrationState
 
 LOOK_UP = "zone look-up"
 BETWEEN_LOOK_UPS = 300.0
@@ -52,6 +52,13 @@ def if_elsewhere(connection: Connection) -> Connection | None:
     except AutotaskError as fault:
         structlog.get_logger().info("zone.not_read", reason=str(fault))
         return None
+
+
+def has_moved(integration: Integration) -> bool:
+    """Whether Autotask names another address now, which is kept: for an answer that lacks what must be in it."""
+    connection = Connection.to(integration, "payment")
+    db.session.commit()
+    return if_elsewhere(connection) is not None
 
 
 def _keep(connection: Connection, zone: Zone, state: IntegrationState) -> None:

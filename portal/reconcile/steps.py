@@ -18,6 +18,7 @@ from portal.reconcile.protocol import LEAST_LEFT, Trouble
 from portal.reconcile.troubles import NOT_TAKEN, UNKNOWN, not_cleared, trouble_of
 
 INVOICES = "Invoices"
+NO_SUCH_VERB = 405
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Work:
-    """How far one delivery has come. `by_put` is the second way of clearing."""
+    """How far one delivery has come. `by_put` is the second way of clearing, or of writing where PATCH is none."""
 
     claim: Claim
     phase: Phase = Phase.READ
@@ -128,11 +129,12 @@ def _send(work: Work, _: Store, autotask: Autotask) -> Work:
     work = replace(work, phase=Phase.VERIFY, calls=work.calls + 1)
     try:
         if work.by_put:
-            autotask.put(INVOICES, unmarked(work))
+            autotask.put(INVOICES, replaced(work))
         else:
             autotask.patch(INVOICES, {"id": work.claim.autotask_id, "paidDate": _target(work)})
     except Rejected as error:
-        if _target(work) is not None:
+        only_put = error.status == NO_SUCH_VERB and not work.by_put
+        if _target(work) is not None and not only_put:
             raise
         return _not_taken(work, error.texts[0] if error.texts else str(error))
     except AutotaskError as error:
@@ -143,15 +145,16 @@ def _send(work: Work, _: Store, autotask: Autotask) -> Work:
     return replace(work, sent=True)
 
 
-def unmarked(work: Work) -> dict[str, Any]:
-    """The second way of clearing: all that can be written, as just read, without the paid date.
+def replaced(work: Work) -> dict[str, Any]:
+    """The second way: all that can be written, as just read, with the paid date that is wished, or without one.
 
     PUT empties what is left out (docs/autotask.md, Clearing a paid date).
     """
     read = work.read_back or work.read
     assert read is not None
     kept = {"invoiceNumber": read.number, "webServiceDate": with_offset(read.web_service_date)}
-    return {"id": work.claim.autotask_id, **kept}
+    mark = {} if _target(work) is None else {"paidDate": _target(work)}
+    return {"id": work.claim.autotask_id, **kept, **mark}
 
 
 def _verify(work: Work, store: Store, autotask: Autotask) -> Work:
@@ -172,7 +175,7 @@ def _same_mark(work: Work) -> bool:
 
 
 def _not_taken(work: Work, said: str) -> Work:
-    """The first way of clearing did not take: the second one, then a person (rule 5.5)."""
+    """The first way did not take: the second one, then a person (rule 5.5)."""
     if work.by_put and work.read_back is not None and work.read_back.paid_on in work.claim.marks.strays:
         return _fail(work, NOT_TAKEN)  # it may have been cleared, and a late write of ours came after
     if work.by_put:

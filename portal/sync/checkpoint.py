@@ -56,7 +56,8 @@ class Checkpoint:
 
     `counts` are Autotask's own, by entity; `all_lines` tells whether every line is read in one query; `everything`
     whether a run of new data reads all; `entered` are companies that came into the filters; `reread` records that a
-    person wants to have read again, by subject; `tries` failures in a row.
+    person wants to have read again, by subject; `tries` failures in a row;
+    `address` where Autotask was read.
     """
 
     steps: dict[str, Step] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Checkpoint:
     matched_to: int = 0
     reread: dict[str, list[int]] = field(default_factory=dict)
     tries: int = 0
+    address: str = ""
 
     @classmethod
     def of(cls, kept: dict[str, Any]) -> "Checkpoint":

@@ -9,7 +9,7 @@ from typing import Any
 from portal import exceptions
 from portal.autotask.client import Client
 from portal.models import Cause, ExceptionItem, SyncKind
-from portal.sync import marks, pull
+from portal.sync import marks, pull, whereabouts
 from portal.sync.checkpoint import Step
 from portal.sync.resources import Resource
 from portal.sync.running import Running
@@ -27,6 +27,8 @@ def judge(running: Running, client: Client, step: Step, resource: Resource) -> N
     gone = step.absent
     if not _is_suspicious(step, len(step.absent)) or _may_have_left(running):
         gone = pull.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)
+    if gone:
+        whereabouts.make_sure(running)
     settle(running, step, resource, gone)
     step.judged = True
     running.save()

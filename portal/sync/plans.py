@@ -18,6 +18,7 @@ from portal.sync import (
     pdfs,
     pull,
     reread,
+    whereabouts,
 )
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
 from portal.sync.running import Running
@@ -104,7 +105,10 @@ def new(running: Running, client: Client) -> None:
     people(running, client, complete=False)
     if since is not None:
         conditions = [_new_invoices(running, since, held["invoices"].last_id or 0)]
-        pull.read(running, client, "invoices", INVOICES, conditions)
+        step = pull.read(running, client, "invoices", INVOICES, conditions)
+        if not step.rows and held["invoices"].last_id:
+            # The last invoice is within the overlap, so it must be in the answer.
+            whereabouts.make_sure(running)
     _invoices_of_entered(running, client)
     if held.get("lines") is None or held["lines"].completed_at is None:
         lines.ask_all_again(running)

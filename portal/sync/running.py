@@ -156,6 +156,14 @@ class Running:
         counted = (self.checkpoint.counts or {}).get(entity, 0)
         self.pages, self.most_pages = 0, MOST_UNCOUNTED_PAGES + 2 * math.ceil(counted / LARGEST_PAGE)
 
+    def begin_again_if_moved(self, address: str) -> None:
+        """An Autotask at another address than before is read from the start: what the old one said may be nothing."""
+        before = self.checkpoint
+        if before.address not in ("", address):
+            self.checkpoint = Checkpoint(entered=before.entered, reread=before.reread, tries=before.tries)
+            self.done = 0
+        self.checkpoint.address = address
+
     def save_page(self, page: Sequence[Any]) -> None:
         """Like save(), after a page. Raises Flood when there were too many."""
         self.done += len(page)

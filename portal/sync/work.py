@@ -65,6 +65,7 @@ def perform(run_id: int) -> bool:
 
 def _work(running: Running, client: Client) -> None:
     running.look_up()
+    running.begin_again_if_moved(client.address)
     with running.calling_with(client):
         plans.carry_out(running, client)
 

@@ -26,7 +26,7 @@ def all_of(context: Context) -> Answer:
 def get_one(context: Context) -> Answer:
     row = records.seen(context.world, context.kind, context.ids["id"])
     if row is None or row.get("companyID") != context.ids["parent"]:
-        return records.missing(context.world)
+        return records.missing(context.world, context.world.switches.missing)
     return records.get_one(context.world, context.kind, context.ids["id"], context.call)
 
 

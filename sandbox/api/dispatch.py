@@ -40,7 +40,6 @@ def handle(world: World, call: Call) -> Outcome:
         return _logged(world, request, refusal.answer(), [])
     request.entity, request.verb = found.endpoint, found.route.verb
     faults = world.faults.hits(request.entity, request.verb)
-    pause(world.switches.pace, world.stopped)
     answer = _with_faults(world, call, found, zone, faults)
     return _logged(world, request, answer, faults)
 
@@ -78,7 +77,11 @@ def _find(world: World, call: Call) -> tuple[int, Found]:
         return zone, Found(VERSION_INFORMATION, "VersionInformation", None, {})
     if segments[0].lower() != "v1.0" or len(segments) < 2:
         raise not_found_page()
-    return zone, routes.find(call.method, segments[1:])
+    found = routes.find(call.method, segments[1:])
+    strict = world.switches.path_case == "exact" and found.endpoint != "ZoneInformation"
+    if strict and ("/ATServicesRest/V1.0/" not in call.path or not routes.is_exact(segments[1:])):
+        raise not_found_page()
+    return zone, found
 
 
 VERSION_INFORMATION = routes.Route("GET", ("versioninformation",), "version", service.version_information)
@@ -101,6 +104,7 @@ def _with_faults(world: World, call: Call, found: Found, zone: int, faults: list
 def _answer(world: World, call: Call, found: Found, zone: int) -> Answer:
     try:
         if found.endpoint in OPEN:
+            pause(world.switches.pace, world.stopped)
             return found.route.handler(Context(world, call, found.entity, found.ids))
         return limited.answer(world, call, found, zone)
     except Refusal as refusal:

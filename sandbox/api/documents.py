@@ -6,7 +6,7 @@ import base64
 
 from sandbox.api.context import Context
 from sandbox.api.messages import Answer, answer_json, invalid
-from sandbox.api.records import seen
+from sandbox.api.records import missing, seen
 from sandbox.paper import as_html, as_pdf, as_xml
 from sandbox.paper.bill import Bill, bill_of
 
@@ -20,7 +20,12 @@ def _bill(context: Context) -> Bill:
 
 
 def pdf(context: Context) -> Answer:
-    """FileQueryResultModel with the PDF in base64; the switch pdf_wrapped puts it into an item."""
+    """FileQueryResultModel; the switches pdf_data, pdf_wrapped and pdf_missing say in which form."""
+    world = context.world
+    with world.db.lock:
+        unknown = seen(world, context.kind, context.ids["id"]) is None
+    if unknown and world.switches.pdf_missing != "500":
+        return missing(world, world.switches.pdf_missing)
     bill = _bill(context)
     data = as_pdf.pdf(bill)
     found = {
@@ -28,9 +33,9 @@ def pdf(context: Context) -> Answer:
         "contentType": "application/pdf",
         "fileName": f"Invoice_{bill.number}.pdf",
         "fileSize": len(data),
-        "data": base64.b64encode(data).decode(),
+        "data": list(data) if world.switches.pdf_data == "bytes" else base64.b64encode(data).decode(),
     }
-    return answer_json({"item": found} if context.world.switches.pdf_wrapped else found)
+    return answer_json({"item": found} if world.switches.pdf_wrapped else found)
 
 
 def markup_html(context: Context) -> Answer:

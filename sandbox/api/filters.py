@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox import instants
-from sandbox.api.messages import invalid
+from sandbox.api.messages import invalid, shown
 from sandbox.schema import Entity, Field, amount
 from sandbox.store.rows import Row
 from sandbox.switches import Switches
@@ -87,7 +87,7 @@ class FilterReader:
             return self._udf_condition(op, item)
         found = self.entity.find(str(item.get("field") or ""))
         if found is None or found.type == "udf":
-            raise invalid(f"Unable to find {item.get('field')} in the {self.entity.single} Entity.")
+            raise invalid(f"Unable to find {shown(item.get('field'))} in the {self.entity.single} Entity.")
         if not found.queryable:
             raise invalid(f"The field {found.name} is not queryable on the {self.entity.single} Entity.")
         return Condition(op, found, self._value(op, found, item.get("value")))
@@ -96,7 +96,7 @@ class FilterReader:
         self.udfs += 1
         name = self.udf_names.get(str(item.get("field") or "").lower())
         if name is None:
-            raise invalid(f"Unable to find {item.get('field')} in the {self.entity.single} Entity.")
+            raise invalid(f"Unable to find {shown(item.get('field'))} in the {self.entity.single} Entity.")
         text = Field(name, "string")
         return Condition(op, text, self._value(op, text, item.get("value")), udf_name=name)
 
@@ -107,26 +107,30 @@ class FilterReader:
             return self._values(op, field, raw)
         if op in TEXT_ONLY and field.type != "string":
             raise invalid(f"Operator '{op}' cannot be used on field {field.name}.")
-        return _converted(field, raw)
+        return self._converted(field, raw)
+
+    def _converted(self, field: Field, raw: Any) -> Any:
+        return _converted(field, raw, self.switches.dates_written)
 
     def _values(self, op: str, field: Field, raw: Any) -> frozenset[Any]:
         if not isinstance(raw, list) or not raw:
             raise invalid(f"Operator '{op}' needs a list of values for field {field.name}.")
         if len(raw) > self.switches.in_limit:
             raise invalid("Queries are limited to 500 or fewer 'OR' conditions.")
-        return frozenset(_converted(field, one) for one in raw)
+        return frozenset(self._converted(field, one) for one in raw)
 
 
-def _converted(field: Field, raw: Any) -> Any:
+def _converted(field: Field, raw: Any, dates_written: str) -> Any:
     """A filter value in the type of the stored field. Raises Refusal in SQL Server's words."""
     if raw is None:
         raise invalid(f"Value cannot be null. Parameter name: {field.name}")
     try:
+        if field.type == "datetime" and dates_written == "offset":
+            instants.with_offset(raw)
         return _CONVERT[field.type](raw)
     except (ValueError, TypeError, ArithmeticError) as error:
-        shown = raw if isinstance(raw, str) else repr(raw)
         kind = _SQL_TYPES[field.type]
-        text = f"Conversion failed when converting the nvarchar value '{shown}' to data type {kind}."
+        text = f"Conversion failed when converting the nvarchar value '{shown(raw)}' to data type {kind}."
         raise invalid(text) from error
 
 

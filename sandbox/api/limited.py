@@ -11,16 +11,19 @@ from sandbox.users import User
 from sandbox.world import World
 
 NO_RIGHT = "The logged in Resource does not have the adequate permissions to {verb} this entity type."
+INACTIVE = "The resource of this API user is inactive."
 DOCUMENTS = {"pdf": "InvoicePdf", "html": "InvoiceMarkupHtml", "xml": "InvoiceMarkupXml"}
 
 
 def answer(world: World, call: Call, found: Found, zone: int) -> Answer:
     """The handler's answer, if all doors open. Raises Refusal otherwise."""
-    if zone != world.zone and world.switches.wrong_zone == "empty":
-        return _nothing()
-    user = _login(world, call, zone)
     tracking = call.headers.get("apiintegrationcode", "")
     with world.parallel.running(found.endpoint, tracking) as allowed:
+        pause(world.switches.pace, world.stopped)
+        queries = found.route.verb in ("query", "next") and world.switches.wrong_zone == "empty"
+        user = _login(world, call, world.zone if queries else zone)
+        if zone != world.zone:
+            return _nothing()
         refusal = None if allowed else too_many_threads(world.switches)
         if refusal is None and world.usage.over():
             refusal = over_limit(world.switches)
@@ -50,6 +53,9 @@ def _login(world: World, call: Call, zone: int) -> User:
         if user is not None:
             return user
         known = world.users.find(name)
+        inactive = world.switches.inactive_user
+        if known and known.secret == secret and not known.active and inactive != "401":
+            raise Refusal(int(inactive), INACTIVE, kind="inactive")
         strict = world.switches.wrong_integration_code == "500"
         if strict and known and known.secret == secret and not known.locked:
             raise invalid("IntegrationCode is invalid.")

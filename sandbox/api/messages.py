@@ -102,6 +102,11 @@ def answer_json(value: Any, **kw: Any) -> Answer:
     return Answer(200, json_bytes(value), **kw)
 
 
+def shown(value: Any) -> str:
+    """A value in a text of Autotask's: as it was written."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
 def _reject_constant(text: str) -> Any:
     raise ValueError(f"Unexpected token {text}")
 
@@ -112,5 +117,8 @@ def parse_json(text: bytes | str) -> Any:
         return None
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_reject_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, position {error.colno}"
+        raise invalid(f"Unexpected character encountered while parsing value. Path '', {where}.") from error
     except (ValueError, RecursionError) as error:
-        raise invalid(f"Error parsing the request body as JSON: {error}") from error
+        raise invalid("Error reading the request body as JSON.") from error

@@ -73,16 +73,17 @@ def _included(entity: Entity, raw: Any) -> list[str] | None:
 
 
 def rows_of(world: World, asked: Asked) -> list[Row]:
-    """The page's rows and one more if there is one, ascending by id."""
+    """The page's rows and one more if there is one, in the order that the switch says."""
     first, last = asked.plan.slice()
     ids, rows = asked.plan.ids, world.db[asked.entity.name].rows
-    wanted = asked.size + 1
+    falling = world.switches.order == "descending"
+    rising, sinking = range(first, last), range(last - 1, first - 1, -1)
     if asked.before is not None:
-        order: Iterator[int] = reversed(range(first, last))
-        keys = (ids[at] for at in order if ids[at] < asked.before)
-        return sorted(_matching(world, asked, keys, rows, asked.size), key=lambda row: row.id)
-    keys = (ids[at] for at in range(first, last))
-    return _matching(world, asked, keys, rows, wanted)
+        back = rising if falling else sinking
+        keys = (ids[at] for at in back if (ids[at] > asked.before) == falling and ids[at] != asked.before)
+        return _matching(world, asked, keys, rows, asked.size)[::-1]
+    keys = (ids[at] for at in (sinking if falling else rising))
+    return _matching(world, asked, keys, rows, asked.size + 1)
 
 
 def _matching(
@@ -101,7 +102,9 @@ def _matching(
 
 def query_page(world: World, asked: Asked, link: Callable[[dict[str, Any]], str]) -> Answer:
     """One page as Autotask answers it. `link` makes the URL of a neighbouring page from its position."""
-    if asked.after is not None:
+    if asked.after is not None and world.switches.order == "descending":
+        asked.plan.high = min(asked.plan.high, asked.after - 1)
+    elif asked.after is not None:
         asked.plan.low = max(asked.plan.low, asked.after + 1)
     with world.db.lock:
         found = rows_of(world, asked)
@@ -148,10 +151,12 @@ def post_next(world: World, entity: Entity, call: Call) -> Answer:
 
 
 def _post_link(world: World, call: Call, asked: Asked) -> Callable[[dict[str, Any]], str]:
+    page = object()
+
     def link(position: dict[str, Any]) -> str:
         plain = json.dumps({"pageSize": asked.size, "body": asked.digest, **position}).encode()
         token = base64.urlsafe_b64encode(plain).decode()
-        world.positions.remember(token, world.switches.page_positions)
+        world.positions.remember(token, page, world.switches.page_positions)
         return f"{world.api_url(call)}V1.0/{asked.entity.name}/query/next?paging={quote(token)}"
 
     return link

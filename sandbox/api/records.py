@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox import instants
-from sandbox.api.messages import Answer, Call, Refusal, answer_json, invalid, not_found_page, parse_json
+from sandbox.api.messages import (
+    Answer,
+    Call,
+    Refusal,
+    answer_json,
+    invalid,
+    not_found_page,
+    parse_json,
+    shown,
+    wrong_verb,
+)
 from sandbox.schema import Entity, Field, amount
 from sandbox.store.rows import Row
 from sandbox.world import World
@@ -17,7 +27,10 @@ ON_CREATE = {"Contacts": {"companyID"}, "CompanyLocations": {"companyID"}}
 def get_one(world: World, entity: Entity, key: int, call: Call) -> Answer:
     row = seen(world, entity, key)
     if row is None:
-        return missing(world)
+        return missing(world, world.switches.missing)
+    if world.fresh.get((entity.name, key), 0) > 0:
+        world.fresh[entity.name, key] -= 1
+        return missing(world, "404")
     return Answer(200, b'{"item":%s}' % row.json(world.switches.dates_z).encode())
 
 
@@ -28,15 +41,17 @@ def seen(world: World, entity: Entity, key: int) -> Row | None:
     return row if row is not None and (visible is None or visible(row)) else None
 
 
-def missing(world: World) -> Answer:
-    """A record that is not there: null or 404, as the switch says."""
-    if world.switches.missing == "404":
+def missing(world: World, how: str) -> Answer:
+    """A record that is not there: "null" or "404"."""
+    if how == "404":
         raise not_found_page()
     return answer_json({"item": None})
 
 
 def patch(world: World, entity: Entity, call: Call, parent: int | None = None) -> Answer:
     """Changes the fields given, after the switch patch_null for those given as null."""
+    if world.switches.patch == "refused":
+        raise wrong_verb("PATCH")
     body = read_body(entity, call)
     with world.db.lock:
         row = _target(world, entity, body, parent)
@@ -135,6 +150,8 @@ def _value(world: World, entity: Entity, field: Field, raw: Any) -> Any:
     if raw is None:
         return None
     try:
+        if field.type == "datetime" and world.switches.dates_written == "offset":
+            instants.with_offset(raw)
         value = _STORE[field.type](raw)
         if field.type == "integer" and not -(2**31) <= value < 2**31:
             raise ValueError(raw)
@@ -155,7 +172,7 @@ def _unparsed(field: Field, raw: Any) -> Refusal:
         return invalid(
             f"Unexpected character encountered while parsing value: {letter}. Path '{field.name}', line 1."
         )
-    return invalid(f"Could not convert '{raw}' to {field.type}. Path '{field.name}', line 1.")
+    return invalid(f"Could not convert '{shown(raw)}' to {field.type}. Path '{field.name}', line 1.")
 
 
 def _in_picklist(world: World, entity: Entity, field: Field, value: Any) -> None:

@@ -176,6 +176,28 @@ def _number(text: str) -> int | None:
     return int(text)
 
 
+EXACT = {
+    *ENTITIES,
+    *[
+        "query",
+        "next",
+        "count",
+        "entityInformation",
+        "EntityInformation",
+        "fields",
+        "userDefinedFields",
+        "Locations",
+    ],
+    *["InvoicePdf", "InvoiceMarkupHtml", "InvoiceMarkupXml", "Version", "ThresholdInformation"],
+    *["invoiceSettings", "contactRecipients", "resourceRecipients"],
+}
+
+
+def is_exact(segments: list[str]) -> bool:
+    """Whether a known path is spelled as Autotask's own description spells it."""
+    return all(one in EXACT or _number(one) is not None for one in segments)
+
+
 def _entity(lower: list[str]) -> Entity | None:
     if len(lower) > 2 and lower[0] == "companies" and lower[2] in _CHILDREN:
         return ENTITIES[_CHILDREN[lower[2]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.api.context import Context
-from sandbox.api.messages import Answer, answer_json, invalid, parse_json
+from sandbox.api.messages import Answer, answer_json, invalid, parse_json, shown
 from sandbox.api.records import seen
 from sandbox.requestlog import Change
 from sandbox.schema import ENTITIES
@@ -18,6 +18,8 @@ _TYPES = {
     "invoiceEmailingEnabled": bool,
     "otherEmails": str,
 }
+
+_NAMES: dict[type, str] = {bool: "boolean", int: "integer", str: "string"}
 
 
 def settings_of(world: World, company: int) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def put_settings(context: Context) -> Answer:
 def _typed(name: str, value: Any) -> Any:
     kind = _TYPES[name]
     if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-        raise invalid(f"Could not convert '{value}' to {kind.__name__}. Path '{name}', line 1.")
+        raise invalid(f"Could not convert '{shown(value)}' to {_NAMES[kind]}. Path '{name}', line 1.")
     return value
 
 

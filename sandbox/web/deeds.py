@@ -137,6 +137,16 @@ def lock(world: World, given: Given) -> Done:
     return "/behaviour", "The API user is locked.", []
 
 
+def deactivate(world: World, given: Given) -> Done:
+    world.sandbox.deactivate_user()
+    return "/behaviour", "The API user is inactive.", []
+
+
+def activate(world: World, given: Given) -> Done:
+    world.sandbox.activate_user()
+    return "/behaviour", "The API user is active.", []
+
+
 def unlock(world: World, given: Given) -> Done:
     world.sandbox.unlock_user()
     return "/behaviour", "The API user is unlocked.", []
@@ -203,6 +213,8 @@ DEEDS: dict[str, Deed] = {
         "hide": hide,
         "show": show,
         "lock": lock,
+        "deactivate": deactivate,
+        "activate": activate,
         "unlock": unlock,
         "move_zone": move_zone,
         "use": use,
