@@ -91,7 +91,7 @@ function begin(root) {
   const received = form.querySelector("[data-received]");
   const untouched = rowsOf(table).every((row) => inputOf(row).value === "");
   if (untouched && !document.querySelector(".error-summary")) spread(form, table, toMinor(received.value, table) || 0);
-  if (!form.querySelector(".field-error")) addUp(form);
+  if (!form.querySelector("[data-row] .field-error")) addUp(form);
 }
 
 document.addEventListener("input", onInput);

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from portal import formatters
@@ -50,7 +51,11 @@ def _customer(customer_id: int, name: str) -> Piece:
 
 
 def _money(event: AuditEvent) -> str:
-    return f"{event.details.get('amount', '')}\N{NO-BREAK SPACE}{event.details.get('currency', '')}".strip()
+    amount, currency = str(event.details.get("amount", "")), event.details.get("currency", "")
+    try:
+        return formatters.money(Decimal(amount), currency)
+    except InvalidOperation:
+        return amount
 
 
 def _payment(how: str) -> Tell:

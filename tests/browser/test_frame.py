@@ -72,7 +72,7 @@ def test_slash_puts_the_cursor_into_the_search_but_not_while_typing(
     page = open_page()
     page.goto(styleguide + "/empty")
     page.keyboard.press("/")
-    search = page.get_by_role("searchbox", name="Search invoices and customers")
+    search = page.get_by_role("searchbox", name="Search numbers, names, amounts")
     expect(search).to_be_focused()
     page.keyboard.type("a/b")
     expect(search).to_have_value("a/b")
