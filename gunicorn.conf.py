@@ -1,5 +1,6 @@
 """gunicorn reads this by itself. PORT and WEB_CONCURRENCY come from the platform."""
 
+import gc
 import sys
 from datetime import timedelta
 from logging import Formatter, Logger
@@ -9,6 +10,8 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from jobs import lines
 
+# The processes share what one of them has loaded. On macOS what has used the network must not fork.
+preload_app = sys.platform == "linux"
 worker_class = "gthread"
 threads = 4
 # The platform kills after 30 s; gunicorn's own defaults are 30 too and would never end in order.
@@ -46,3 +49,20 @@ class Lines(GunicornLogger):
 
 
 logger_class = Lines
+
+
+def when_ready(_):
+    """Before the first process is forked: what lives now lives for ever, and is not looked at again."""
+    from portal import connections
+    from wsgi import app
+
+    connections.look(app)
+    gc.collect()
+    gc.freeze()
+
+
+def post_fork(_, __):
+    from portal import connections
+    from wsgi import app
+
+    connections.become(app, connections.Process.WEB)

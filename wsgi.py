@@ -1,5 +1,7 @@
 """What gunicorn and `flask --app wsgi` load."""
 
-from portal import create_app
+from portal import connections, create_app
 
 app = create_app()
+if app.config["COMMAND_LINE"]:
+    connections.become(app, connections.Process.COMMAND)

@@ -44,6 +44,11 @@ class Guarded:
                 env=environment,
             )
 
+    @property
+    def code(self) -> int:
+        """How it ended."""
+        return self.process.returncode
+
     def alive(self) -> bool:
         return self.process.poll() is None
 
@@ -64,6 +69,13 @@ class Guarded:
         """Tells the guard to stop the command, without waiting."""
         if self.process.stdin:
             self.process.stdin.close()
+
+    def end_by(self, deadline: float) -> None:
+        """Waits until a moment of the monotonic clock, then ends it by force."""
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
     def stop(self) -> None:
         self.let_go()

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.deliver import deliver_due
 from jobs.sync import run_sync
-from portal import clock, logs
+from portal import clock, connections, logs
 from portal.access.tenancy import tenant_scope
 from portal.connect import probing
 from portal.extensions import db
@@ -160,7 +160,7 @@ def watches() -> list[Watch]:
     return [
         Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
         Watch("schedules", 15, lambda: [()], schedule.create_due),
-        Watch("syncs", 2, lambda: list(runs.due()), run_sync, threads=2, patience=5),
+        Watch("syncs", 2, lambda: list(runs.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]
@@ -179,9 +179,9 @@ def probe(tenant_id: int, integration_id: int) -> None:
             herd.mended()
 
 
-def main() -> None:
-    from wsgi import app
-
+def serve(app: Flask) -> None:
+    """Polls until told to stop."""
+    connections.become(app, connections.Process.POLLER)
     logs.call_this_process("poller")
     poller = Poller(app, watches())
 
@@ -190,8 +190,11 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    connections.look(app)
     poller.run()
 
 
 if __name__ == "__main__":
-    main()
+    from wsgi import app
+
+    serve(app)

@@ -10,11 +10,13 @@ import importlib
 import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import Any
 
 import structlog
 from flask import Flask
+from redis.exceptions import RedisError
 from rq import Queue, worker_registration
 from rq.exceptions import DeserializationError, ShutDownImminentException
 from rq.job import Job
@@ -25,8 +27,7 @@ from rq.worker.base import BaseWorker
 from rq.worker.worker_classes import HerokuWorker
 
 from jobs.bell_queue import BellQueue, forget, tidy
-from portal import logs
-from portal.extensions import db
+from portal import connections, logs
 from portal.queue import QUEUES, worker_redis
 from portal.queue_job import JOBS, JsonJob
 
@@ -41,6 +42,10 @@ class InApp(BaseWorker):
 
     app: Flask
     last_cleaned_at: Any
+
+    @property
+    def told_to_stop(self) -> bool:
+        return self._shutdown_requested_date is not None
 
     def perform_job(self, job: Job, *rest: Any, **named: Any) -> bool:
         with structlog.contextvars.bound_contextvars(job_id=job.id), self.app.app_context():
@@ -110,30 +115,55 @@ class PatientSimpleWorker(InApp, SimpleWorker):
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("queue", choices=QUEUES)
-    parser.add_argument("--grace", type=int, default=20, help="seconds for the job in hand when told to stop")
-    options = parser.parse_args(arguments)
+    queue, rest = parser.parse_known_args(arguments)
     from wsgi import app
 
-    logs.call_this_process(f"worker {options.queue}")
-    preload(app)
-    with app.app_context():
-        worker = make_worker(options.queue, options.grace, app)
-    worker.work(logging_level="ERROR")
+    load_jobs()
+    serve(app, queue.queue, read_grace(rest))
 
 
-def preload(app: Flask) -> None:
-    """Imports once what every job needs (32 ms a job instead of 2 s); children open their own connections."""
+def read_grace(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--grace", type=int, default=20, help="seconds for the job in hand when told to stop")
+    return int(parser.parse_args(arguments).grace)
+
+
+def load_jobs() -> None:
+    """Imports once what every job needs: 32 ms a job instead of 2 s."""
     for module in {path.rpartition(".")[0] for path in JOBS}:
         importlib.import_module(module)
 
-    def forget_connections() -> None:
+
+def serve(app: Flask, queue: str, grace: int) -> None:
+    """Works until told to stop, and waits for Redis while that is away. The worker itself uses no database."""
+    logs.call_this_process(f"worker {queue}")
+    connections.become(app, connections.Process.JOB)
+    os.register_at_fork(after_in_child=lambda: connections.become(app, connections.Process.JOB))
+    pause = 1.0
+    while not worked(app, queue, grace):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        log.warning("worker.redis_away", queue=queue, again_in_seconds=pause)
+        time.sleep(pause)
+        pause = min(pause * 2, 15)
+
+
+def worked(app: Flask, queue: str, grace: int) -> bool:
+    """Works until told to stop (True) or until Redis is away (False). Exits with 1 for any other end."""
+    worker = None
+    try:
         with app.app_context():
-            db.engine.dispose(close=False)
+            worker = make_worker(queue, grace, app)
+        worker.work(logging_level="ERROR")
+        if not worker.told_to_stop:
+            worker.connection.ping()
+            sys.exit(1)
+    except RedisError:
+        return worker is not None and worker.told_to_stop
+    return True
 
-    os.register_at_fork(after_in_child=forget_connections)
 
-
-def make_worker(queue: str, grace: int, app: Flask) -> BaseWorker:
+def make_worker(queue: str, grace: int, app: Flask) -> InApp:
     kind: type[InApp] = PatientWorker if sys.platform == "linux" else PatientSimpleWorker
     worker = kind(
         [queue],

@@ -1,21 +1,22 @@
-"""Keeps named processes running: output prefixed by name, the dead started again, all stopped together.
+"""Keeps named processes running: the dead started again, all stopped together.
 
-Every process has a guard (jobs/guard.py), so that none outlives the supervisor, whatever ends it.
+A command has its output prefixed by its name, and a guard (jobs/guard.py), so that it never outlives the
+supervisor, whatever ends that. A forked function writes where the supervisor writes.
 """
 
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Literal, TextIO
 
 from jobs import lines
+from jobs.forked import Forked
 from jobs.guarded import Guarded
 
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.5, 30.0, 60.0
@@ -29,12 +30,11 @@ Event = Literal["stop", "ended"]
 
 @dataclass
 class Process:
-    """One named command and how its restarts went."""
+    """One named process, how to begin it, and how its restarts went."""
 
     name: str
-    command: list[str]
-    environment: Mapping[str, str] | None
-    running: Guarded | None = None
+    begin: Callable[[], Guarded | Forked]
+    running: Guarded | Forked | None = None
     started: float = 0
     pause: float = FIRST_PAUSE
     due: float | None = 0
@@ -69,8 +69,19 @@ class Supervisor:
         self, name: str, command: list[str], environment: Mapping[str, str] | None = None, after: float = 0
     ) -> None:
         """Starts in `after` seconds. `environment` replaces the supervisor's own; None passes that on."""
-        self.processes.append(Process(name, command, environment, due=time.monotonic() + after))
         self.width = max(self.width, len(name))
+
+        def begin() -> Guarded:
+            guarded = Guarded(command, grace=self.grace, environment=environment)
+            threading.Thread(target=self.follow, args=(name, guarded), daemon=True).start()
+            return guarded
+
+        self.processes.append(Process(name, begin, due=time.monotonic() + after))
+
+    def fork(self, name: str, function: Callable[[], object]) -> None:
+        """Linux only, and not beside commands: their output is followed by threads."""
+        signal.signal(signal.SIGCHLD, lambda *_: self.events.put("ended"))
+        self.processes.append(Process(name, lambda: Forked(name, function)))
 
     def request_stop(self, *_: object) -> None:
         """Safe in signal handlers and threads."""
@@ -97,15 +108,13 @@ class Supervisor:
     def start(self, process: Process) -> None:
         process.due, process.started = None, time.monotonic()
         process.starts += 1
-        guarded = Guarded(process.command, grace=self.grace, environment=process.environment)
-        process.running = guarded
-        threading.Thread(target=self.follow, args=(process, guarded), daemon=True).start()
+        process.running = process.begin()
 
-    def follow(self, process: Process, guarded: Guarded) -> None:
+    def follow(self, name: str, guarded: Guarded) -> None:
         """In a thread: passes the output on; the guard closes it when the command has ended."""
         assert guarded.process.stdout
         for line in guarded.process.stdout:
-            self.show(process.name, line.decode(errors="replace").rstrip("\n"))
+            self.show(name, line.decode(errors="replace").rstrip("\n"))
         guarded.process.wait()
         self.events.put("ended")
 
@@ -138,7 +147,7 @@ class Supervisor:
         now = time.monotonic()
         for process in self.processes:
             if process.running and not process.running.alive():
-                code = process.running.process.returncode
+                code = process.running.code
                 process.running.let_go()
                 process.running = None
                 process.died(now)
@@ -159,11 +168,8 @@ class Supervisor:
     def stop_all(self) -> None:
         """All at once, so that the slowest decides how long it takes: at most `grace` and 1.5 s."""
         running = [process.running for process in self.processes if process.running]
-        for guarded in running:
-            guarded.let_go()
+        for one in running:
+            one.let_go()
         deadline = time.monotonic() + self.grace + EXTRA_SECONDS
-        for guarded in running:
-            try:
-                guarded.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                guarded.process.kill()
+        for one in running:
+            one.end_by(deadline)

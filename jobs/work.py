@@ -1,4 +1,7 @@
-"""The worker dyno: one process per queue and one poller, restarted when they die: `python -m jobs.work`."""
+"""The worker dyno: one process per queue and one poller, restarted when they die: `python -m jobs.work`.
+
+This process loads nothing of the portal: it has to outlive whatever goes wrong there.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import sys
 
 from jobs import lines
 from jobs.supervisor import Supervisor
-from portal.queue import QUEUES
+
+# The names of portal/queue.py, which loads all of the portal.
+QUEUES = ("deliveries", "syncs")
 
 
 def main(arguments: list[str]) -> int:
@@ -15,9 +20,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--grace", type=int, default=20, help="seconds for jobs in hand when told to stop")
     grace = parser.parse_args(arguments).grace
     supervisor = Supervisor(grace=grace + 3, as_json=lines.wanted())
-    for queue in QUEUES:
-        supervisor.add(queue, [sys.executable, "-m", "jobs.queue_worker", queue, "--grace", str(grace)])
-    supervisor.add("poller", [sys.executable, "-m", "jobs.poll"])
+    python, stopping = [sys.executable, "-m"], ["--grace", str(grace)]
+    if sys.platform == "linux":
+        supervisor.add("worker", [*python, "jobs.crew", *stopping])
+    else:
+        for queue in QUEUES:
+            supervisor.add(queue, [*python, "jobs.queue_worker", queue, *stopping])
+        supervisor.add("poller", [*python, "jobs.poll"])
     return supervisor.run()
 
 

@@ -24,6 +24,8 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "ENCRYPTION_KEYS": encryption_keys(values.required(env, "ENCRYPTION_KEYS")),
         "SQLALCHEMY_DATABASE_URI": database_url(values.required(env, "DATABASE_URL"), tls),
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(env),
+        "DATABASE_POOL": values.number(env, "DATABASE_POOL", 2, 1, 100),
+        "WEB_CONCURRENCY": values.number(env, "WEB_CONCURRENCY", 2, 1, 100),
         "REDIS_URL": redis_url,
         "REDIS_OPTIONS": redis_options,
         "AUTOTASK_DISCOVERY_URL": values.address(
@@ -36,6 +38,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "MAIL_URL": values.address(env, "MAIL_URL", ("smtp", "smtps")),
         "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
         "LOG_FORMAT": values.one_of(env, "LOG_FORMAT", ("json", "text")),
+        "COMMAND_LINE": env.get("FLASK_RUN_FROM_CLI") == "true",
         **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
     }
 
@@ -70,12 +73,13 @@ def _list(text: str) -> list[str]:
 
 def _engine_options(env: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "pool_size": values.number(env, "DATABASE_POOL", 4, 1, 100),
-        "max_overflow": 2,
-        "pool_timeout": 3,
+        "pool_size": values.number(env, "DATABASE_POOL", 2, 1, 100),
+        "max_overflow": 0,
+        "pool_timeout": 4,
         "pool_pre_ping": True,
         "hide_parameters": True,
         "connect_args": {
+            "application_name": "portal",
             # A page says within 5 s that PostgreSQL is away. These see a dead host; portal/database.py a frozen one.
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,

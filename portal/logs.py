@@ -20,7 +20,8 @@ from portal import tracebacks
 HIDDEN = {"secret", "password", "token", "authorization", "cookie", "apiintegrationcode"}
 FIRST = ("timestamp", "level", "event")
 GUNICORN = "gunicorn.error"
-SAID_BY_US = {"flask_wtf.csrf": logging.WARNING}  # what the portal writes itself, with its own words
+# What the portal writes itself, with its own words, and a pool that SQLAlchemy names after its class's own module.
+SAID_BY_US = {"flask_wtf.csrf": logging.WARNING, "portal.pool": logging.WARNING}
 _process = {"name": ""}
 
 log = structlog.get_logger(__name__)

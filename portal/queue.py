@@ -1,10 +1,11 @@
 """The only place that makes Redis clients. The queue is a bell: what is due stands in PostgreSQL."""
 
 import secrets
+from typing import Any
 
 import structlog
 from flask import current_app
-from redis import Redis
+from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -15,6 +16,8 @@ from portal.queue_job import JsonJob, check_call
 DELIVERIES, SYNCS = "deliveries", "syncs"
 QUEUES = (DELIVERIES, SYNCS)
 WEB_SECONDS = 0.25
+# A ring takes a millisecond, and small plans of Redis take 20 clients.
+WEB_CLIENTS = 2
 JOB_SECONDS = {DELIVERIES: 60, SYNCS: 3600}
 # A bell that nobody heard for an hour is of no use: the poller has long found what it rang for.
 BELL_SECONDS = 3600
@@ -29,7 +32,10 @@ def web_redis() -> Redis:
     url = current_app.config["REDIS_URL"]
     held = extensions.get("web_redis")
     if held is None or held[0] != url:
-        extensions["web_redis"] = held = (url, _client(url, socket_timeout=WEB_SECONDS, connect=WEB_SECONDS))
+        extensions["web_redis"] = held = (
+            url,
+            _client(url, socket_timeout=WEB_SECONDS, connect=WEB_SECONDS, most=WEB_CLIENTS),
+        )
     return held[1]
 
 
@@ -73,12 +79,19 @@ def enqueue(queue: Queue, job_path: str, ids: tuple[int, ...] = (), name: str = 
     return job_id
 
 
-def _client(url: str, *, socket_timeout: float | None, connect: float, keepalive: bool = False) -> Redis:
-    return Redis.from_url(
+def _client(
+    url: str, *, socket_timeout: float | None, connect: float, keepalive: bool = False, most: int = 0
+) -> Redis:
+    # Whoever may hold no more waits for one that is free, as long as for Redis itself.
+    bounded: dict[str, Any] = {"max_connections": most, "timeout": connect} if most else {}
+    kind: type[ConnectionPool] = BlockingConnectionPool if most else ConnectionPool
+    pool = kind.from_url(
         url,
         socket_timeout=socket_timeout,
         socket_connect_timeout=connect,
         socket_keepalive=keepalive,
         retry=Retry(NoBackoff(), 0),
         **current_app.config["REDIS_OPTIONS"],
+        **bounded,
     )
+    return Redis.from_pool(pool)

@@ -36,11 +36,11 @@ def children(found: list[Process]) -> list[Process]:
     return [one for one in found if one.parent == found[0].pid] if found else []
 
 
-def named(words: str) -> Callable[[list[Process]], list[Process]]:
-    """The oldest process with these words in its command: not its forks."""
+def named(*names: str) -> Callable[[list[Process]], list[Process]]:
+    """The oldest processes of these names, or with one in their command: not their forks."""
 
     def choose(found: list[Process]) -> list[Process]:
-        same = [one for one in found if words in one.command]
+        same = [one for one in found if any(one.name == name or name in one.command for name in names)]
         pids = {one.pid for one in same}
         return [one for one in same if one.parent not in pids]
 
@@ -49,7 +49,7 @@ def named(words: str) -> Callable[[list[Process]], list[Process]]:
 
 def jobs(found: list[Process]) -> list[Process]:
     """RQ's child, while it does a job."""
-    workers = {one.pid for one in named("jobs.queue_worker")(found)}
+    workers = {one.pid for one in named("deliveries", "syncs")(found)}
     return [one for one in found if one.parent in workers]
 
 
@@ -57,8 +57,8 @@ KINDS = (
     Kind("web worker", 57, "web", children),
     Kind("Redis", 18, "redis", top),
     Kind("job under way", 9, "worker", jobs),
-    Kind("queue worker", 4, "worker", named("jobs.queue_worker deliveries")),
-    Kind("poller", 3, "worker", named("jobs.poll"), aimed=True),
+    Kind("queue worker", 4, "worker", named("deliveries")),
+    Kind("poller", 3, "worker", named("poller", "jobs.poll"), aimed=True),
     Kind("database backend", 3, "postgres", children, aimed=True),
     Kind("whole database", 2, "postgres", top, aimed=True),
     Kind("whole web server", 2, "web", top),

@@ -16,6 +16,7 @@ class Process:
     pid: int
     parent: int
     command: str
+    name: str = ""  # what a forked process calls itself, on Linux
 
 
 def below(pid: int) -> list[Process]:
@@ -47,11 +48,13 @@ def table() -> list[Process]:
 def _read(folder: Path) -> Process | None:
     try:
         # The name in parentheses may itself hold any character.
-        state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        named, _, rest = (folder / "stat").read_text().rpartition(")")
+        state, parent = rest.split()[:2]
         command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:  # it has just ended
         return None
-    return None if state == "Z" else Process(int(folder.name), int(parent), command)
+    name = named.partition("(")[2]
+    return None if state == "Z" else Process(int(folder.name), int(parent), command, name)
 
 
 def _parsed(line: str) -> Process:

@@ -60,9 +60,9 @@ class Site:
         self.environment: dict[str, str] = {}
         self.superuser_url = ""
 
-    def start_servers(self) -> None:
-        """Database, Redis and the sandbox. Raises ServerFailed."""
-        database = postgres.start(self.folder / "postgres")
+    def start_servers(self, version: int | None = None) -> None:
+        """Database, Redis and the sandbox; `version` is PostgreSQL's, None for the embedded one. Raises ServerFailed."""
+        database = postgres.start(self.folder / "postgres", version=version)
         bell = redis.start(self.folder / "redis")
         self.superuser_url = database.superuser_url()
         self.environment = self._environment(database.url(), bell.url())
@@ -73,11 +73,11 @@ class Site:
         self.parts["redis"] = Part(lambda: redis.start(at / "redis", port=bell.port).guarded, bell.guarded)
         self._run("sandbox", ["sandbox", "--port", port, "--customers", "0", "--invoices", "0"])
 
-    def start_portal(self) -> None:
-        """The Procfile's processes."""
-        self._run("web", [*WEB, "--bind", f"127.0.0.1:{self.web_port}"])
-        self._run("worker", ["jobs.work", "--grace", "3"])
-        self._run("scheduler", ["jobs.tick"])
+    def start_portal(self, name: str = "", port: int = 0) -> None:
+        """The Procfile's processes; a second set has a name and a port of its own."""
+        self._run(f"web{name}", [*WEB, "--bind", f"127.0.0.1:{port or self.web_port}"])
+        self._run(f"worker{name}", ["jobs.work", "--grace", "3"])
+        self._run(f"scheduler{name}", ["jobs.tick"])
 
     def wait_for(self, *ports: int) -> None:
         deadline = time.monotonic() + READY_SECONDS

@@ -15,16 +15,12 @@ from portal.autotask.client import Client, Credentials
 from portal.autotask.errors import Untrusted
 from portal.connect import sentences
 from portal.connect.errors import NotConnected, Paused, Unusable
+from portal.connect.own_statements import TransactionOpen, in_transaction
 from portal.connect.slots import Slots
 from portal.connect.usage import Budget, remembered
-from portal.extensions import db
 from portal.models import Integration, IntegrationState
 
 THRESHOLD = "ThresholdInformation"
-
-
-class TransactionOpen(RuntimeError):
-    """Autotask was called while a database transaction was open: a programming error."""
 
 
 class PartnerClient(Client):
@@ -160,5 +156,5 @@ def credentials(connection: Connection) -> Credentials:
 
 def refuse_open_transaction() -> None:
     """No transaction stays open while Autotask is asked: commit first."""
-    if db.session.registry.has() and db.session().in_transaction():
+    if in_transaction():
         raise TransactionOpen("Commit before calling Autotask; no transaction may be open meanwhile.")

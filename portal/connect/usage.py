@@ -160,5 +160,5 @@ def everybodys_calls(integration: Integration) -> int:
 
 def _own_calls_since(integration: Integration, since: datetime) -> int:
     """Calls of whole minutes: the minute in which `since` lies does not count."""
-    rows = own_statements.run(integration.tenant_id, OWN_CALLS, integration_id=integration.id, since=since)
+    rows = own_statements.read(integration.tenant_id, OWN_CALLS, integration_id=integration.id, since=since)
     return int(rows[0][0])

@@ -9,7 +9,7 @@ from portal.autotask.client import Client
 from portal.autotask.errors import Unauthorized, Unavailable
 from portal.autotask.filters import everything
 from portal.connect import NotConnected, calling, client_for
-from portal.connect.opening import TransactionOpen
+from portal.connect.own_statements import TransactionOpen
 from portal.extensions import db
 from portal.models import AuditEvent, Integration
 from sandbox import Sandbox

@@ -5,18 +5,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from portal.queue import DELIVERIES, SYNCS, bell
+from jobs import work
+from portal.queue import DELIVERIES, QUEUES, SYNCS, bell
 from portal.queue_job import JOBS
 from tests.jobs.sample_jobs import SAMPLES
 from tests.local.processes import gone, linux_only
 
 SECONDS = 60
+MEMBERS = {*QUEUES, "poller"}
 
 
 @pytest.fixture
@@ -50,10 +52,7 @@ def trace(connection: Redis, length: int) -> list[int]:
 
 def empty(connection: Redis) -> bool:
     """True as soon as no queue holds a job, and no job is under way."""
-    deadline = time.monotonic() + SECONDS
-    while connection.keys("rq:job:*") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not connection.keys("rq:job:*")
+    return until(lambda: not connection.keys("rq:job:*"))
 
 
 @linux_only
@@ -76,7 +75,7 @@ def test_a_job_in_hand_ends_well_although_the_worker_is_told_to_stop_twice(
 
 @linux_only
 @pytest.mark.faults
-def test_the_worker_dyno_runs_every_queue_in_an_app_context_and_leaves_no_process_when_killed(
+def test_the_worker_dyno_runs_every_queue_and_starts_again_what_dies_and_leaves_nothing_when_killed(
     app, start, connection
 ) -> None:
     with app.app_context():
@@ -84,14 +83,52 @@ def test_the_worker_dyno_runs_every_queue_in_an_app_context_and_leaves_no_proces
         bell(SYNCS, "jobs.sync.run_sync", 1, 1)
     dyno = start("jobs.work")
     assert empty(connection)
+    assert until(lambda: set(members(dyno.pid)) == MEMBERS)
+    for name in MEMBERS:
+        first = members(dyno.pid)[name]
+        os.kill(first, signal.SIGKILL)
+        assert until(lambda name=name, first=first: members(dyno.pid).get(name, first) != first)
+    with app.app_context():
+        bell(DELIVERIES, "jobs.deliver.deliver_due", 1)
+    assert empty(connection)
     below = descendants(dyno.pid)
-    assert len(below) >= 6  # three guards, two workers, the poller
     dyno.kill()
     dyno.wait()
     assert gone(below, seconds=30)
 
 
+@linux_only
+def test_the_supervisor_loads_nothing_of_the_portal() -> None:
+    code = "import sys, jobs.work; print(*(name for name in sys.modules if name.split('.')[0] in ('portal', 'flask')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert list(work.QUEUES) == list(QUEUES)
+
+
+def until(true: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(true())
+
+
+def members(pid: int) -> dict[str, int]:
+    """The forked processes of a worker dyno by their names; not the children that do their jobs."""
+    found: dict[str, int] = {}
+    for below in sorted(descendants(pid)):
+        try:
+            name = Path("/proc", str(below), "comm").read_text().strip()
+        except OSError:
+            continue
+        if name in MEMBERS:
+            found.setdefault(name, below)
+    return found
+
+
 def descendants(pid: int) -> list[int]:
-    listing = Path("/proc", str(pid), "task", str(pid), "children").read_text()
+    try:
+        listing = Path("/proc", str(pid), "task", str(pid), "children").read_text()
+    except OSError:  # it has just ended
+        return []
     children = [int(number) for number in listing.split()]
     return children + [below for child in children for below in descendants(child)]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from portal.autotask.errors import Unavailable
-from portal.connect.opening import TransactionOpen
+from portal.connect.own_statements import TransactionOpen
 from portal.extensions import db
 from portal.sync import pull
 from portal.sync.ahead import one_ahead

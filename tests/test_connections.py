@@ -1,0 +1,173 @@
+"""How many connections a release may hold, by arithmetic and as the server counts them."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.exc import TimeoutError
+from structlog.testing import capture_logs
+
+from local.demo_run import answers
+from local.servers import free_port
+from portal import config, connections
+from portal.connect import own_statements
+from portal.connections import SHARES, Process, Room
+from portal.extensions import db
+from portal.pool import SharePool
+from tests.local.processes import linux_only
+from tests.test_config import GOOD
+
+SMALLEST_PLAN = 20
+OF_THE_APP = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'portal' AND backend_start > %s"""
+
+
+@pytest.fixture
+def as_by_default(app, monkeypatch):
+    """The app with the settings of a deploy that names none."""
+    usual = config.load(GOOD)
+    for name in ("DATABASE_POOL", "WEB_CONCURRENCY"):
+        monkeypatch.setitem(app.config, name, usual[name])
+    return app
+
+
+@pytest.fixture
+def becoming(app):
+    yield lambda process: connections.become(app, process)
+    SharePool.share = None
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_two_releases_and_a_command_fit_into_the_smallest_plan(as_by_default):
+    assert Room(SMALLEST_PLAN, connections.of_one_release(as_by_default)).deploy <= SMALLEST_PLAN
+
+
+def test_app_json_takes_no_more_than_the_defaults(as_by_default):
+    told = json.loads(Path("app.json").read_text())["env"]
+    named = {name: int(told[name]["value"]) for name in ("DATABASE_POOL", "WEB_CONCURRENCY")}
+    assert named == {name: as_by_default.config[name] for name in named}
+
+
+@pytest.mark.parametrize("process", Process)
+def test_a_process_opens_no_more_than_its_share(app, becoming, process):
+    """And its threads wait for each other, not for ever."""
+    becoming(process)
+    with app.app_context():
+        pool = db.engine.pool
+        pool._timeout = 0.01
+        share = connections.share_of(app, process)
+        held = [db.engine.connect() for _ in range(share.pool)]
+        with pytest.raises(TimeoutError):
+            db.engine.connect()
+        for one in held:
+            one.close()
+
+
+def test_a_statement_of_its_own_needs_no_second_connection(app, becoming):
+    becoming(Process.JOB)
+    with app.app_context():
+        db.engine.pool._timeout = 0.01
+        assert own_statements.run(1, "SELECT 7") == [(7,)]
+        db.session.execute(db.text("SELECT 1"))
+        assert own_statements.read(1, "SELECT 7") == [(7,)]
+        with pytest.raises(own_statements.TransactionOpen):
+            own_statements.run(1, "SELECT 7")
+
+
+def test_a_statement_of_its_own_leaves_the_next_transaction_as_it_was(app, becoming):
+    """They share connections: neither the partner nor the commit of each statement stays."""
+    becoming(Process.JOB)
+    with app.app_context():
+        own_statements.run(42, "SELECT 1")
+        assert db.session.scalar(db.text("SELECT current_setting('app.tenant_id')")) == ""
+        assert not db.session.connection().connection.driver_connection.autocommit
+
+
+@pytest.mark.parametrize(
+    ("grant", "back"),
+    [
+        ("ALTER ROLE portal CONNECTION LIMIT 7", "ALTER ROLE portal CONNECTION LIMIT -1"),
+        ("ALTER DATABASE {} CONNECTION LIMIT 7", "ALTER DATABASE {} CONNECTION LIMIT -1"),
+    ],
+)
+def test_the_servers_own_limit_is_known_and_said(as_by_default, superuser, database_url, grant, back):
+    name = psycopg.sql.Identifier(database_url.rpartition("/")[2])
+    superuser.execute(psycopg.sql.SQL(grant).format(name))
+    try:
+        with capture_logs() as said:
+            connections.look(as_by_default)
+    finally:
+        superuser.execute(psycopg.sql.SQL(back).format(name))
+    (line,) = said
+    assert line["event"] == "connections.too_few"
+    assert line["sentence"] == (
+        "The database allows 7 connections. One release holds up to 9, a deploy with two of them 19: pages fail "
+        "under load. Lower WEB_CONCURRENCY or DATABASE_POOL, or take a larger database."
+    )
+
+
+def test_with_room_enough_nothing_is_said_at_the_start(as_by_default):
+    with capture_logs() as said:
+        connections.look(as_by_default)
+    assert said == []
+
+
+def test_without_the_database_the_start_goes_on(app, monkeypatch):
+    monkeypatch.setattr(
+        "portal.connections.room", lambda _: db.session.execute(db.text("SELECT no_such_column"))
+    )
+    with app.app_context(), capture_logs() as said:
+        connections.look(app)
+    assert [line["event"] for line in said] == ["connections.unknown"]
+
+
+def test_the_release_is_refused_when_not_even_one_fits(app, monkeypatch):
+    monkeypatch.setitem(app.config, "WEB_CONCURRENCY", 500)
+    done = app.test_cli_runner().invoke(args=["connections", "check"])
+    assert done.exit_code == 1
+    assert "pages fail under load" in done.output
+
+
+@linux_only
+@pytest.mark.faults
+def test_web_processes_under_load_hold_no_more_than_their_share(environment, superuser, app):
+    """As the server counts them: two processes of four threads, each asked by eight clients at once."""
+    port = free_port()
+    variables = os.environ | environment | {"DATABASE_POOL": "2", "WEB_CONCURRENCY": "2", "PORT": str(port)}
+    command = [sys.executable, "-P", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    before = superuser.execute("SELECT now()").fetchone()[0]
+    server = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
+    statuses: list[int] = []
+
+    def ask() -> None:
+        for _ in range(15):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("POST", "/api/v1/payments", "{}", {"Authorization": "Bearer nobody"})
+            statuses.append(connection.getresponse().status)
+            connection.close()
+
+    try:
+        until = time.monotonic() + 60
+        while not answers(f"http://127.0.0.1:{port}") and time.monotonic() < until:
+            time.sleep(0.1)
+        clients = [threading.Thread(target=ask) for _ in range(8)]
+        for client in clients:
+            client.start()
+        most = 0
+        while any(client.is_alive() for client in clients):
+            most = max(most, superuser.execute(OF_THE_APP, (before,)).fetchone()[0])
+        assert 0 < most <= 2 * SHARES[Process.WEB].total
+        assert len(statuses) == 120
+        assert max(statuses) < 500
+    finally:
+        server.terminate()
+        server.wait(30)
