@@ -18,6 +18,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs import upkeep
 from jobs.deliver import deliver_due
 from jobs.sync import run_sync
 from portal import clock, connections, logs
@@ -162,6 +163,7 @@ def watches() -> list[Watch]:
         Watch("schedules", 15, lambda: [()], schedule.create_due),
         Watch("syncs", 2, lambda: list(runs.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
+        Watch("upkeep", 60, lambda: [()], upkeep.do_due),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]
 

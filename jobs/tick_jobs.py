@@ -1,8 +1,9 @@
 """What the scheduler rings: each job finds in PostgreSQL what is due. The poller does so without Redis."""
 
+from jobs import upkeep as duties
 from portal.access.tenancy import tenant_scope
 from portal.queue import DELIVERIES, SYNCS, bell
-from portal.reconcile import due, idempotency
+from portal.reconcile import due
 from portal.reconcile import sweep as comparing
 from portal.sync import runs, schedule
 
@@ -24,6 +25,5 @@ def sweep() -> None:
 
 
 def upkeep() -> None:
-    """Every hour: puts back what schedules lack, asks again for PDFs that were not to be had, forgets old keys."""
-    schedule.keep_up()
-    idempotency.forget_everywhere()
+    """Every hour: the regular duties that are due, unless the poller did them."""
+    duties.do_due()

@@ -50,6 +50,7 @@ from portal.models.sync_run import (
     SyncTrigger,
 )
 from portal.models.tenant import Tenant
+from portal.models.upkeep import Upkeep
 from portal.models.user import LoginSession, User
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "Tenant",
     "TotalsMode",
     "TotalsSource",
+    "Upkeep",
     "User",
     "VisitMode",
 ]

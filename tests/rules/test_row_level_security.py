@@ -9,7 +9,7 @@ from portal.extensions import db
 from portal.models import Base, Customer, Integration, Invoice
 from tests import factories
 
-SHARED = {"tenant", "app_user", "login_session"}
+SHARED = {"tenant", "app_user", "login_session", "upkeep"}
 TENANT_TABLES = sorted(set(Base.metadata.tables) - SHARED)
 
 

@@ -1,0 +1,130 @@
+"""What is forgotten, and after how many days: docs/retention.md says the same in words, and why the rest stays.
+
+Old rows go in small batches, each a transaction of its own, oldest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from portal import clock
+from portal.access.tenancy import tenant_scope
+from portal.extensions import db, rows_written
+from portal.models import LoginSession, Tenant
+
+log = structlog.get_logger(__name__)
+BATCH = 500
+# The rest waits for the next time: a bell's job has a minute.
+LONGEST_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`old` is SQL over a row `r` of `table`, with `:before` for the moment that many days ago."""
+
+    what: str
+    table: str
+    days: int
+    old: str
+
+
+OLD_RUNS = """r.run_id IN (SELECT o.id FROM sync_run o WHERE o.tenant_id = :tenant_id AND o.created_at < :before
+    AND o.state NOT IN ('waiting', 'running'))"""
+LAST_RUNS = """r.created_at < :before AND r.state NOT IN ('waiting', 'running')
+    AND EXISTS (SELECT FROM sync_run n WHERE n.tenant_id = :tenant_id AND n.integration_id = r.integration_id
+        AND n.kind = r.kind AND n.state = 'completed' AND n.id > r.id)
+    AND NOT EXISTS (SELECT FROM sync_change c WHERE c.tenant_id = :tenant_id AND c.run_id = r.id)
+    AND NOT EXISTS (SELECT FROM exception_item e WHERE e.tenant_id = :tenant_id AND e.run_id = r.id)"""
+OLD_TRIES = """r.started_at < :before AND r.wrote IS NULL AND r.may_land_until IS NULL
+    AND r.outcome NOT IN ('started', 'confirmed', 'nothing_to_do')
+    AND EXISTS (SELECT FROM delivery_attempt n WHERE n.tenant_id = :tenant_id AND n.delivery_id = r.delivery_id
+        AND n.id > r.id)"""
+OLD_VISITS = """r.visit_id IN (SELECT v.id FROM support_visit v
+    WHERE v.tenant_id = :tenant_id AND v.started_at < :before)"""
+
+LOGIN_SESSION_DAYS = 90
+RULES = (
+    Rule("What a sync run changed, field by field", "sync_change", 180, OLD_RUNS),
+    Rule("Finished sync runs", "sync_run", 180, LAST_RUNS),
+    Rule("Tries of a delivery that sent nothing", "delivery_attempt", 180, OLD_TRIES),
+    Rule("Pages that support looked at during a visit", "support_request", 365, OLD_VISITS),
+    Rule("Keys of repeated requests, with their answers", "idempotency_key", 30, "r.created_at < :before"),
+    Rule("Counts of calls to Autotask, by the minute", "api_usage", 30, "r.minute < :before"),
+)
+# Table: days, for the test that compares with the page.
+DAYS = {rule.table: rule.days for rule in RULES} | {"login_session": LOGIN_SESSION_DAYS}
+
+
+def forget_everywhere() -> bool:
+    """Deletes what is past its days, of all partners. Commits; safe to run twice; False if time was over first."""
+    until = clock.monotonic() + LONGEST_SECONDS
+    for tenant_id in db.session.scalars(select(Tenant.id).order_by(Tenant.id)).all():
+        for rule in RULES:
+            with tenant_scope(tenant_id):
+                forgotten = _forget_all(rule, tenant_id, until)
+            if forgotten:
+                log.info("retention.forgot", table=rule.table, rows=forgotten, partner_id=tenant_id)
+    forget_login_sessions()
+    return clock.monotonic() < until
+
+
+def _forget_all(rule: Rule, tenant_id: int, until: float) -> int:
+    forgotten = 0
+    while clock.monotonic() < until:
+        written = forget(rule, tenant_id)
+        forgotten += written
+        if written < BATCH:
+            break
+    return forgotten
+
+
+def forget(rule: Rule, tenant_id: int) -> int:
+    """Deletes one batch of the partner in scope; how many rows. Commits."""
+    written = rows_written(
+        text(
+            f"""DELETE FROM {rule.table} WHERE tenant_id = :tenant_id AND id IN (
+            SELECT r.id FROM {rule.table} r WHERE r.tenant_id = :tenant_id AND {rule.old}
+            ORDER BY r.id LIMIT {BATCH})"""
+        ),
+        {"tenant_id": tenant_id, "before": clock.now() - timedelta(days=rule.days)},
+    )
+    db.session.commit()
+    return written
+
+
+def forget_login_sessions() -> int:
+    """Logins that were last used long ago; one in which a support visit began stays, like the visit. Commits."""
+    forgotten = 0
+    for ids in _old_logins():
+        for login_id in ids:
+            forgotten += _forget_login(login_id)
+        db.session.commit()
+    return forgotten
+
+
+def _old_logins() -> Iterator[list[int]]:
+    before, after = clock.now() - timedelta(days=LOGIN_SESSION_DAYS), 0
+    while ids := list(
+        db.session.scalars(
+            select(LoginSession.id)
+            .where(LoginSession.last_used_at < before, LoginSession.id > after)
+            .order_by(LoginSession.id)
+            .limit(BATCH)
+        )
+    ):
+        yield ids
+        after = ids[-1]
+
+
+def _forget_login(login_id: int) -> int:
+    try:
+        with db.session.begin_nested():
+            return rows_written(text("DELETE FROM login_session WHERE id = :id"), {"id": login_id})
+    except IntegrityError:  # a support visit names it; only its partner's scope could see that
+        return 0
