@@ -13,6 +13,7 @@ from portal import (
     error_pages,
     formatters,
     limits,
+    live,
     logs,
     outages,
     outermost,
@@ -36,6 +37,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     app.after_request(requests.no_store)
     formatters.register(app)
     page_context.register(app)
+    live.register(app)
     limits.register(app)
     error_pages.register(app)
     outages.register(app)

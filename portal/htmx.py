@@ -10,10 +10,15 @@ STOP_POLLING = 286  # htmx swaps the answer and ends the poll
 
 
 def is_fragment(asked: Request | None = None) -> bool:
-    """True when htmx asks for a part of the page; the history and boosted links want the whole page."""
+    """True when htmx asks for a part of the page; history, boosted links and open pages want all of it."""
     headers = (asked or request).headers
     whole = headers.get("HX-History-Restore-Request") == "true" or headers.get("HX-Boosted") == "true"
-    return headers.get("HX-Request") == "true" and not whole
+    return is_htmx(asked) and not whole and headers.get("X-Portal-Poll") != "page"
+
+
+def is_htmx(asked: Request | None = None) -> bool:
+    """True when htmx asks, for whatever."""
+    return (asked or request).headers.get("HX-Request") == "true"
 
 
 def render(page: str, fragment: str, /, *, status: int = 200, **context: Any) -> Response:

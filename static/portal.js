@@ -85,15 +85,69 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr } = event.detail;
   if (xhr.status < 400 || xhr.status === 422) return;
   event.detail.shouldSwap = false;
+  if (event.detail.elt.id === "live") return; // it asks again by itself
   if (xhr.getResponseHeader("HX-Retarget") !== "#messages") return show(standing("no-words"));
   const template = document.createElement("template");
   template.innerHTML = xhr.responseText;
   show(template.content);
 });
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
-  document.addEventListener(name, () => show(standing("no-answer")));
+  document.addEventListener(name, (event) => {
+    if (event.target.id !== "live") show(standing("no-answer"));
+  });
 }
 document.addEventListener("announce", (event) => say(event.detail.value));
+
+// An open page asks for itself again and is drawn anew where it changed, but never under a person's hands.
+const live = () => document.getElementById("live");
+const TYPED = "input:not([type=hidden]), textarea, select";
+
+function isChanged(field) {
+  if (field.closest(".filter-bar")) return false; // stands in the address
+  if (field.matches("[type=checkbox], [type=radio]")) return field.checked !== field.defaultChecked;
+  if (field.matches("select")) return [...field.options].some((option) => option.selected !== option.defaultSelected);
+  return field.value !== field.defaultValue;
+}
+
+function isInUse(region) {
+  const active = document.activeElement;
+  const selected = getSelection();
+  return document.hidden || dialog().open || document.querySelector("details[data-menu][open], form[data-busy]")
+    || (region.contains(active) && active.matches(TYPED))
+    || (!selected.isCollapsed && region.contains(selected.anchorNode))
+    || [...region.querySelectorAll(TYPED)].some(isChanged);
+}
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.target.id !== "live") return;
+  event.detail.path = location.pathname + location.search;
+  event.detail.parameters.seen = event.target.dataset.seen;
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.id === "live" && isInUse(event.target)) event.preventDefault();
+});
+
+// What was opened stays open, and the keyboard stays where it was.
+let kept = null;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id !== "live") return;
+  if (isInUse(live())) event.detail.shouldSwap = false;
+  const active = live().contains(document.activeElement) ? document.activeElement : null;
+  const opened = [...live().querySelectorAll("details[open] > summary")].map((one) => one.textContent);
+  kept = { tag: active && active.tagName, words: active && active.textContent, opened };
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id !== "live" || !kept) return;
+  for (const summary of live().querySelectorAll("details > summary")) {
+    if (kept.opened.includes(summary.textContent)) summary.parentElement.open = true;
+  }
+  const same = kept.tag && [...live().querySelectorAll(kept.tag)].find((one) => one.textContent === kept.words);
+  if (same) same.focus({ preventScroll: true });
+  kept = null;
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && live()) htmx.trigger(live(), "live-now");
+});
 
 // A confirmation page opens as a dialog over the page it belongs to.
 document.addEventListener("htmx:afterSwap", (event) => {

@@ -85,6 +85,8 @@ def _signed_in() -> None:
 def _enter_partner() -> None:
     if g.partner_slug is None or g.get("true_user") is None:
         return
+    if request.method in SAFE_METHODS:
+        _read_one_moment()
     tenant = db.session.scalar(select(Tenant).where(Tenant.slug == g.partner_slug))
     if tenant is None:
         raise NotFound
@@ -94,6 +96,12 @@ def _enter_partner() -> None:
         raise support.NotInside(tenant, support.last(g.login_session, tenant))
     else:
         _enter_as_member(tenant)
+
+
+def _read_one_moment() -> None:
+    """All that a page reads is of one moment: what commits meanwhile cannot make two parts of it disagree."""
+    db.session.commit()
+    db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _enter_as_member(tenant: Tenant) -> None:

@@ -93,3 +93,8 @@ class DeliveryAttempt(TenantOwned, Base):
     started_at: Mapped[datetime] = created()
     may_land_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    @property
+    def was_sent(self) -> bool:
+        """Something went out to Autotask, whatever it said."""
+        return self.wrote is not None

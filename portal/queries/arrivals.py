@@ -93,17 +93,6 @@ class Journey:
     def touched_at(self) -> datetime:
         return self.payment.deleted_at or self.payment.recorded_at
 
-    @property
-    def marker(self) -> str:
-        """Changes whenever something of the journey does: a poll that knows it needs no new fragment."""
-        states = (
-            f"{part.delivery.wish_version}{part.delivery.state}{part.delivery.attempts}"
-            if part.delivery
-            else "-"
-            for part in self.parts
-        )
-        return "d" * bool(self.payment.deleted_at) + ".".join(states)
-
 
 def arrival_of(payment: Payment, delivery: Delivery | None) -> Arrival:
     """How far the payment's part of this delivery's invoice has come."""

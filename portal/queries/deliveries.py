@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import not_
+from sqlalchemy import func, not_, select
 from sqlalchemy.orm import contains_eager
 
 from portal import formatters
@@ -32,6 +32,12 @@ WISHES: dict[str, Any] = {
     "unpaid": Delivery.wish_paid_on.is_(None),
 }
 MOST_TRIES = 100
+TRIES: Any = (
+    select(func.count())
+    .where(DeliveryAttempt.tenant_id == Delivery.tenant_id, DeliveryAttempt.delivery_id == Delivery.id)
+    .correlate(Delivery)
+    .scalar_subquery()
+)
 OUTCOMES: dict[str, tuple[str, str]] = {
     AttemptOutcome.STARTED: ("Sending", "sending"),
     AttemptOutcome.CONFIRMED: ("Sent and confirmed", "confirmed"),
@@ -78,16 +84,6 @@ class Detail:
     def is_on_the_way(self) -> bool:
         return self.delivery.state in ON_THE_WAY
 
-    @property
-    def marker(self) -> str:
-        return marker(self.delivery)
-
-
-def marker(delivery: Delivery) -> str:
-    """Changes whenever a page about the delivery would."""
-    sent = int(delivery.sent_at.timestamp()) if delivery.sent_at else 0
-    return f"{delivery.wish_version}{delivery.state}{delivery.attempts}.{sent}"
-
 
 def filter_from(args: Mapping[str, str]) -> Filter:
     """The filter of an address; what cannot be read counts as not given."""
@@ -102,6 +98,7 @@ def needing(chosen: Filter) -> paging.Page:
     alone = chosen.show == Show.NEEDS
     statement = _searched(_with_invoice().where(needs_a_person()), chosen if alone else Filter())
     size = paging.SIZE if alone else SHOWN_FIRST
+    statement = statement.add_columns(TRIES)
     return paging.fetch(statement, KEYS, chosen.args if alone else {}, ascending=True, size=size)
 
 
@@ -123,7 +120,7 @@ def detail(delivery: Delivery) -> Detail:
         .order_by(DeliveryAttempt.id.desc())
         .limit(MOST_TRIES)
     ).all()
-    return Detail(delivery, tries, _steps(delivery))
+    return Detail(delivery, tries, _steps(delivery, tries))
 
 
 def wish_in_words(wish_paid_on: date | None) -> str:
@@ -152,10 +149,13 @@ def _searched(statement: Any, chosen: Filter) -> Any:
     return statement.where(finding.invoice(chosen.words)) if chosen.words else statement
 
 
-def _steps(delivery: Delivery) -> list[Step]:
-    """Recorded, sent, confirmed: of the wish that is in force."""
+def _steps(delivery: Delivery, tries: Sequence[DeliveryAttempt]) -> list[Step]:
+    """Recorded, sent, confirmed: of the wish that is in force. Sent is what the tries say was sent."""
     done = delivery.state == DeliveryState.CONFIRMED
-    sent_at = delivery.sent_at if delivery.sent_at and delivery.sent_at >= delivery.wished_at else None
+    sent_at = min(
+        (one.started_at for one in tries if one.was_sent and one.started_at >= delivery.wished_at),
+        default=None,
+    )
     steps = [Step(f"Wished: {wish_in_words(delivery.wish_paid_on)}", "recorded", delivery.wished_at)]
     if sent_at:
         steps.append(Step("Sent to Autotask", "sent", sent_at))

@@ -61,9 +61,16 @@ class Figures:
     ages: Sequence[Bar]
     months: Sequence[Bar]
 
+    invoices: int = 0
+
     @property
     def outstanding(self) -> Decimal:
         return sum((bar.amount for bar in self.ages), ZERO)
+
+    @property
+    def collected(self) -> Decimal:
+        """In the months shown."""
+        return sum((bar.amount for bar in self.months), ZERO)
 
 
 @dataclass(frozen=True)
@@ -104,14 +111,20 @@ def attention() -> Sequence[ExceptionItem]:
     ).all()
 
 
-def figures(today: date, default_currency: str) -> list[Figures]:
-    """Receivables and collections, one per currency that has any; the partner's own currency first."""
-    ages, months = _ages(today), _collected(today)
-    currencies = sorted({*ages, *months}, key=lambda currency: (currency != default_currency, currency))
-    return [
-        Figures(currency, ages.get(currency, _age_bars({})), _month_bars(months.get(currency, {}), today))
-        for currency in currencies
+def figures(today: date) -> list[Figures]:
+    """Receivables and collections, one per currency that has any."""
+    ages, counts = _ages(today)
+    months = _collected(today)
+    found = [
+        Figures(
+            currency,
+            ages.get(currency, _age_bars({})),
+            _month_bars(months.get(currency, {}), today),
+            counts.get(currency, 0),
+        )
+        for currency in {*ages, *months}
     ]
+    return [one for one in found if one.invoices or one.collected]
 
 
 def syncs() -> Syncs:
@@ -131,12 +144,13 @@ def _latest(condition: Any) -> SyncRun | None:
     return db.session.scalar(scoped(SyncRun).where(condition).order_by(SyncRun.id.desc()).limit(1))
 
 
-def _ages(today: date) -> dict[str, list[Bar]]:
+def _ages(today: date) -> tuple[dict[str, list[Bar]], dict[str, int]]:
+    """Bars of what is unpaid, and how many invoices that is, by currency."""
     late = func.coalesce(today - Invoice.due_on, 0)
     group = case((late <= 0, "not_due"), (late <= 30, "to_30"), (late <= 60, "to_60"), (late <= 90, "to_90"),
                  else_="over_90")  # fmt: skip
     rows = db.session.execute(
-        select(Invoice.currency, group.label("age"), func.sum(Invoice.outstanding))
+        select(Invoice.currency, group.label("age"), func.sum(Invoice.outstanding), func.count())
         .where(
             Invoice.tenant_id == current_tenant_id(),
             Invoice.archived_at.is_(None),
@@ -145,9 +159,11 @@ def _ages(today: date) -> dict[str, list[Bar]]:
         .group_by(Invoice.currency, "age")
     )
     sums: dict[str, dict[str, Decimal]] = {}
-    for currency, age, amount in rows:
+    counts: dict[str, int] = {}
+    for currency, age, amount, number in rows:
         sums.setdefault(currency, {})[age] = amount
-    return {currency: _age_bars(by_age) for currency, by_age in sums.items()}
+        counts[currency] = counts.get(currency, 0) + number
+    return {currency: _age_bars(by_age) for currency, by_age in sums.items()}, counts
 
 
 def _age_bars(by_age: dict[str, Decimal]) -> list[Bar]:

@@ -131,13 +131,6 @@ def pdf_data(invoice_id: int) -> PdfFile | None:
     return None if data is None else PdfFile(row.name or f"invoice-{invoice_id}.pdf", data)
 
 
-def marker(invoice: Invoice, delivery: Delivery | None, getting_pdf: bool = False) -> str:
-    """Changes whenever the page's state does: a poll that knows it needs no new fragment."""
-    pdf = _pdf(invoice.id) if getting_pdf else None
-    state = f"{delivery.wish_version}{delivery.state}{delivery.attempts}" if delivery else "-"
-    return f"{state}.{invoice.agreement}.{invoice.outstanding}.{pdf.state if pdf else ''}"
-
-
 def _pdf(invoice_id: int) -> InvoicePdf | None:
     return db.session.scalar(scoped(InvoicePdf).where(InvoicePdf.invoice_id == invoice_id))
 

@@ -104,11 +104,6 @@ class Detail:
     now: datetime
 
     @property
-    def marker(self) -> str:
-        """Changes with every page that the run writes."""
-        return f"{self.run.state}-{self.run.progress_done}-{self.run.api_calls}-{bool(self.run.cancel_requested_at)}"
-
-    @property
     def took(self) -> timedelta | None:
         if self.run.started_at is None:
             return None

@@ -83,7 +83,12 @@ def _taken_back(payment: Payment, part: Part, tries: Mapping[int, Sequence[Deliv
 
 def _sent_and_confirmed(part: Part, made: Sequence[DeliveryAttempt], words: str) -> list[Step]:
     number, delivery = part.invoice.number, part.delivery
-    steps = [Step(f"{number}: sent to Autotask", "sent", made[0].started_at)]
+    sent = next((one for one in made if one.was_sent), None)
+    steps = (
+        [Step(f"{number}: sent to Autotask", "sent", sent.started_at)]
+        if sent
+        else [Step(f"{number}: looked up in Autotask, nothing was sent", "started", made[0].started_at)]
+    )
     arrived = next((a for a in made if a.outcome in TOLD and a.finished_at), None)
     if arrived is not None:
         said = words.format(day=formatters.day(arrived.wish_paid_on))

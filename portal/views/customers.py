@@ -8,7 +8,7 @@ from portal import clock, htmx
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.models import Customer
-from portal.queries import customers, history, invoices, payments
+from portal.queries import currencies, customers, history, invoices, payments
 
 pages = Blueprint("customers", __name__, url_prefix="/p/<partner_slug>/customers")
 
@@ -23,7 +23,7 @@ def index() -> Any:
         chosen=chosen,
         listed=customers.page(chosen),
         found=customers.count(chosen),
-        totals=customers.totals(chosen),
+        totals=currencies.main_first(customers.totals(chosen), lambda total: total.invoices),
     )
 
 
@@ -36,7 +36,9 @@ def show(customer_id: int) -> Any:
         "customers/show.html",
         "customers/_detail.html",
         customer=customer,
-        balances=customers.balances_of(customer_id, today),
+        balances=currencies.main_first(
+            customers.balances_of(customer_id, today), lambda total: total.invoices
+        ),
         unpaid=invoices.unpaid_of(customer_id),
         credits=invoices.credits_of(customer_id),
         contacts=customers.contacts_of(customer_id),

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, formatters, htmx, polls
+from portal import clock, formatters, htmx
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -34,9 +34,7 @@ def index() -> Any:
 @requires(Permission.VIEW)
 def show(delivery_id: int) -> Any:
     detail = deliveries.detail(find_or_404(Delivery, delivery_id))
-    return polls.unchanged(detail.marker) or htmx.render(
-        "deliveries/show.html", "deliveries/_detail.html", detail=detail, about=deliveries
-    )
+    return htmx.render("deliveries/show.html", "deliveries/_detail.html", detail=detail, about=deliveries)
 
 
 @pages.post("/<int:delivery_id>/retry")

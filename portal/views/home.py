@@ -6,7 +6,7 @@ from flask import Blueprint, g
 
 from portal import clock, htmx
 from portal.access.permissions import Permission, requires
-from portal.queries import home
+from portal.queries import currencies, home
 
 pages = Blueprint("home", __name__, url_prefix="/p/<partner_slug>")
 
@@ -19,6 +19,8 @@ def show() -> Any:
         "home/_detail.html",
         comparison=home.comparison(),
         attention=home.attention(),
-        figures=home.figures(clock.today(g.partner.time_zone), g.partner.default_currency),
+        figures=currencies.main_first(
+            home.figures(clock.today(g.partner.time_zone)), lambda figures: figures.invoices
+        ),
         syncs=home.syncs(),
     )

@@ -19,9 +19,9 @@ from portal.forms.integration import (
     TotalsForm,
 )
 from portal.models import Integration, SyncKind, SyncTrigger
-from portal.queries import needs
+from portal.queries import needs, sync_runs
 from portal.reconcile import herd
-from portal.sync import filtering, promises, runs
+from portal.sync import filtering, promises, runs, sentences
 
 pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
 
@@ -196,8 +196,11 @@ def _page(integration: Integration, *, status: int = 200, **forms: Any) -> Any:
     forms.setdefault("identifier_form", IdentifierForm(formdata=None, obj=integration))
     forms.setdefault("totals_form", TotalsForm(formdata=None, obj=integration))
     rows = promises.table(integration, unconfirmed=needs.now().groups)
+    about = overview(integration)
+    if about.first_run is not None:
+        forms.update(first=sync_runs.detail(about.first_run), first_told=sentences.of_run(about.first_run))
     forms.update(promises=rows, promise_sentence=promises.sentence(rows, integration))
-    return render_template("integrations/show.html", about=overview(integration), **forms), status
+    return render_template("integrations/show.html", about=about, **forms), status
 
 
 def _disconnect_page(form: DisconnectForm, status: int = 200) -> Any:

@@ -5,13 +5,13 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, downloads, htmx, limits, polls
+from portal import clock, downloads, htmx, limits
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import Integration, Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
-from portal.queries import invoice_detail, invoices
+from portal.queries import currencies, invoice_detail, invoices
 from portal.serializers import number, paid_on
 from portal.storage import StorageFailed
 from portal.sync import pdfs, runs
@@ -34,7 +34,7 @@ def index() -> Any:
         "invoices/_table.html",
         chosen=chosen,
         listed=invoices.page(chosen),
-        totals=invoices.totals(chosen),
+        totals=currencies.main_first(invoices.totals(chosen), lambda total: total.invoices),
     )
 
 
@@ -51,12 +51,10 @@ def show(invoice_id: int) -> Any:
     invoice = find_or_404(Invoice, invoice_id)
     delivery = invoice_detail.delivery_of(invoice_id)
     getting_pdf = request.args.get("getting") == "pdf"
-    marker = invoice_detail.marker(invoice, delivery, getting_pdf)
-    return polls.unchanged(marker) or htmx.render(
+    return htmx.render(
         "invoices/show.html",
         "invoices/_detail.html",
         detail=invoice_detail.of(invoice),
-        marker=marker,
         getting_pdf=getting_pdf,
         paid_on=paid_on(invoice, delivery),
         today=today(),

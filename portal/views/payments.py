@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, formatters, htmx, polls, queue
+from portal import clock, formatters, htmx, queue
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
@@ -12,7 +12,7 @@ from portal.extensions import db
 from portal.forms.payment import DeletionForm, PaymentForm
 from portal.models import Payment
 from portal.money import minor_units
-from portal.queries import customers, payment_form, payments
+from portal.queries import currencies, customers, payment_form, payments
 from portal.queries.text import cleaned
 from portal.reconcile import form_keys, repeats
 from portal.reconcile import payments as recording
@@ -35,7 +35,7 @@ def index() -> Any:
         "payments/_table.html",
         chosen=chosen,
         listed=payments.page(chosen),
-        totals=payments.totals(chosen),
+        totals=currencies.main_first(payments.totals(chosen), lambda total: total.payments),
     )
 
 
@@ -43,9 +43,7 @@ def index() -> Any:
 @requires(Permission.VIEW)
 def show(payment_id: int) -> Any:
     journey = payments.one(find_or_404(Payment, payment_id))
-    return polls.unchanged(journey.marker) or htmx.render(
-        "payments/show.html", "payments/_detail.html", journey=journey
-    )
+    return htmx.render("payments/show.html", "payments/_detail.html", journey=journey)
 
 
 @pages.get("/new")

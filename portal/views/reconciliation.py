@@ -8,7 +8,7 @@ from portal import clock, downloads, htmx
 from portal.access.permissions import Permission, requires
 from portal.formatters import iso
 from portal.money import rounded
-from portal.queries import paging, reconciliation
+from portal.queries import currencies, paging, reconciliation
 from portal.queries.reconciliation import Period, State
 from portal.queries.text import cleaned
 
@@ -30,7 +30,7 @@ def show() -> Any:
         "reconciliation/show.html",
         "reconciliation/_detail.html",
         period=period,
-        sums=reconciliation.sums(period),
+        sums=currencies.main_first(reconciliation.sums(period), lambda s: sum(s.counts.values())),
         state=state_chosen,
         listed=reconciliation.page(period, state_chosen, cleaned(request.args.get("currency")), request.args),
         kept=paging.kept(request.args, "month", "as_of", "state", "currency"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
-from portal import connect, downloads, htmx, polls
+from portal import connect, downloads, htmx
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -35,18 +35,7 @@ def index() -> Any:
 @requires(Permission.VIEW)
 def show(run_id: int) -> Any:
     detail = sync_runs.detail(find_or_404(SyncRun, run_id))
-    return polls.unchanged(detail.marker) or htmx.render(
-        "sync_runs/show.html", "sync_runs/_detail.html", **_context(detail)
-    )
-
-
-@pages.get("/<int:run_id>/progress")
-@requires(Permission.VIEW)
-def progress(run_id: int) -> Any:
-    detail = sync_runs.detail(find_or_404(SyncRun, run_id))
-    return polls.unchanged(detail.marker) or htmx.render(
-        "sync_runs/show.html", "sync_runs/_progress.html", **_context(detail)
-    )
+    return htmx.render("sync_runs/show.html", "sync_runs/_detail.html", **_context(detail))
 
 
 @pages.get("/<int:run_id>/changes")

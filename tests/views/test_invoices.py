@@ -119,16 +119,17 @@ def test_a_paid_invoice_polls_until_autotask_has_confirmed_it(
     url = f"/p/northwind/invoices/{invoice.id}"
     page = owner.get(url).text
     assert "Autotask is being told now." in page
-    assert 'hx-trigger="every 1s"' in page
-    marker = page.partition("seen=")[2].partition('"')[0]
-    poll = {"HX-Request": "true", "X-Portal-Poll": "1"}
+    assert 'hx-trigger="every 1s' in page
+    marker = page.partition('data-seen="')[2].partition('"')[0]
+    poll = {"HX-Request": "true", "X-Portal-Poll": "page"}
     assert owner.get(f"{url}?seen={marker}", headers=poll).status_code == 204
     with app.app_context(), factories.inside(partner):
         _confirm(invoice.id)
     finished = owner.get(f"{url}?seen={marker}", headers=poll)
     assert finished.status_code == 200
-    assert "hx-trigger" not in finished.text
+    assert "every 1s" not in finished.text
     assert "Autotask agrees." in finished.text
+    assert "<html" not in finished.text
 
 
 def test_a_strangers_invoice_does_not_exist(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
