@@ -17,6 +17,7 @@ from portal import (
     logs,
     outages,
     outermost,
+    own_address,
     page_context,
     security_headers,
     views,
@@ -32,6 +33,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     app.config.update(settings if settings is not None else config.load())
     logs.configure(app.config["LOG_FORMAT"])
     _extensions(app)
+    own_address.register(app)
     requests.register(app)
     security_headers.register(app)
     app.after_request(requests.no_store)

@@ -42,7 +42,7 @@ def _problem(words: str) -> dict[str, Any]:
 
 PROBLEMS = {
     "401": _problem("No key, or one that is not valid any more."),
-    "403": _problem("The key does not hold the scope."),
+    "403": _problem("The key does not hold the scope, or may not read what another key recorded."),
     "429": _problem("More than 600 requests in a minute; Retry-After says when to go on."),
 }
 

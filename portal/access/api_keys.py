@@ -105,6 +105,7 @@ def _enter(scope: Scope) -> None:
     g.tenant_scope = tenant_scope(key.tenant_id)
     g.tenant_scope.__enter__()
     g.partner, g.api_key_id = db.session.get_one(Tenant, key.tenant_id), key.id
+    g.api_scopes = frozenset(key.scopes)
     g.time_zone = g.partner.time_zone
     g.actor = Actor(Source.API, request_id=g.request_id, api_key=f"{key.name} ({key.prefix}…)")
     structlog.contextvars.bind_contextvars(api_key_id=key.id)

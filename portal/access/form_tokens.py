@@ -11,6 +11,7 @@ from sqlalchemy import event
 from portal import htmx
 from portal.extensions import csrf, db
 
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 View = TypeVar("View", bound=Callable[..., Any])
 log = structlog.get_logger()
 

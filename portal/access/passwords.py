@@ -1,23 +1,24 @@
 """Password hashes: argon2id with the library's memory and time cost."""
 
+from collections.abc import Sequence
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST, LONGEST = 12, 128
+from portal.access.password_strength import weakness
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
 
 class WeakPassword(ValueError):
-    """The password is too short or too long; the message says what is asked."""
+    """The password is too short, too long or too easy to guess; the message says why."""
 
 
-def hashed(password: str) -> str:
-    """The argon2id hash. Raises WeakPassword outside 12 to 128 characters."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise WeakPassword(f"Use a password of {SHORTEST} to {LONGEST} characters.")
+def hashed(password: str, about: Sequence[str] = ()) -> str:
+    """The argon2id hash. Raises WeakPassword; `about` are the names that the person and the partner go by."""
+    if why := weakness(password, about):
+        raise WeakPassword(why)
     return _hasher.hash(password)
 
 

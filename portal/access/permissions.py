@@ -1,6 +1,6 @@
 """What each role may do, and the marks that open a view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import wraps
 from typing import Any, TypeVar
@@ -58,6 +58,27 @@ SUPPORT_VIEW = {Permission.VIEW}
 def may(permission: Permission) -> bool:
     """True when the person of this request holds the permission at the current partner."""
     return permission in g.get("permissions", set())
+
+
+# Of people and keys a person sees what their role works with: rule 7.1.
+CONFIDENTIAL = {
+    "email": Permission.USERS,
+    "username": Permission.CREDENTIALS,
+    "prefix": Permission.API_KEYS,
+    "api_key": Permission.API_KEYS,
+}
+
+
+def shown(details: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's details as far as the person of this request may see them; the start of a key's secret is cut."""
+    kept: dict[str, Any] = {}
+    for name, value in details.items():
+        needed = CONFIDENTIAL.get(name)
+        if needed is None or may(needed):
+            kept[name] = shown(value) if isinstance(value, Mapping) else value
+        elif name == "api_key":
+            kept[name] = str(value).partition(" (")[0]
+    return kept
 
 
 def requires(permission: Permission) -> Callable[[View], View]:

@@ -145,7 +145,9 @@ def _leave_partner(error: BaseException | None) -> None:
 
 
 def no_store(response: Response) -> Response:
-    """Signed-in pages are not kept by browsers or proxies."""
-    if g.get("true_user") is not None and "Cache-Control" not in response.headers:
+    """Signed-in pages, and what API keys open, are not kept by browsers or proxies."""
+    if (
+        g.get("true_user") is not None or _access_mark() == "api"
+    ) and "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
     return response

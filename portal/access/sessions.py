@@ -8,15 +8,13 @@ from urllib.parse import urlsplit
 
 from flask import Response, current_app, flash, g, request, session, url_for
 from flask_login import UserMixin, login_user, logout_user
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from portal import clock, htmx
-from portal.access import passwords
+from portal.access import lifetimes, passwords, support
 from portal.extensions import db
 from portal.models import LoginSession, User
 
-IDLE = {False: timedelta(hours=2), True: timedelta(minutes=30)}  # by is_staff
-ABSOLUTE = {False: timedelta(hours=24), True: timedelta(hours=12)}
 TOUCH_EVERY = timedelta(minutes=1)
 
 
@@ -43,8 +41,8 @@ def find_user(email: str) -> User | None:
 
 
 def start(user: User) -> LoginSession:
-    """Signs the browser in under a new token. The caller commits."""
-    session.clear()
+    """Signs the browser in under a new token; whoever was signed in there is out. The caller commits."""
+    end()
     token = secrets.token_urlsafe(32)
     login = LoginSession(token_hash=_hash(token), user_id=user.id, user=user)
     db.session.add(login)
@@ -54,30 +52,27 @@ def start(user: User) -> LoginSession:
 
 
 def end() -> None:
-    """Signs the browser out on the server as well. The caller commits."""
+    """Signs the browser out on the server as well, and ends its support visit. The caller commits."""
     login = g.get("login_session")
     if login is not None:
+        support.end_with(login, g.get("request_id", ""))
         login.ended_at = clock.now()
     logout_user()
     session.clear()
 
 
 def end_all(user_id: int) -> None:
-    """Signs a user out everywhere. The caller commits."""
-    db.session.execute(
-        update(LoginSession)
-        .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
-        .values(ended_at=clock.now())
-    )
+    """Signs a user out everywhere, and ends their support visits. The caller commits."""
+    open_ones = select(LoginSession).where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
+    for login in db.session.scalars(open_ones):
+        support.end_with(login)
+        login.ended_at = clock.now()
 
 
 def load(token: str) -> SignedIn | None:
     """The signed-in person of a cookie's token, or None when it ended or went stale."""
     login = db.session.scalar(select(LoginSession).where(LoginSession.token_hash == _hash(token)))
-    if login is None or login.ended_at is not None or login.user.disabled_at is not None:
-        return None
-    now, staff = clock.now(), login.user.is_staff
-    if now - login.last_used_at > IDLE[staff] or now - login.created_at > ABSOLUTE[staff]:
+    if login is None or not lifetimes.lives(login):
         return None
     return SignedIn(login, token)
 

@@ -1,13 +1,15 @@
 """Support visits: staff inside a partner, as one of its users, with a reason and a time limit."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
-from flask import session
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Forbidden, NotFound
 
 from portal import clock
-from portal.access import audit
+from portal.access import audit, lifetimes
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db, rows_written
@@ -23,7 +25,7 @@ from portal.models import (
 
 LONGEST = timedelta(minutes=60)
 SHORTEST_REASON = 10
-COOKIE_KEY = "support_visit"
+ONE_AT_A_TIME = "ex_support_visit_one_at_a_time"
 
 
 class CannotVisit(ValueError):
@@ -51,10 +53,9 @@ def begin(
         raise Forbidden
     if len(reason.strip()) < SHORTEST_REASON:
         raise CannotVisit(f"Say why in at least {SHORTEST_REASON} characters.")
-    if running(login) is not None:
-        raise CannotVisit("You are already inside a partner. Stop that visit first.")
+    _refuse_second(login)
     started_at = clock.now()
-    with tenant_scope(tenant.id):
+    with tenant_scope(tenant.id), _one_at_a_time():
         visit = SupportVisit(
             tenant_id=tenant.id,
             staff_user_id=login.user_id,
@@ -77,20 +78,51 @@ def begin(
             mode=visit.mode,
             expires_at=visit.expires_at,
         )
-    session[COOKIE_KEY] = visit.id
     return visit
+
+
+def _refuse_second(login: LoginSession) -> None:
+    """A visit that was left behind in a browser that is signed out by now ends; another one is in the way."""
+    for visit in _open_visits(SupportVisit.staff_user_id == login.user_id):
+        if visit.login_session_id == login.id:
+            raise CannotVisit("You are already inside a partner. Stop that visit first.")
+        if lifetimes.lives(db.session.get_one(LoginSession, visit.login_session_id)):
+            raise CannotVisit(
+                "You are inside a partner in another browser. Stop that visit, or log out there."
+            )
+        stop(visit, login.user_id)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two browsers that step in at the same moment are told apart by the database."""
+    try:
+        with db.session.begin_nested():
+            yield
+    except IntegrityError as error:
+        if ONE_AT_A_TIME not in str(error.orig):
+            raise
+        raise CannotVisit("You are inside a partner in another browser. Stop that visit first.") from error
+
+
+def end_with(login: LoginSession, request_id: str = "") -> None:
+    """Ends the visit of a browser that is being signed out. Safe to call twice. The caller commits."""
+    if login.user.is_staff:
+        for visit in _open_visits(SupportVisit.login_session_id == login.id):
+            stop(visit, login.user_id, request_id)
+
+
+def _open_visits(of: ColumnElement[bool]) -> Sequence[SupportVisit]:
+    with system_scope():
+        query = select(SupportVisit).where(
+            of, SupportVisit.ended_at.is_(None), SupportVisit.expires_at > clock.now()
+        )
+        return db.session.scalars(query).all()
 
 
 def running(login: LoginSession) -> SupportVisit | None:
     """The visit of this browser that has neither ended nor run out."""
-    with system_scope():
-        return db.session.scalar(
-            select(SupportVisit).where(
-                SupportVisit.login_session_id == login.id,
-                SupportVisit.ended_at.is_(None),
-                SupportVisit.expires_at > clock.now(),
-            )
-        )
+    return next(iter(_open_visits(SupportVisit.login_session_id == login.id)), None)
 
 
 def last(login: LoginSession, tenant: Tenant) -> SupportVisit | None:
@@ -118,7 +150,6 @@ def stop(visit: SupportVisit, by_user_id: int, request_id: str = "") -> None:
         )
         if ended:
             audit.record(actor_of(visit, request_id), "support_visit.stopped", "support_visit", visit.id)
-    session.pop(COOKIE_KEY, None)
 
 
 def log_request(visit: SupportVisit, method: str, path: str, request_id: str) -> None:

@@ -23,7 +23,7 @@ def create(email: str, slug: str | None, role: str | None, staff: bool, name: st
     if staff == bool(slug) or bool(slug) != bool(role):
         lookup.refuse("Use either --staff, or --partner together with --role.")
     tenant = lookup.partner(slug) if slug else None
-    user = _user(_checked(email), name, staff)
+    user = _user(_checked(email), name, staff, [tenant.name, tenant.slug] if tenant else [])
     if tenant and role:
         _join(user, tenant, role)
     db.session.commit()
@@ -38,14 +38,14 @@ def _checked(email: str) -> str:
         lookup.refuse(f"{email!r} is not an e-mail address: {error}")
 
 
-def _user(email: str, name: str, staff: bool) -> User:
+def _user(email: str, name: str, staff: bool, partner: list[str]) -> User:
     user = sessions.find_user(email)
     if user is not None:
         if user.is_staff or staff:
             lookup.refuse(f"{email} is already in use, and support staff cannot also be a partner's user.")
         return user
     try:
-        password = passwords.hashed(lookup.secret_from_stdin("Password"))
+        password = passwords.hashed(lookup.secret_from_stdin("Password"), [email, name, *partner])
     except passwords.WeakPassword as error:
         lookup.refuse(str(error))
     user = User(email=email, name=name, password_hash=password, is_staff=staff)

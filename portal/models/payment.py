@@ -131,4 +131,5 @@ class IdempotencyKey(TenantOwned, Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     status: Mapped[int | None]
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    api_key_id: Mapped[int | None]
     created_at: Mapped[datetime] = created()

@@ -1,7 +1,8 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import Base, TenantOwned, belongs_to, created, one_of
@@ -21,6 +22,11 @@ class SupportVisit(TenantOwned, Base):
         one_of("mode", VisitMode),
         CheckConstraint("length(btrim(reason)) >= 10", name="reason_given"),
         CheckConstraint("expires_at <= started_at + interval '60 minutes'", name="one_hour_at_most"),
+        ExcludeConstraint(
+            (text("int8range(staff_user_id, staff_user_id, '[]')"), "&&"),
+            (text("tstzrange(started_at, greatest(started_at, least(ended_at, expires_at)))"), "&&"),
+            name="ex_support_visit_one_at_a_time",
+        ),
         Index("ix_support_visit_open", "staff_user_id", postgresql_where="ended_at IS NULL"),
     )
 

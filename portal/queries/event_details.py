@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from portal import formatters
+from portal.access.permissions import shown
 from portal.models import AuditEvent
 from portal.queries.event_records import Records
 
@@ -37,7 +38,7 @@ WORDS = {
 
 def lines(event: AuditEvent, records: Records) -> list[str]:
     """Short `name: value` and `name: before → after` lines."""
-    details = event.details
+    details = shown(event.details)
     hidden = UNTOLD | IN_SENTENCE.get(event.event, set())
     found = _changes(details.get("before"), details.get("after"), records)
     for name, value in details.items():

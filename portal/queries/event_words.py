@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from portal import formatters
+from portal.access.permissions import shown
 from portal.models import AuditEvent
 from portal.queries.event_records import MOST_NAMED, Records, invoice_ids
 
@@ -147,12 +148,15 @@ def _run(how: str) -> Tell:
 
 def _plain(sentence: str) -> Tell:
     """A sentence with the event's own details in it."""
-    return lambda event, _: said(sentence.format_map(_Details(event.details)))
+    return lambda event, _: said(sentence.format_map(_Details(shown(event.details))))
+
+
+WITHHELD = {"email": "A person", "username": "its API user"}  # from those who do not need them
 
 
 class _Details(dict[str, Any]):
     def __missing__(self, name: str) -> str:
-        return "–"
+        return WITHHELD.get(name, "–")
 
 
 def _tested(event: AuditEvent, _: Records) -> Pieces:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, or_
 from sqlalchemy.orm import joinedload
 
+from portal.access.permissions import shown
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SyncChange
@@ -63,7 +64,7 @@ def who(event: AuditEvent) -> tuple[str, str]:
 
 def _without_person(event: AuditEvent) -> str:
     if event.source == "api":
-        return f"API key {event.details['api_key']}" if "api_key" in event.details else "The API"
+        return f"API key {shown(event.details)['api_key']}" if "api_key" in event.details else "The API"
     return "An operator" if event.source == "command" else "The portal"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, g, request
 
 from portal import clock, downloads, htmx
-from portal.access.permissions import Permission, requires
+from portal.access.permissions import Permission, requires, shown
 from portal.access.tenancy import find_or_404
 from portal.formatters import iso
 from portal.models import SupportVisit
@@ -73,6 +73,6 @@ def _cells(entry: activity.Entry) -> tuple[object, ...]:
         event.source,
         event.subject_type,
         event.subject_id,
-        json.dumps(event.details, ensure_ascii=False, sort_keys=True),
+        json.dumps(shown(event.details), ensure_ascii=False, sort_keys=True),
         event.request_id,
     )

@@ -19,6 +19,7 @@ from portal.models import Payment
 from portal.queries import api
 from portal.reconcile import api_payments
 from portal.reconcile import payments as deleting
+from portal.reconcile.api_payments import Caller, RecordedByAnother
 from portal.reconcile.idempotency import KeyReused
 from portal.reconcile.payments import AlreadyDeleted, OldDay, PaymentRefused
 
@@ -71,7 +72,7 @@ def record_payment() -> Any:
         return problem(400, f"Send an Idempotency-Key of at most {api_payments.LONGEST_KEY} characters.")
     raw = _json()
     new = api.new_payment(api_payment.read(raw))
-    answer, replayed = api_payments.record(g.actor, new, raw, key, api.payment)
+    answer, replayed = api_payments.record(g.actor, new, raw, key, api.payment, _caller())
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
     response = jsonify(answer)
@@ -136,6 +137,12 @@ def _key_reused(error: KeyReused) -> Response:
     return problem(422, str(error), title="Idempotency-Key used before")
 
 
+@pages.errorhandler(RecordedByAnother)
+def _recorded_by_another(error: RecordedByAnother) -> Response:
+    db.session.rollback()
+    return problem(403, str(error), title="Recorded before, with another key", payment_id=error.payment_id)
+
+
 @pages.errorhandler(BadQuery)
 def _bad_query(error: BadQuery) -> Response:
     return problem(400, str(error))
@@ -163,6 +170,10 @@ def problem(status: int, detail: str, *, title: str = "", **more: Any) -> Respon
     )
     answer.status_code, answer.mimetype = status, "application/problem+json"
     return answer
+
+
+def _caller() -> Caller:
+    return Caller(g.api_key_id, Scope.READ in g.api_scopes)
 
 
 def _json() -> Any:

@@ -117,3 +117,15 @@ def test_next_leads_back_to_the_page_that_was_asked_for(client, person):
 def test_signed_in_pages_are_never_kept_by_the_browser(client, person):
     log_in(client)
     assert client.get("/partners").headers["Cache-Control"] == "no-store"
+
+
+def test_a_new_login_in_the_same_browser_ends_the_one_before(client, app, person):
+    log_in(client)
+    with client.session_transaction() as cookie:
+        kept = dict(cookie)
+    log_in(client)
+    assert client.get("/partners").location == "/p/northwind/"
+    other = app.test_client()
+    with other.session_transaction() as cookie:
+        cookie.update(kept)
+    assert other.get("/partners").location.startswith("/login")

@@ -1,14 +1,16 @@
 """Support inside a partner: rule 7.2 (view only, reason, time limit, log) and 7.3 (both people)."""
 
 from datetime import timedelta
+from importlib import import_module
 
+import psycopg
 import pytest
 import time_machine
 from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
 from portal import clock
-from portal.access import audit
+from portal.access import audit, sessions
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
 from portal.models import AuditEvent, SupportRequest, SupportVisit, Tenant
@@ -140,6 +142,53 @@ def test_visits_do_not_nest(staff, app):
     assert staff.get("/p/contoso/integrations").status_code == 404
 
 
+def in_another_browser(app):
+    other = app.test_client()
+    other.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    return other
+
+
+def test_one_visit_at_a_time_also_from_another_browser(staff, app, rows):
+    step_in(staff)
+    refused = step_in(in_another_browser(app))
+    assert (refused.status_code, "in another browser" in refused.text) == (422, True)
+    assert len(rows(SupportVisit)) == 1
+
+
+def test_the_database_keeps_two_browsers_that_step_in_at_the_same_moment_apart(staff, app, rows, monkeypatch):
+    """Eight at once made four visits, before."""
+    other = in_another_browser(app)
+    monkeypatch.setattr(
+        "portal.access.support._refuse_second", lambda login: None
+    )  # both looked before either wrote
+    assert step_in(staff).status_code == 303
+    refused = step_in(other)
+    assert (refused.status_code, "in another browser" in refused.text) == (422, True)
+    assert len(rows(SupportVisit)) == 1
+
+
+@pytest.mark.parametrize("leave", ["logout", "login", "everywhere"])
+def test_a_visit_ends_with_the_login(staff, app, rows, leave):
+    step_in(staff)
+    if leave == "logout":
+        staff.post("/logout")
+    elif leave == "login":
+        staff.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    else:
+        with app.app_context():
+            sessions.end_all(sessions.find_user("kim@portal.example").id)
+            db.session.commit()
+    assert rows(SupportVisit)[0].ended_at is not None
+    assert [row.event for row in rows(AuditEvent)][-1] == "support_visit.stopped"
+
+
+def test_a_visit_left_behind_in_a_browser_that_is_out_by_now_is_not_in_the_way(staff, app, rows, superuser):
+    step_in(staff)
+    superuser.execute("UPDATE login_session SET last_used_at = last_used_at - interval '31 minutes'")
+    assert step_in(in_another_browser(app)).location == "/p/northwind/"
+    assert [row.ended_at is None for row in rows(SupportVisit)] == [False, True]
+
+
 def test_a_partners_user_gets_404_for_staff_pages(client, partner):
     client.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
     assert [
@@ -197,3 +246,24 @@ def test_refusals_around_a_visit_speak_to_staff(staff, partner, app):
 def partner_name(app):
     with app.app_context():
         return db.session.query(Tenant).one().name
+
+
+def test_visits_that_overlapped_before_are_ended_by_the_upgrade(cloned_database):
+    upgrade = import_module("migrations.versions.0010_one_visit_at_a_time")
+    add = "INSERT INTO support_visit (tenant_id, staff_user_id, as_user_id, login_session_id, reason, started_at,"
+    add += " expires_at) SELECT t.id, u.id, u.id, l.id, 'A reason long enough', at, at + interval '1 hour'"
+    add += " FROM tenant t, app_user u, login_session l, generate_series(timestamptz '2026-11-01 10:00Z',"
+    add += " '2026-11-01 12:30Z', interval '50 minutes') at"
+    with psycopg.connect(cloned_database) as connection:
+        for statement in (
+            "ALTER TABLE support_visit DROP CONSTRAINT ex_support_visit_one_at_a_time, NO FORCE ROW LEVEL SECURITY",
+            "INSERT INTO tenant (slug, name) VALUES ('northwind', 'Northwind')",
+            "INSERT INTO app_user (email, password_hash) VALUES ('kim@portal.example', 'x')",
+            "INSERT INTO login_session (token_hash, user_id) SELECT 'x', id FROM app_user",
+            add,
+            upgrade.END_OVERLAPPING,
+            upgrade.ONE_AT_A_TIME,
+        ):
+            connection.execute(statement)
+        left = connection.execute("SELECT count(*), count(ended_at) FROM support_visit").fetchone()
+    assert left == (4, 3)

@@ -326,6 +326,30 @@ def test_many_wrong_keys_from_an_address_are_told_to_wait_and_a_right_one_is_not
     assert books.call("GET", "/api/v1/payments").status_code == 200
 
 
+def test_a_repetition_with_another_key_that_may_not_read_tells_only_that_it_was_recorded(
+    books: Books,
+) -> None:
+    first = books.pay()
+    for scopes, status in (["payments.write"], 403), (["payments.write", "read"], 201):
+        _, secret = books.look(lambda scopes=scopes: books.make_key(scopes))
+        body = {"allocations": [{"invoice_id": books.invoice, "amount": "40.00"}], "paid_on": TODAY}
+        again = books.call("POST", PAYMENTS, secret, json=body, headers={"Idempotency-Key": "key-1"})
+        assert again.status_code == status
+    assert books.payments() == 1
+    only_writes = books.look(lambda: books.make_key(["payments.write"]))[1]
+    told = books.call("POST", PAYMENTS, only_writes, json=body, headers={"Idempotency-Key": "key-1"}).json
+    assert told["payment_id"] == first.json["id"]
+    assert not {"allocations", "amount", "in_autotask"} & set(told)
+    own = books.call("POST", PAYMENTS, only_writes, json=body, headers={"Idempotency-Key": "key-2"})
+    repeated = books.call("POST", PAYMENTS, only_writes, json=body, headers={"Idempotency-Key": "key-2"})
+    assert repeated.json == own.json
+
+
+def test_answers_of_the_api_are_kept_by_nobody(books: Books) -> None:
+    assert books.call("GET", PAYMENTS).headers["Cache-Control"] == "no-store"
+    assert books.app.test_client().get(PAYMENTS).headers["Cache-Control"] == "no-store"
+
+
 def test_the_description_names_every_route_and_no_other(app: Flask) -> None:
     described = {
         (path, method)

@@ -1,0 +1,42 @@
+"""A support person is inside one partner at a time; a kept answer of the API knows which key it was given to.
+
+Revision ID: 0010
+Revises: 0009
+
+"""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+# Row-level security would hide the partners' visits from their own owner while it is forced.
+END_OVERLAPPING = """
+UPDATE support_visit v SET ended_at = later.next_start
+FROM (
+    SELECT id, tenant_id, lead(started_at) OVER (PARTITION BY staff_user_id ORDER BY started_at, id) AS next_start
+    FROM support_visit
+) later
+WHERE v.tenant_id = later.tenant_id AND v.id = later.id AND later.next_start < least(v.ended_at, v.expires_at)
+"""
+ONE_AT_A_TIME = """
+ALTER TABLE support_visit ADD CONSTRAINT ex_support_visit_one_at_a_time EXCLUDE USING gist (
+    int8range(staff_user_id, staff_user_id, '[]') WITH &&,
+    tstzrange(started_at, greatest(started_at, least(ended_at, expires_at))) WITH &&)
+"""
+
+
+def upgrade():
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("ALTER TABLE support_visit NO FORCE ROW LEVEL SECURITY")
+    op.execute(END_OVERLAPPING)
+    op.execute("ALTER TABLE support_visit FORCE ROW LEVEL SECURITY")
+    op.execute(ONE_AT_A_TIME)
+    op.execute("ALTER TABLE idempotency_key ADD COLUMN api_key_id bigint")
+
+
+def downgrade():
+    op.execute("ALTER TABLE idempotency_key DROP COLUMN api_key_id")
+    op.execute("ALTER TABLE support_visit DROP CONSTRAINT ex_support_visit_one_at_a_time")
