@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -265,3 +266,13 @@ def test_a_pdf_is_fetched_once_while_one_is_under_way_and_a_few_times_an_hour(
     superuser.execute(end_run)
     assert press() == 2
     assert "often enough for now. Try again in" in reader.get(f"/p/northwind/invoices/{number}").text
+
+
+def test_the_limits_that_are_documented_are_those_in_force():
+    table = (Path(__file__).parents[1] / "docs" / "limits.md").read_text().split("|---|---|---|")[1]
+    told = [
+        re.findall(r"\d+", row.split("|", 2)[2])[:1] + re.findall(r"\d+", row)[-1:]
+        for row in table.split("\n\n")[0].strip().splitlines()
+    ]
+    held = [one for one in vars(limits).values() if isinstance(one, limits.Limit)]
+    assert told == [[str(one.tries), str(one.alone)] for one in held]

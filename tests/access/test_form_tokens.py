@@ -59,6 +59,7 @@ def test_the_login_page_keeps_the_address_and_takes_the_password_with_its_fresh_
     answer = client.post("/login", data=typed, token=STALE)
     assert (answer.status_code, "dana@northwind.example" in answer.text) == (400, True)
     assert factories.PASSWORD not in answer.text
+    assert "but not the password: type it once more" in answer.text
     assert (
         client.post("/login", data=typed | {"csrf_token": token_in(answer.text)}, token=NONE).status_code
         == 303
