@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -249,7 +250,8 @@ def partner_name(app):
 
 
 def test_visits_that_overlapped_before_are_ended_by_the_upgrade(cloned_database):
-    upgrade = import_module("migrations.versions.0010_one_visit_at_a_time")
+    [file] = (Path(__file__).parents[2] / "migrations" / "versions").glob("*_one_visit_at_a_time.py")
+    upgrade = import_module(f"migrations.versions.{file.stem}")
     add = "INSERT INTO support_visit (tenant_id, staff_user_id, as_user_id, login_session_id, reason, started_at,"
     add += " expires_at) SELECT t.id, u.id, u.id, l.id, 'A reason long enough', at, at + interval '1 hour'"
     add += " FROM tenant t, app_user u, login_session l, generate_series(timestamptz '2026-11-01 10:00Z',"
