@@ -21,7 +21,7 @@ def place(app):
             source = factories.integration(app, username=SECRETS[1], email=SECRETS[2])
             factories.payment((factories.invoice(factories.customer(source)), "100.00"))
             key, _ = api_keys.create(factories.ACTOR, "Checkout", ["read"])
-            told = {"email": SECRETS[2], "username": SECRETS[1], "after": {"email": SECRETS[0]}}
+            told = {"email": SECRETS[2], "username": SECRETS[1], "before": {}, "after": {"email": SECRETS[0]}}
             audit.record(factories.ACTOR, "integration.connected", "integration", source.id, **told)
             db.session.commit()
         return partner, olga, key.prefix
