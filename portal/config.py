@@ -37,7 +37,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "STORAGE_URL": values.address(env, "STORAGE_URL", ("s3",)),
         "MAIL_URL": values.address(env, "MAIL_URL", ("smtp", "smtps")),
         "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
-        "HOSTS": values.hosts(env, "TRUSTED_HOSTS"),
+        "HOSTS": [host.removeprefix("*") for host in values.hosts(env, "TRUSTED_HOSTS")],
         "LOG_FORMAT": values.one_of(env, "LOG_FORMAT", ("json", "text")),
         "COMMAND_LINE": env.get("FLASK_RUN_FROM_CLI") == "true",
         **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
