@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import exists, select
 
+from portal.connect.opening import unusable
 from portal.extensions import db
 from portal.models import Integration, IntegrationState, SyncRun, SyncSchedule
 
@@ -11,10 +12,11 @@ from portal.models import Integration, IntegrationState, SyncRun, SyncSchedule
 HELD = {
     "disconnected": "Autotask is disconnected, so nothing is read or sent.",
     "waits_for_login": "Autotask refuses the key and secret, so nothing is read or sent until new ones are entered.",
+    "unusable": "The portal cannot call Autotask, so nothing is read or sent until that is mended.",
     "waits_for_filters": "Nothing was read yet: the first sync waits until filters are chosen, or skipped.",
     "postponed": "The hourly budget is nearly used, so reading waits a while. Payments still go out.",
 }
-HOLDS_PAYMENTS = ("disconnected", "waits_for_login")
+HOLDS_PAYMENTS = ("disconnected", "waits_for_login", "unusable")
 
 
 def held_by(integration: Integration, now: datetime) -> str:
@@ -23,6 +25,8 @@ def held_by(integration: Integration, now: datetime) -> str:
         return "disconnected"
     if not integration.is_connected:
         return "waits_for_login"
+    if unusable(integration):
+        return "unusable"
     if waits_for_filters(integration):
         return "waits_for_filters"
     return "postponed" if integration.paused_until is not None and integration.paused_until > now else ""

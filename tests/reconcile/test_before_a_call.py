@@ -14,6 +14,7 @@ from portal.connect import calls, overview, slots
 from portal.extensions import db
 from portal.models import Integration
 from portal.reconcile import due, herd
+from portal.sync import promises
 from tests.both_sides import Both
 from tests.factories import refreshed
 
@@ -78,6 +79,9 @@ def test_an_unusable_connection_is_tried_once_a_pause_and_says_why(
     assert row.next_try_at - row.wished_at > timedelta(seconds=200)
     assert UNUSABLE[spoil] in overview.overview(refreshed(both.integration)).unusable
     assert overview.overview(refreshed(both.integration)).state == "unusable"
+    rows = promises.table(refreshed(both.integration))
+    assert {row.state for row in rows} == {"unusable", "never"}, "the page contradicts itself"
+    assert "cannot call Autotask" in promises.sentence(rows, refreshed(both.integration))
     assert both.sandbox.requests == []
     assert refreshed(both.integration).state == "connected"
 
