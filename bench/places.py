@@ -72,6 +72,7 @@ def environment(database_url: str, redis_port: int, sandbox_url: str) -> dict[st
         "DATABASE_URL": database_url,
         "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
         "SECRET_KEY": "for-benchmarks-only-for-benchmarks-only",
+        "AUDIT_KEYS": "for-benchmarks-only-for-benchmarks-only",
         "ENCRYPTION_KEYS": "b1:" + "YmVuY2gta2V5LWJlbmNoLWtleS1iZW5jaC1rZXktYmU=",
         "AUTOTASK_DISCOVERY_URL": f"{sandbox_url}/ATServicesRest/V1.0/zoneInformation",
         "AUTOTASK_TRUSTED_HOSTS": "127.0.0.1",

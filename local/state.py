@@ -35,14 +35,19 @@ def write(path: Path, values: dict[str, Any]) -> None:
 
 
 def own_secrets() -> dict[str, str]:
-    """SECRET_KEY and ENCRYPTION_KEYS of this machine, made once. They survive `bin/demo --fresh`.
+    """SECRET_KEY, ENCRYPTION_KEYS and AUDIT_KEYS of this machine, made once. They survive `bin/demo --fresh`.
 
     Only bin/* fills them in; the portal itself refuses to start without its own.
     """
     path = LOCAL / "secrets.json"
-    if not (held := read(path)):
-        key = base64.b64encode(os.urandom(32)).decode()
-        held = {"SECRET_KEY": secrets.token_urlsafe(48), "ENCRYPTION_KEYS": f"local:{key}"}
+    held = read(path)
+    wanted = {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ENCRYPTION_KEYS": f"local:{base64.b64encode(os.urandom(32)).decode()}",
+        "AUDIT_KEYS": f"local:{secrets.token_urlsafe(48)}",
+    }
+    if wanted.keys() - held.keys():
+        held = wanted | held
         write(path, held)
     return held
 

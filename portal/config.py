@@ -22,6 +22,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     return {
         "SECRET_KEY": _secret(env, "SECRET_KEY"),
         "ENCRYPTION_KEYS": encryption_keys(values.required(env, "ENCRYPTION_KEYS")),
+        "AUDIT_KEYS": audit_keys(values.required(env, "AUDIT_KEYS")),
         "SQLALCHEMY_DATABASE_URI": database_url(values.required(env, "DATABASE_URL"), tls),
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(env),
         "DATABASE_POOL": values.number(env, "DATABASE_POOL", 2, 1, 100),
@@ -58,6 +59,19 @@ def encryption_keys(text: str) -> dict[str, bytes]:
         keys[version] = key
     if not keys:
         raise ConfigError("ENCRYPTION_KEYS is empty. Give at least one version:base64 key of 32 bytes.")
+    return keys
+
+
+def audit_keys(text: str) -> dict[str, bytes]:
+    """Key version to key, in the order written: the first signs, all verify. One without a version is `1`."""
+    keys: dict[str, bytes] = {}
+    for part in _list(text):
+        version, separator, key = part.rpartition(":")
+        if len(key) < 32 or bool(version) != bool(separator):
+            raise ConfigError("AUDIT_KEYS must be a list of version:key, each key of 32 characters or more.")
+        keys[version or "1"] = key.encode()
+    if not keys:
+        raise ConfigError("AUDIT_KEYS is empty. Give at least one key of 32 characters or more.")
     return keys
 
 

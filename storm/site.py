@@ -113,6 +113,7 @@ class Site:
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "SECRET_KEY": secrets.token_urlsafe(32),
+            "AUDIT_KEYS": secrets.token_urlsafe(32),
             "ENCRYPTION_KEYS": "storm:" + base64.b64encode(os.urandom(32)).decode(),
             "AUTOTASK_DISCOVERY_URL": self.autotask.discovery_url,
             "AUTOTASK_TRUSTED_HOSTS": f"127.0.0.1:{self.autotask.port}",

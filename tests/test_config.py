@@ -11,6 +11,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 GOOD = {
     "SECRET_KEY": "x" * 40,
     "ENCRYPTION_KEYS": f"1:{KEY}",
+    "AUDIT_KEYS": "k" * 32,
     "DATABASE_URL": "postgres://portal@db.example/portal",
     "REDIS_URL": "rediss://redis.example:6380/0",
 }
@@ -30,6 +31,9 @@ def test_a_missing_setting_stops_the_start_and_is_named(name, value):
         ("ENCRYPTION_KEYS", "1:not-base64"),
         ("ENCRYPTION_KEYS", KEY),
         ("ENCRYPTION_KEYS", "1:" + base64.b64encode(b"too short").decode()),
+        ("AUDIT_KEYS", "1:too-short"),
+        ("AUDIT_KEYS", "1:" + "k" * 32 + "," + "2:too-short"),
+        ("AUDIT_KEYS", ":" + "k" * 32),
         ("DATABASE_URL", "sqlite:///portal.db"),
     ],
 )
@@ -83,3 +87,9 @@ def test_a_new_key_encrypts_while_the_old_one_still_opens():
     assert crypto.decrypt(both, where, crypto.encrypt(old, where, "hush")) == "hush"
     with pytest.raises(crypto.DecryptionError, match="2"):
         crypto.decrypt(old, where, crypto.encrypt(both, where, "hush"))
+
+
+def test_an_audit_key_without_a_version_is_the_first_and_the_newest_stands_first():
+    a, b = "a" * 32, "b" * 32
+    assert config.audit_keys(a) == {"1": a.encode()}
+    assert list(config.audit_keys(f"2:{b},1:{a}")) == ["2", "1"]

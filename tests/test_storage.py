@@ -104,6 +104,7 @@ def test_only_a_bucket_or_the_database_can_be_named() -> None:
     environment = {
         "SECRET_KEY": "x" * 32,
         "ENCRYPTION_KEYS": f"1:{'A' * 43}=",
+        "AUDIT_KEYS": "k" * 32,
         "DATABASE_URL": "postgres://a/b",
     }
     environment |= {"REDIS_URL": "redis://a", "STORAGE_URL": "file:///tmp/files"}

@@ -1,35 +1,32 @@
 """The append-only, hash-chained log of who did what. Written in the caller's transaction."""
 
-import hashlib
 import json
-from collections.abc import Iterable
-from contextlib import closing
 from typing import Any
 
-from sqlalchemy import func, select, text
+import structlog
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 
 from portal import after_commit, clock
+from portal.access import audit_chain
 from portal.access.actor import Actor
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import AuditEvent
+from portal.models import AuditEvent, AuditHead
 
-GENESIS = b"\0" * 32
+log = structlog.get_logger(__name__)
 CHAIN_LOCK = text("SELECT pg_advisory_xact_lock(8101, hashtext(:tenant))")
-CHAINED = (
-    "tenant_id",
-    "position",
-    "at",
-    "event",
-    "user_id",
-    "true_user_id",
-    "source",
-    "visit_id",
-    "request_id",
-    "subject_type",
-    "subject_id",
-    "details",
-)
+SIGNED = ("signed_by", "signature")
+# One row, also where the log or its head is empty; `held`: the event that the head names is still there.
+LAST = text("""
+    SELECT e.position, e.hash, h.position AS head_position, h.hash AS head_hash, h.since, h.signed_by, h.signature,
+        EXISTS (SELECT FROM audit_event
+            WHERE tenant_id = t.id AND position = h.position AND hash = h.hash) AS held
+    FROM tenant t
+    LEFT JOIN LATERAL (SELECT position, hash FROM audit_event WHERE tenant_id = t.id
+        ORDER BY position DESC LIMIT 1) e ON true
+    LEFT JOIN audit_head h ON h.tenant_id = t.id
+    WHERE t.id = :tenant_id""")
 
 
 def record(
@@ -43,15 +40,10 @@ def record(
     if actor.api_key:
         details["api_key"] = actor.api_key
     db.session.execute(CHAIN_LOCK, {"tenant": str(tenant_id)})
-    last = db.session.execute(
-        select(AuditEvent.position, AuditEvent.hash)
-        .where(AuditEvent.tenant_id == tenant_id)
-        .order_by(AuditEvent.position.desc())
-        .limit(1)
-    ).first()
+    last = db.session.execute(LAST, {"tenant_id": tenant_id}).one()
     row = AuditEvent(
         tenant_id=tenant_id,
-        position=(last.position if last else 0) + 1,
+        position=(last.position or 0) + 1,
         at=clock.now(),
         event=event,
         user_id=actor.user_id,
@@ -62,46 +54,51 @@ def record(
         subject_type=subject_type,
         subject_id=subject_id,
         details=json.loads(json.dumps(details, default=str)),
-        previous_hash=last.hash if last else GENESIS,
+        previous_hash=last.hash or audit_chain.GENESIS,
+        signed_by=audit_chain.newest_key(),
     )
-    row.hash = chain_hash(row)
+    row.hash = audit_chain.event_hash(row)
     db.session.add(row)
     db.session.flush()
+    _move_head(row, last)
     about = {f"{subject_type}_id": subject_id} if subject_id is not None else {}
-    after_commit.say(event, tenant_id=tenant_id, audit_position=row.position, source=row.source, **about)
+    after_commit.say(event, tenant_id=tenant_id, audit_head=_head(row), source=row.source, **about)
     return row
 
 
-def chain_hash(row: AuditEvent) -> bytes:
-    """SHA-256 over the previous hash and the canonical JSON of the row."""
-    body = {name: getattr(row, name) for name in CHAINED}
-    body["at"] = row.at.timestamp()
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(bytes(row.previous_hash) + canonical.encode()).digest()
+def _move_head(row: AuditEvent, last: Any) -> None:
+    """Signs how far the log goes now. What was cut off before stays visible: a head never follows it back."""
+    if not _head_fits(row.tenant_id, last):
+        log.error("audit.head_does_not_fit", position=row.position, head=last.head_position)
+        return
+    head = audit_chain.new_head(row.tenant_id, row.position, bytes(row.hash), last.since or row.at)
+    values = {name: getattr(head, name) for name in ("tenant_id", "position", "hash", "since", *SIGNED)}
+    moved = {name: values[name] for name in ("position", "hash", *SIGNED)}
+    db.session.execute(
+        insert(AuditHead).values(values).on_conflict_do_update(index_elements=["tenant_id"], set_=moved)
+    )
+
+
+def _head_fits(tenant_id: int, last: Any) -> bool:
+    """Only a head that is ours and is held by the log moves on: a cut must not be covered by what comes after it."""
+    if last.head_position is None:
+        return last.position is None
+    head = AuditHead(
+        tenant_id=tenant_id,
+        position=last.head_position,
+        hash=last.head_hash,
+        since=last.since,
+        signed_by=last.signed_by,
+        signature=last.signature,
+    )
+    return last.held and audit_chain.is_ours(head)
+
+
+def _head(row: AuditEvent) -> str:
+    """What the logs tell of the log's end, where nobody with the database alone can reach it."""
+    return f"{row.position}:{bytes(row.hash).hex()}"
 
 
 def first_break() -> int | None:
-    """The position of the first event of this partner that does not fit the chain, or None."""
-    in_order = scoped(AuditEvent).order_by(AuditEvent.position).execution_options(yield_per=500)
-    with closing(db.session.scalars(in_order)) as rows:
-        return _first_misfit(rows)
-
-
-def _first_misfit(rows: Iterable[AuditEvent]) -> int | None:
-    previous, expected = GENESIS, 1
-    for row in rows:
-        broken = row.position != expected or bytes(row.previous_hash) != previous
-        if broken or bytes(row.hash) != chain_hash(row):
-            return row.position
-        previous, expected = bytes(row.hash), expected + 1
-    return None
-
-
-def length() -> int:
-    """How many events this partner's chain holds."""
-    return (
-        db.session.scalar(
-            select(func.count()).select_from(AuditEvent).where(AuditEvent.tenant_id == current_tenant_id())
-        )
-        or 0
-    )
+    """The position of the first event of this partner that does not fit the chain or its head, or None."""
+    return audit_chain.verdict().broken_at

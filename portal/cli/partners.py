@@ -1,11 +1,12 @@
 import re
+from dataclasses import asdict
 from zoneinfo import available_timezones
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from portal.access import audit
+from portal.access import audit, audit_chain
 from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
@@ -50,11 +51,15 @@ def list_all() -> None:
 
 @commands.command("verify-audit")
 @click.argument("slug")
-def verify_audit(slug: str) -> None:
-    """Checks the hash chain of a partner's audit log; exits non-zero where it is broken."""
+@click.option("--head", metavar="POSITION:HASH", help="Also hold an `audit_head` that the logs told.")
+def verify_audit(slug: str, head: str | None) -> None:
+    """Checks the signed chain of a partner's audit log; exits non-zero where it is broken."""
     tenant = lookup.partner(slug)
     with tenant_scope(tenant.id):
-        broken, length = audit.first_break(), audit.length()
-    lookup.answer({"partner": slug, "events": length, "broken_at": broken})
-    if broken is not None:
-        lookup.refuse(f"The audit log of {slug} does not fit its chain from event {broken} on.")
+        found = audit_chain.verdict()
+        told = audit_chain.holds(head) if head else True
+    lookup.answer({"partner": slug, **asdict(found)})
+    if found.broken_at is not None:
+        lookup.refuse(f"The audit log of {slug} does not fit at event {found.broken_at}: {found.why}")
+    if not told:
+        lookup.refuse(f"The audit log of {slug} does not hold {head}: its end was cut off or written anew.")

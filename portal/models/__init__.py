@@ -1,7 +1,7 @@
 """What we know: one file per noun."""
 
 from portal.models.api_key import ApiKey
-from portal.models.audit_event import AuditEvent
+from portal.models.audit_event import AuditEvent, AuditHead
 from portal.models.base import Base
 from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
@@ -64,6 +64,7 @@ __all__ = [
     "ApiUsage",
     "AttemptOutcome",
     "AuditEvent",
+    "AuditHead",
     "Base",
     "CallSlot",
     "Cause",

@@ -107,7 +107,7 @@ def test_locks_hold_what_the_lists_ask_for() -> None:
 
 def test_the_platforms_description_is_json_and_names_the_secrets() -> None:
     described = json.loads((PROJECT / "app.json").read_text())
-    assert {"SECRET_KEY", "ENCRYPTION_KEYS"} <= described["env"].keys()
+    assert {"SECRET_KEY", "ENCRYPTION_KEYS", "AUDIT_KEYS"} <= described["env"].keys()
 
 
 def test_every_variable_the_portal_reads_stands_in_the_example() -> None:

@@ -16,7 +16,15 @@ PASSWORD = "a long enough password"
 @pytest.fixture
 def local(kept_folder: Path) -> dict[str, str]:
     """The environment of a person who set nothing, with `.local` in a folder of the tests."""
-    ours = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "AUTOTASK_", "INSECURE_")
+    ours = (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "ENCRYPTION_KEYS",
+        "AUDIT_KEYS",
+        "AUTOTASK_",
+        "INSECURE_",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PORTAL_LOCAL": str(kept_folder), "PYTHONPATH": str(Path(__file__).parents[2])}
 
