@@ -3,14 +3,14 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, inspect, text
 
-from portal.extensions import db
+from portal.access.database_roles import let_in_the_serving_role, owner_engine
 from portal.models import Base
 
 LOCK_TIMEOUT = text("SET lock_timeout = '3s'")
 
 
 def run() -> None:
-    with db.engine.connect() as connection:
+    with owner_engine().connect() as connection:
         connection.execute(LOCK_TIMEOUT)
         connection.commit()
         if newer := newer_revision(connection):
@@ -23,6 +23,7 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        let_in_the_serving_role(connection)
 
 
 def newer_revision(connection: Connection) -> str | None:

@@ -22,7 +22,7 @@ from portal import (
     security_headers,
     views,
 )
-from portal.access import permissions, requests, sessions, tenancy
+from portal.access import permissions, requests, sessions, tenancy, walls
 from portal.extensions import csrf, db, login_manager, migrate
 
 
@@ -62,5 +62,6 @@ def _extensions(app: Flask) -> None:
     csrf.init_app(app)
     with app.app_context():
         event.listen(db.engine, "connect", tenancy.lower_privileges)
+        event.listen(db.engine, "first_connect", walls.look_once)
         database.prepare(db.engine)
     app.view_functions["static"] = permissions.public(app.view_functions["static"])

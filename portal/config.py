@@ -9,7 +9,7 @@ from typing import Any
 from portal import config_values as values
 from portal.config_values import ConfigError, database_url
 
-__all__ = ["ConfigError", "database_url", "encryption_keys", "load"]
+__all__ = ["ConfigError", "audit_keys", "database_url", "encryption_keys", "load"]
 
 VENDOR_DISCOVERY_URL = "https://webservices.autotask.net/atservicesrest/v1.0/zoneInformation"
 
@@ -24,6 +24,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "ENCRYPTION_KEYS": encryption_keys(values.required(env, "ENCRYPTION_KEYS")),
         "AUDIT_KEYS": audit_keys(values.required(env, "AUDIT_KEYS")),
         "SQLALCHEMY_DATABASE_URI": database_url(values.required(env, "DATABASE_URL"), tls),
+        "DATABASE_OWNER_URI": _owner(env.get("DATABASE_OWNER_URL", ""), tls),
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(env),
         "DATABASE_POOL": values.number(env, "DATABASE_POOL", 2, 1, 100),
         "WEB_CONCURRENCY": values.number(env, "WEB_CONCURRENCY", 2, 1, 100),
@@ -43,6 +44,13 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "COMMAND_LINE": env.get("FLASK_RUN_FROM_CLI") == "true",
         **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
     }
+
+
+def _owner(url: str, tls: str) -> str:
+    try:
+        return database_url(url, tls) if url else ""
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("DATABASE_URL", "DATABASE_OWNER_URL")) from error
 
 
 def encryption_keys(text: str) -> dict[str, bytes]:

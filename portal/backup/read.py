@@ -12,9 +12,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
+from portal.access.database_roles import owner_engine
 from portal.backup.tables import CannotBackUp, Table, all_tables, connect
 from portal.backup.write import END_OF_PART, FORMAT, Totals
-from portal.extensions import db
 
 UNWHOLE = "The file is not a whole backup of the portal. Nothing was restored."
 FOREIGN_KEYS = """
@@ -56,7 +56,7 @@ def restore(source: IO[bytes]) -> Totals:
 
 def bring_to(revision: str) -> None:
     """The schema that the backup was taken from. Raises CannotBackUp where the database holds another one."""
-    with db.engine.connect() as connection:
+    with owner_engine().connect() as connection:
         tables = connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
         known = tables and connection.scalar(text("SELECT to_regclass('alembic_version')"))
         now = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from flask import current_app
 from psycopg import sql
+
+from portal.access.database_roles import owner_address
 
 # A backup takes as long as it takes. Dates and numbers are written in one way, whatever the server's settings.
 SESSION = (
@@ -42,8 +43,8 @@ class Table:
 
 
 def connect() -> psycopg.Connection[Any]:
-    """A connection of the portal's own role, whose transactions may take long."""
-    address = current_app.config["SQLALCHEMY_DATABASE_URI"].replace("postgresql+psycopg://", "postgresql://")
+    """A connection of the tables' owner, whose transactions may take long."""
+    address = owner_address().replace("postgresql+psycopg://", "postgresql://")
     return psycopg.connect(address, options=SESSION, connect_timeout=5)
 
 
