@@ -10,7 +10,7 @@ from typing import Any
 from portal import crypto, ledger
 from portal.access import passwords
 from portal.access.actor import Actor, Source
-from portal.access.tenancy import tenant_scope
+from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
 from portal.models import (
     Customer,
@@ -46,8 +46,9 @@ def user(email: str = "", *, staff: bool = False, **values: Any) -> User:
         is_staff=staff,
         **values,
     )
-    db.session.add(row)
-    db.session.commit()
+    with people_scope():
+        db.session.add(row)
+        db.session.commit()
     return row
 
 

@@ -17,7 +17,7 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from portal import api_query, clock, limits, outages
 from portal.access import audit
 from portal.access.actor import Actor, Source
-from portal.access.tenancy import current_tenant_id, find_or_404, scoped, system_scope, tenant_scope
+from portal.access.tenancy import current_tenant_id, find_or_404, key_scope, scoped, tenant_scope
 from portal.extensions import db
 from portal.models import ApiKey, Tenant
 
@@ -121,9 +121,10 @@ def _presented() -> ApiKey | None:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret.startswith(START):
         return None
-    with system_scope():
+    hash_ = _hash(secret.strip())
+    with key_scope(hash_):
         return db.session.scalar(
-            select(ApiKey).where(ApiKey.token_hash == _hash(secret.strip()), ApiKey.revoked_at.is_(None))
+            select(ApiKey).where(ApiKey.token_hash == hash_, ApiKey.revoked_at.is_(None))
         )
 
 

@@ -17,15 +17,28 @@ from portal.models.base import TenantOwned
 
 Row = TypeVar("Row", bound=TenantOwned)
 
-APPLY = text("SELECT set_config('app.tenant_id', :tenant_id, true), set_config('app.scope', :name, true)")
+APPLY = text(
+    "SELECT set_config('app.tenant_id', :tenant_id, true), set_config('app.scope', :name, true),"
+    " set_config('app.key_hash', :key_hash, true)"
+)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What the database shows: one partner's rows, or (`system`) the readable columns of due work of all."""
+    """What the database shows: one partner's rows, (`system`) due work of all, or one presented API key.
+
+    Outside all of them it shows people and their logins, for whom no partner is known yet.
+    """
 
     tenant_id: int | None = None
     system: bool = False
+    key_hash: bytes = b""
+
+    @property
+    def name(self) -> str:
+        if self.system:
+            return "system"
+        return "people" if self.tenant_id is None and not self.key_hash else ""
 
 
 class NoTenant(RuntimeError):
@@ -55,6 +68,20 @@ def tenant_scope(tenant_id: int) -> Iterator[None]:
 def system_scope() -> Iterator[None]:
     """Every transaction inside reads due work of all partners, and writes nobody's."""
     with _scope(Scope(system=True)):
+        yield
+
+
+@contextmanager
+def people_scope() -> Iterator[None]:
+    """Every transaction inside sees people and their logins, and no partner's rows."""
+    with _scope(NOWHERE):
+        yield
+
+
+@contextmanager
+def key_scope(key_hash: bytes) -> Iterator[None]:
+    """Every transaction inside sees the one API key with this hash, whose partner is not known yet."""
+    with _scope(Scope(key_hash=key_hash)):
         yield
 
 
@@ -107,7 +134,8 @@ def _apply(connection: Connection) -> None:
         APPLY,
         {
             "tenant_id": "" if scope.tenant_id is None else str(scope.tenant_id),
-            "name": "system" if scope.system else "",
+            "name": scope.name,
+            "key_hash": scope.key_hash.hex(),
         },
     )
 

@@ -1,5 +1,6 @@
 """Whether the database's own walls stand: looked at once by each process that serves, and told in its log."""
 
+from contextvars import Context
 from typing import Any
 
 import click
@@ -42,7 +43,9 @@ def look_once(dbapi_connection: Any, _: Any) -> None:
         down = [sentence for (sentence,) in cursor.execute(DOWN)]
         (owns,) = cursor.execute(OWNS).fetchone()
     dbapi_connection.commit()
+    # Whoever happens to make the first request has nothing to do with it: not in the lines of that request.
+    nobody = Context()
     if down:
-        log.error("database.wall_is_down", what=down)
+        nobody.run(log.error, "database.wall_is_down", what=down)
     if owns:
-        log.warning("database.one_role", what=ONE_ROLE)
+        nobody.run(log.warning, "database.one_role", what=ONE_ROLE)

@@ -71,7 +71,7 @@ class Writer:
 
     def scope(self, tenant_id: int | None) -> None:
         """What the policies show from here on: one partner's rows, or what belongs to no partner."""
-        values = ("", "backup") if tenant_id is None else (str(tenant_id), "")
+        values = ("", "people") if tenant_id is None else (str(tenant_id), "")
         self.connection.execute(SCOPE, values)
 
     def part(self, table: Table, tenant_id: int | None) -> None:

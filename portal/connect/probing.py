@@ -11,7 +11,7 @@ from portal.connect.errors import NotConnected
 from portal.connect.opening import Connection, open_client
 from portal.connect.refused import PROBE_AFTER
 from portal.extensions import db
-from portal.models import Integration, IntegrationState
+from portal.models import Integration, IntegrationState, IntegrationStatus
 
 REFUSED = IntegrationState.NEEDS_RECONNECTING
 
@@ -20,12 +20,12 @@ def due_probes() -> list[tuple[int, int]]:
     """(tenant id, integration id) of the integrations whose one probe is due."""
     with system_scope():
         found = db.session.execute(
-            select(Integration.tenant_id, Integration.id).where(
-                Integration.state == REFUSED, Integration.probe_at <= clock.now()
+            select(IntegrationStatus.tenant_id, IntegrationStatus.integration_id).where(
+                IntegrationStatus.state == REFUSED, IntegrationStatus.probe_at <= clock.now()
             )
         ).all()
         db.session.rollback()
-    return [(row.tenant_id, row.id) for row in found]
+    return [(row.tenant_id, row.integration_id) for row in found]
 
 
 def probe(integration_id: int) -> bool:

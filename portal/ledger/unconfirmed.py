@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, func, or_, select
 
-from portal.models import Delivery, DeliveryState, Integration, IntegrationState
+from portal.models import Delivery, DeliveryState, IntegrationState, IntegrationStatus
 
 UNCONFIRMED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
 LATE_AFTER = timedelta(minutes=5)
@@ -62,7 +62,8 @@ def groups() -> Select[Any]:
             func.bool_or(func.coalesce(Delivery.lease_until > func.now(), False)).label("busy"),
         )
         .outerjoin(
-            Integration, (Integration.tenant_id == Delivery.tenant_id) & (Integration.kind == "autotask")
+            IntegrationStatus,
+            (IntegrationStatus.tenant_id == Delivery.tenant_id) & (IntegrationStatus.kind == "autotask"),
         )
         .where(Delivery.state.in_(UNCONFIRMED))
         .group_by(Delivery.tenant_id, WHY, Delivery.error_kind, Delivery.wish_paid_on.is_not(None))
@@ -114,11 +115,11 @@ def why_of(delivery: Delivery, integration_state: str | None, now: datetime) -> 
 WHY: Any = case(
     (Delivery.state == DeliveryState.PARKED, Why.STUCK.value),
     (
-        func.coalesce(Integration.state, IntegrationState.DISCONNECTED.value)
+        func.coalesce(IntegrationStatus.state, IntegrationState.DISCONNECTED.value)
         == IntegrationState.DISCONNECTED,
         Why.DISCONNECTED.value,
     ),
-    (Integration.state == IntegrationState.NEEDS_RECONNECTING, Why.REFUSED.value),
+    (IntegrationStatus.state == IntegrationState.NEEDS_RECONNECTING, Why.REFUSED.value),
     (
         and_(
             Delivery.next_try_at <= func.now() - TAKEN_UP_WITHIN,

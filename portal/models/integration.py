@@ -92,6 +92,21 @@ class Integration(TenantOwned, Base):
         return self.state == IntegrationState.CONNECTED
 
 
+class IntegrationStatus(TenantOwned, Base):
+    """What may be seen of an integration across partners; a trigger of the database keeps it."""
+
+    __tablename__ = "integration_status"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "integration_id"),
+        belongs_to("integration_id", "integration", on_delete="CASCADE"),
+    )
+
+    integration_id: Mapped[int]
+    kind: Mapped[str]
+    state: Mapped[str]
+    probe_at: Mapped[datetime | None]
+
+
 class SyncCursor(TenantOwned, Base):
     """How far one resource has been read completely."""
 

@@ -18,7 +18,7 @@ ALL_PARTNERS = text("""
     SELECT t.id, t.slug, t.name, i.state AS integration_state, r.last_completed_at,
         coalesce(e.open, 0) AS exceptions, coalesce(v.visits, 0) AS visits
     FROM tenant t
-    LEFT JOIN integration i ON i.tenant_id = t.id
+    LEFT JOIN integration_status i ON i.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, max(finished_at) AS last_completed_at FROM sync_run
         WHERE state = 'completed' GROUP BY tenant_id) r ON r.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS open FROM exception_item WHERE state = 'open'

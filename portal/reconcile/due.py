@@ -6,7 +6,7 @@ from sqlalchemy import Select, and_, func, or_, select
 
 from portal.access.tenancy import system_scope
 from portal.extensions import db
-from portal.models import Delivery, DeliveryState, Integration, IntegrationState
+from portal.models import Delivery, DeliveryState, IntegrationState, IntegrationStatus
 
 MOST = 500
 
@@ -32,8 +32,12 @@ def tenants_to_look_at() -> list[int]:
 def _tenants(*conditions: Any, order: Any) -> list[int]:
     query: Select[int] = (
         select(Delivery.tenant_id)
-        .join(Integration, Integration.tenant_id == Delivery.tenant_id)
-        .where(Integration.kind == "autotask", Integration.state == IntegrationState.CONNECTED, *conditions)
+        .join(IntegrationStatus, IntegrationStatus.tenant_id == Delivery.tenant_id)
+        .where(
+            IntegrationStatus.kind == "autotask",
+            IntegrationStatus.state == IntegrationState.CONNECTED,
+            *conditions,
+        )
         .group_by(Delivery.tenant_id)
         .order_by(order)
         .limit(MOST)

@@ -13,7 +13,15 @@ from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id, scoped, system_scope, tenant_scope
 from portal.connect import schedule
 from portal.extensions import db
-from portal.models import Integration, IntegrationState, SyncKind, SyncRun, SyncSchedule, SyncTrigger
+from portal.models import (
+    Integration,
+    IntegrationState,
+    IntegrationStatus,
+    SyncKind,
+    SyncRun,
+    SyncSchedule,
+    SyncTrigger,
+)
 from portal.sync import manual, pdfs, runs
 
 WEEK = timedelta(days=7)
@@ -41,11 +49,11 @@ def _tenants_due(now: datetime) -> list[int]:
         found = db.session.scalars(
             select(SyncSchedule.tenant_id)
             .join(
-                Integration,
-                (Integration.tenant_id == SyncSchedule.tenant_id)
-                & (Integration.id == SyncSchedule.integration_id),
+                IntegrationStatus,
+                (IntegrationStatus.tenant_id == SyncSchedule.tenant_id)
+                & (IntegrationStatus.integration_id == SyncSchedule.integration_id),
             )
-            .where(SyncSchedule.next_due_at <= now, Integration.state == IntegrationState.CONNECTED)
+            .where(SyncSchedule.next_due_at <= now, IntegrationStatus.state == IntegrationState.CONNECTED)
             .distinct()
         ).all()
         db.session.rollback()
@@ -108,13 +116,15 @@ def keep_up() -> None:
     """Completes every connected partner's schedule and lets unavailable PDFs wait again. Commits."""
     with system_scope():
         rows = db.session.execute(
-            select(Integration.tenant_id, Integration.id).where(
-                Integration.state == IntegrationState.CONNECTED
+            select(IntegrationStatus.tenant_id, IntegrationStatus.integration_id).where(
+                IntegrationStatus.state == IntegrationState.CONNECTED
             )
         ).all()
         db.session.rollback()
     for row in rows:
         with tenant_scope(row.tenant_id):
-            ensure(db.session.get_one(Integration, (row.tenant_id, row.id), populate_existing=True))
+            ensure(
+                db.session.get_one(Integration, (row.tenant_id, row.integration_id), populate_existing=True)
+            )
             pdfs.try_unavailable_again()
             db.session.commit()

@@ -56,6 +56,14 @@ class Releases:
     def revision(self) -> str:
         return self.ask("SELECT version_num FROM alembic_version")
 
+    def open_for_days(self) -> float:
+        """How long the schema still shows the last release what this one does not show any more."""
+        closes = r"max(substring(qual FROM '(\d{4}-\d\d-\d\d [^'']+)')::timestamptz)"
+        return self.ask(
+            f"SELECT extract(epoch FROM {closes} - now()) / 86400 FROM pg_policies"
+            " WHERE policyname = 'release_before'"
+        )
+
     def run(self, code: Path, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *words],
@@ -93,6 +101,7 @@ def test_the_last_release_goes_on_working_while_and_after_the_schema_is_brought_
     assert bad(before) == bad(after)
     assert not {name: code for name, code in after.items() if code >= 500}
     assert after.keys() == before.keys()
+    assert 0 < releases.open_for_days() <= 7
     assert (after["login"], after["api: pay"], after["poller: deliveries"]) == (303, 201, 1)
 
 

@@ -1,15 +1,27 @@
 """The database as the second wall between partners: held over every table."""
 
+from datetime import UTC, datetime
+
+import psycopg
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import LargeBinary, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from portal.access.tenancy import NoTenant, scoped, system_scope, tenant_scope
+from portal.access import api_keys
+from portal.access.tenancy import NoTenant, key_scope, scoped, system_scope, tenant_scope
 from portal.extensions import db
-from portal.models import Base, Customer, Integration, Invoice
+from portal.models import ApiKey, Base, Customer, IntegrationStatus, Invoice, LoginSession, User
 from tests import factories
 
 SHARED = {"tenant", "app_user", "login_session", "upkeep"}
+# Tables without a policy, and why.
+OPEN = {
+    "tenant": "Names of partners: which one is meant is asked before any is in scope.",
+    "upkeep": "When a regular duty was last done.",
+}
+SECRET = ("secret", "hash", "password", "token", "signature", "fingerprint")
+# What is called so and opens nothing: it tells a worker that a lease is still its own.
+NO_SECRET = {("delivery", "lease_token"), ("sync_run", "lease_token"), ("call_slot", "token")}
 TENANT_TABLES = sorted(set(Base.metadata.tables) - SHARED)
 
 
@@ -46,7 +58,7 @@ def test_no_policy_opens_when_the_tenant_is_unset(database):
 
 def test_no_policy_lets_the_system_scope_write(database):
     writing = database.scalars(
-        text("SELECT tablename FROM pg_policies WHERE cmd <> 'SELECT' AND qual LIKE '%app.scope%'")
+        text("SELECT tablename FROM pg_policies WHERE cmd <> 'SELECT' AND qual LIKE '%''system''%'")
     ).all()
     assert writing == []
 
@@ -105,10 +117,120 @@ def test_the_system_scope_reads_due_work_and_writes_nothing(app, database):
     with tenant_scope(factories.tenant().id):
         factories.integration(app)
     with system_scope():
-        assert len(db.session.scalars(db.select(Integration)).all()) == 1
-        assert db.session.execute(text("UPDATE integration SET email = 'x'")).rowcount == 0
+        assert len(db.session.scalars(db.select(IntegrationStatus)).all()) == 1
+        assert db.session.execute(text("UPDATE integration_status SET state = 'x'")).rowcount == 0
         assert db.session.scalars(db.select(Customer)).all() == []
         db.session.rollback()
+
+
+def secrets() -> list[str]:
+    """Every table that holds a secret, a hash, or bytes that nobody can name."""
+    return sorted(
+        {
+            table.name
+            for table in Base.metadata.sorted_tables
+            for column in table.columns
+            if (isinstance(column.type, LargeBinary) or any(word in column.name for word in SECRET))
+            and (table.name, column.name) not in NO_SECRET
+        }
+    )
+
+
+def test_the_list_of_secrets_finds_those_that_are_known():
+    assert {"integration", "api_key", "app_user", "login_session", "audit_event", "idempotency_key"} <= set(
+        secrets()
+    )
+
+
+@pytest.mark.parametrize("table", secrets())
+def test_no_policy_shows_the_system_scope_a_table_that_holds_a_secret(database, table):
+    policies = database.scalars(
+        text("SELECT qual FROM pg_policies WHERE tablename = :table AND cmd IN ('SELECT', 'ALL')"),
+        {"table": table},
+    ).all()
+    assert policies
+    assert not [policy for policy in policies if "'system'" in policy]
+
+
+def test_in_the_system_scope_no_secret_and_no_hash_is_readable(app, database, log_in):
+    """Seen with rows in place: whole rows, and each table that holds a secret."""
+    partner = factories.tenant()
+    log_in(partner)
+    with tenant_scope(partner.id):
+        factories.integration(app)
+        api_keys.create(factories.ACTOR, "Checkout", ["read"])
+        db.session.commit()
+        assert db.session.scalar(text("SELECT count(*) FROM api_key")) == 1
+    with system_scope():
+        found = {table: db.session.scalar(text(f"SELECT count(*) FROM {table}")) for table in secrets()}
+    assert found == dict.fromkeys(secrets(), 0)
+
+
+def test_every_table_has_a_policy_or_a_reason_to_have_none(database):
+    bare = database.scalars(
+        text(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            " AND relname <> 'alembic_version' AND NOT (relrowsecurity AND relforcerowsecurity"
+            " AND EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid))"
+        )
+    ).all()
+    assert set(bare) == set(OPEN)
+
+
+def test_an_api_key_is_shown_to_who_presents_its_hash_and_no_other_key(app, database):
+    for partner in (factories.tenant(), factories.tenant()):
+        with tenant_scope(partner.id):
+            key, _ = api_keys.create(factories.ACTOR, "Checkout", ["read"])
+            db.session.commit()
+    with key_scope(key.token_hash):
+        assert [row.tenant_id for row in db.session.scalars(db.select(ApiKey))] == [partner.id]
+    with key_scope(b"x" * 32):
+        assert db.session.scalars(db.select(ApiKey)).all() == []
+
+
+def test_people_and_logins_of_other_partners_do_not_exist_inside_a_partner(app, database, log_in, visit):
+    ours, theirs = factories.tenant(), factories.tenant()
+    mine = factories.member(ours)
+    log_in(user=mine)
+    log_in(theirs)
+    visit(ours)
+    with tenant_scope(ours.id):
+        seen = db.session.scalars(db.select(User)).all()
+        staff = [person for person in seen if person.is_staff]
+        assert {person.id for person in seen} == {mine.id, staff[0].id}
+        assert {login.user_id for login in db.session.scalars(db.select(LoginSession))} == {
+            mine.id,
+            staff[0].id,
+        }
+        assert (
+            db.session.execute(
+                text("UPDATE app_user SET name = 'x' WHERE id NOT IN (:a, :b)"),
+                {"a": mine.id, "b": staff[0].id},
+            ).rowcount
+            == 0
+        )
+        db.session.rollback()
+    assert len(db.session.scalars(db.select(LoginSession)).all()) == 3
+
+
+def test_outside_every_scope_of_ours_there_is_nobody(app, log_in, database_url):
+    """A connection that set nothing."""
+    with app.app_context():
+        partner = factories.tenant()
+    log_in(partner)
+    with psycopg.connect(database_url) as bare:
+        assert bare.execute("SELECT count(*) FROM app_user").fetchone() == (0,)
+        assert bare.execute("SELECT count(*) FROM login_session").fetchone() == (0,)
+
+
+def test_what_the_system_sees_of_an_integration_is_what_it_says(app, database, superuser):
+    with tenant_scope(factories.tenant().id):
+        row = factories.integration(app)
+        row.state, row.probe_at = "needs_reconnecting", datetime(2026, 11, 24, tzinfo=UTC)
+        db.session.commit()
+    with system_scope():
+        seen = db.session.scalars(db.select(IntegrationStatus)).one()
+    assert (seen.integration_id, seen.state, seen.probe_at) == (row.id, row.state, row.probe_at)
 
 
 def test_money_columns_refuse_nan_and_absurd_sizes_even_from_a_superuser(app, superuser):
