@@ -3,8 +3,8 @@
 Each partner's log as it stands is anchored here, once: later, a missing head is a finding. The release before this
 one writes events without `signed_by`, which stay valid.
 
-Revision ID: 0010
-Revises: 0009
+Revision ID: 0013
+Revises: 0012
 
 """
 
@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ who presents its hash. People of other partners do not exist inside a partner's 
 The release before reads whole rows of `integration` and `api_key` in the system's scope. Where it may still run, that
 stays open for some days and then closes by itself (docs/migrations.md).
 
-Revision ID: 0011
-Revises: 0010
+Revision ID: 0014
+Revises: 0013
 
 """
 
@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
