@@ -1,15 +1,10 @@
 """The bell for sync runs."""
 
 from portal.access.tenancy import tenant_scope
-from portal.sync import runs, work
+from portal.sync import work
 
 
 def run_sync(tenant_id: int, run_id: int) -> bool:
     """Works on one run, if it is to be had. Safe to ring twice: the lease decides."""
     with tenant_scope(tenant_id):
         return work.perform(run_id)
-
-
-def run_due() -> int:
-    """Works on every run that is due, of all partners, and tells how many; for a poller, without Redis."""
-    return sum(run_sync(tenant_id, run_id) for tenant_id, run_id in runs.due())

@@ -28,15 +28,9 @@ from portal.models import (
 )
 from portal.queries import paging
 from portal.queries.text import cleaned, containing
-from portal.sync import counts
+from portal.sync import counts, record_kinds, runs
 
-KINDS = {
-    SyncKind.ALL: "Everything",
-    SyncKind.NEW: "New data",
-    SyncKind.UNPAID: "Unpaid invoices",
-    SyncKind.CUSTOMERS: "All customers",
-    SyncKind.PDFS: "PDF invoices",
-}
+KINDS = runs.KINDS
 TRIGGERS = {
     SyncTrigger.CONNECT: "After connecting",
     SyncTrigger.SCHEDULE: "By the schedule",
@@ -44,21 +38,9 @@ TRIGGERS = {
     SyncTrigger.RETRY: "Retry",
     SyncTrigger.COMMAND: "By an operator",
 }
-ITEMS = {
-    counts.CUSTOMERS: "Customers",
-    counts.CONTACTS: "Contacts",
-    counts.INVOICES: "Invoices",
-    counts.LINES: "Line items",
-    counts.PDFS: "PDF invoices",
-}
-SUBJECTS = {
-    "customer": "Customer", "contact": "Contact", "invoice": "Invoice", "line": "Line item",
-    "pdf": "PDF of invoice",
-}  # fmt: skip
-SUBJECT_OF = {
-    counts.CUSTOMERS: "customer", counts.CONTACTS: "contact", counts.INVOICES: "invoice",
-    counts.LINES: "line", counts.PDFS: "pdf",
-}  # fmt: skip
+ITEMS = {kind.counted: kind.many for kind in record_kinds.ALL} | {counts.PDFS: "PDF invoices"}
+SUBJECTS = {kind.subject: kind.one for kind in record_kinds.ALL} | {"pdf": "PDF of invoice"}
+SUBJECT_OF = {kind.counted: kind.subject for kind in record_kinds.ALL} | {counts.PDFS: "pdf"}
 # Which rows a number of a run counts; the names of the numbers themselves.
 WHAT = {
     "changed": "Changed",

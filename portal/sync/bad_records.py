@@ -13,15 +13,9 @@ from portal.access.tenancy import current_tenant_id
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
 from portal.models import NOT_TAKEN_IN, Cause, ExceptionItem, ExceptionState, SyncChange
-from portal.sync import counts
+from portal.sync import counts, record_kinds
 from portal.sync.running import Running
 
-WORDS = {
-    "Companies": ("customer", "Customer"),
-    "Contacts": ("contact", "Contact"),
-    "Invoices": ("invoice", "Invoice"),
-    "BillingItems": ("line", "Line"),
-}
 MOST_BAD, SHARE_BAD = 50, 0.05
 # COPY speaks past SQLAlchemy, so its refusals come as psycopg's own.
 UNSTORABLE = (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError, UnicodeError)
@@ -49,13 +43,14 @@ def parsed(
 
 def put_aside(running: Running, item: str, error: BadRecord) -> None:
     """Opens the record's exception, or counts another sighting. Raises TooManyBad."""
-    subject, word = WORDS[error.entity]
+    kind = record_kinds.BY_ENTITY[error.entity]
+    subject, word = kind.subject, kind.one
     named = f"{word} {error.autotask_id}" if error.autotask_id is not None else f"{word} without ID"
     failed(running, item, subject, named, f"{error.field} {error.reason}", autotask_id=error.autotask_id)
     key = key_of(error)
     exceptions.open_item(
         Cause.BAD_RECORD,
-        subject,
+        kind.subject,
         key,
         label=named,
         detail=(
@@ -65,7 +60,7 @@ def put_aside(running: Running, item: str, error: BadRecord) -> None:
         theirs={error.field: error.value},
         run_id=running.run_id,
     )
-    running.open_bad.setdefault(subject, set()).add(key)
+    running.open_bad.setdefault(kind.subject, set()).add(key)
     held = running.items[item]
     if held["failed"] > MOST_BAD and held["failed"] > held["found"] * SHARE_BAD:
         raise TooManyBad(

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-CUSTOMERS, CONTACTS, INVOICES, LINES, PDFS = ITEMS = (
-    "customers",
-    "contacts",
-    "invoices",
-    "line_items",
-    "pdfs",
-)
+from portal.sync import record_kinds
+
+CUSTOMERS, CONTACTS, INVOICES, LINES = (kind.counted for kind in record_kinds.ALL)
+PDFS = "pdfs"
+ITEMS = (CUSTOMERS, CONTACTS, INVOICES, LINES, PDFS)
 NUMBERS = ("found", "created", "changed", "unchanged", "skipped", "failed")
 
 Items = dict[str, dict[str, Any]]

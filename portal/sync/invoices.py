@@ -11,18 +11,18 @@ from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
-from portal.sync import adopted, bad_records, counts, customers, marks, pdfs, tables, upsert
+from portal.sync import adopted, bad_records, changes, counts, customers, marks, pdfs, tables, upsert
 from portal.sync.contacts import NO_CUSTOMER
 from portal.sync.running import Running
 
-OUTSTANDING_CHANGED = text("""
-    INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
-        old_value, new_value)
-    SELECT i.tenant_id, :run_id, 'invoice', i.id, i.autotask_id, i.number, 'Outstanding',
-        CAST(b.old AS numeric(20, 2))::text, i.outstanding::numeric(20, 2)::text
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:old AS text[])) AS b (id, old)
-    JOIN invoice i ON i.tenant_id = :tenant_id AND i.id = b.id
-    WHERE i.outstanding <> CAST(b.old AS numeric)""")
+OUTSTANDING_CHANGED = text(
+    changes.logging("""
+        SELECT 'invoice', i.id, i.autotask_id, i.number, 'Outstanding',
+            CAST(b.old AS numeric(20, 2))::text, i.outstanding::numeric(20, 2)::text
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:old AS text[])) AS b (id, old)
+        JOIN invoice i ON i.tenant_id = :tenant_id AND i.id = b.id
+        WHERE i.outstanding <> CAST(b.old AS numeric)""")
+)
 
 READ_LINES_AGAIN = text("""
     UPDATE invoice SET lines_read_at = :lines_read_at

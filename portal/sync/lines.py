@@ -15,7 +15,7 @@ from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
-from portal.sync import bad_records, counts, fields, pdfs, tables, upsert
+from portal.sync import bad_records, changes, counts, fields, pdfs, tables, upsert
 from portal.sync.running import Running
 
 ENTITY = "BillingItems"
@@ -41,11 +41,12 @@ GONE = """
 GONE_IN_RANGE = _with_ids(GONE.format(where="l.autotask_id > :low AND l.autotask_id <= :high"))
 GONE_OF_INVOICES = _with_ids(GONE.format(where="l.invoice_id = ANY(CAST(:invoice_ids AS bigint[]))"))
 
-LOG_GONE = _with_ids("""
-    INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field, old_value)
-    SELECT :tenant_id, :run_id, 'line', gone.id, gone.autotask_id, gone.label, 'Line removed', gone.price
-    FROM unnest(:ids, CAST(:keys AS bigint[]), CAST(:labels AS text[]), CAST(:prices AS text[]))
-        AS gone (id, autotask_id, label, price)""")
+LOG_GONE = _with_ids(
+    changes.logging("""
+        SELECT 'line', gone.id, gone.autotask_id, gone.label, 'Line removed', gone.price, NULL
+        FROM unnest(:ids, CAST(:keys AS bigint[]), CAST(:labels AS text[]), CAST(:prices AS text[]))
+            AS gone (id, autotask_id, label, price)""")
+)
 
 READ_NOW = _with_ids("""
     UPDATE invoice i SET lines_read_at = :read_at, lines_raw = coalesce(

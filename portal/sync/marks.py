@@ -12,6 +12,8 @@ from portal import ledger
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import LEFT
+from portal.sync import changes
+from portal.sync.record_kinds import BY_SUBJECT
 
 
 class By(Protocol):
@@ -99,17 +101,17 @@ def _restate(by: By, ids: Sequence[int]) -> None:
     by.touched_invoices = by.touched_invoices or bool(ids)
 
 
-LABELS = {"customer": "name", "contact": "btrim(first_name || ' ' || last_name)", "invoice": "number"}
 WORDS = {"outside_filters_at": LEFT[0], "missing_since": LEFT[1]}
 
 
 def _log(by: By, table: str, mark: str, ids: Sequence[int]) -> None:
     _rows(
         by,
-        f"""INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
-                old_value, new_value)
-            SELECT tenant_id, :run_id, '{table}', id, autotask_id, {LABELS[table]}, '{WORDS[mark]}', 'no', 'yes'
-            FROM {table} WHERE tenant_id = :tenant_id AND id = ANY(:ids) RETURNING id""",
+        changes.logging(
+            f"""SELECT '{table}', t.id, t.autotask_id, {BY_SUBJECT[table].label()}, '{WORDS[mark]}', 'no', 'yes'
+            FROM {table} t WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids)"""
+        )
+        + " RETURNING id",
         ids,
         run_id=by.run_id,
     )

@@ -19,7 +19,7 @@ from portal.extensions import db
 from portal.ledger import amount_due
 from portal.models import Cause, Identifier, Invoice, SyncChange
 from portal.money import plain
-from portal.sync import bad_records, counts, currencies, marks, missing, pull
+from portal.sync import bad_records, counts, currencies, marks, missing, pull, record_kinds
 from portal.sync.resources import Resource
 from portal.sync.running import Running
 
@@ -271,4 +271,4 @@ def mirrored_in(running: Running, client: Client, page: list[Any]) -> None:
     counts.add(running.items, counts.INVOICES, unchanged=len(found))
 
 
-MATCHED = Resource("Invoices", counts.INVOICES, "invoice", "Matched invoices", "invoice", mirrored_in)
+MATCHED = Resource(record_kinds.INVOICE, "Matched invoices", "invoice", mirrored_in)

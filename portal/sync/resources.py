@@ -7,11 +7,12 @@ from typing import Any
 from portal.autotask import records
 from portal.autotask.client import Client
 from portal.autotask.filters import Condition
-from portal.sync import counts, fields
+from portal.sync import fields, record_kinds
 from portal.sync.contacts import contacts_in
 from portal.sync.customers import customers_in
 from portal.sync.invoices import invoices_in
 from portal.sync.lines import lines_in, single_lines_in
+from portal.sync.record_kinds import RecordKind
 from portal.sync.running import Running
 
 
@@ -19,13 +20,23 @@ from portal.sync.running import Running
 class Resource:
     """One kind of record. `consume(running, client, page)` writes a page; the caller commits it."""
 
-    entity: str
-    item: str
-    subject: str
+    kind: RecordKind
     words: str
     table: str | None
     consume: Callable[[Running, Client, list[Any]], None]
     fields: tuple[str, ...] = ()  # none means all: user-defined fields come only with all
+
+    @property
+    def entity(self) -> str:
+        return self.kind.entity
+
+    @property
+    def item(self) -> str:
+        return self.kind.counted
+
+    @property
+    def subject(self) -> str:
+        return self.kind.subject
 
     def pages(
         self, client: Client, conditions: Sequence[Condition], after_id: int = 0
@@ -36,10 +47,8 @@ class Resource:
 
 COMPANY, INVOICE, LINE = map(tuple, (records.COMPANY_FIELDS, records.INVOICE_FIELDS, records.LINE_FIELDS))
 
-CUSTOMERS = Resource(
-    "Companies", counts.CUSTOMERS, "customer", "Customers", "customer", customers_in, COMPANY
-)
-CONTACTS = Resource("Contacts", counts.CONTACTS, "contact", "Contacts", "contact", contacts_in)
-INVOICES = Resource("Invoices", counts.INVOICES, "invoice", "Invoices", "invoice", invoices_in, INVOICE)
-LINES = Resource("BillingItems", counts.LINES, "line", "Line items", None, lines_in, LINE)
-SINGLE_LINES = Resource("BillingItems", counts.LINES, "line", "Line items", None, single_lines_in, LINE)
+CUSTOMERS = Resource(record_kinds.CUSTOMER, "Customers", "customer", customers_in, COMPANY)
+CONTACTS = Resource(record_kinds.CONTACT, "Contacts", "contact", contacts_in)
+INVOICES = Resource(record_kinds.INVOICE, "Invoices", "invoice", invoices_in, INVOICE)
+LINES = Resource(record_kinds.LINE, "Line items", None, lines_in, LINE)
+SINGLE_LINES = Resource(record_kinds.LINE, "Line items", None, single_lines_in, LINE)

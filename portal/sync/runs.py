@@ -19,6 +19,14 @@ from portal.models import INCOMPLETE, Integration, RunState, SyncKind, SyncRun, 
 from portal.queue import SYNCS, bell
 from portal.sync import counts
 
+KINDS: dict[str, str] = {
+    SyncKind.ALL: "Everything",
+    SyncKind.NEW: "New data",
+    SyncKind.UNPAID: "Unpaid invoices",
+    SyncKind.CUSTOMERS: "All customers",
+    SyncKind.PDFS: "PDF invoices",
+}
+
 LEASE_SECONDS = 90
 MOST_CRASHES = 3
 RUN_JOB = "jobs.sync.run_sync"
@@ -225,17 +233,3 @@ def last(integration_id: int, kind: str, *states: str) -> SyncRun | None:
     if states:
         query = query.where(SyncRun.state.in_(states))
     return db.session.scalar(query.order_by(SyncRun.id.desc()).limit(1))
-
-
-def last_completed(integration_id: int, *kinds: str) -> SyncRun | None:
-    """The completed run of these kinds that ended last."""
-    return db.session.scalar(
-        scoped(SyncRun)
-        .where(
-            SyncRun.integration_id == integration_id,
-            SyncRun.kind.in_(kinds or tuple(SyncKind)),
-            SyncRun.state == RunState.COMPLETED,
-        )
-        .order_by(SyncRun.finished_at.desc())
-        .limit(1)
-    )

@@ -7,6 +7,8 @@ from functools import cached_property
 from sqlalchemy import TextClause, text
 
 from portal.models import LEFT, LINE_REMOVED, NOT_TAKEN_IN
+from portal.sync import changes
+from portal.sync.record_kinds import RecordKind
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,9 @@ class Table:
     `keep` is SQL for rows whose content changed: those it returns stay as they are, and a new row is made.
     """
 
-    name: str
+    kind: RecordKind
     columns: dict[str, str]
     logged: dict[str, str]
-    label: str
     content: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
@@ -30,6 +31,10 @@ class Table:
     before: str = "id"
     keep: str = ""
     touch_unchanged: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.kind.table
 
     @property
     def stage(self) -> str:
@@ -90,23 +95,19 @@ class Table:
             f"('{MARKS[mark]}', CASE WHEN t.{mark} IS NULL THEN 'no' ELSE 'yes' END, 'no')"
             for mark in self.marks
         ]
-        subject = SUBJECTS[self.name]
+        subject = self.kind.subject
+        changed = f"""
+            SELECT '{subject}', t.id, t.autotask_id, {self.kind.label("s")}, d.field, d.old_value, d.new_value
+            FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
+            CROSS JOIN LATERAL (VALUES {", ".join(pairs)}) AS d (field, old_value, new_value)
+            WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
+            ORDER BY t.id, d.field"""
         return text(f"""
             WITH before AS (
                 SELECT DISTINCT subject_id FROM sync_change
                 WHERE tenant_id = :tenant_id AND subject_type = '{subject}' AND subject_id = ANY(:ids)
                     AND run_id = :run_id AND {IS_CHANGE}
-            ), logged AS (
-                INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, autotask_id, label, field,
-                    old_value, new_value)
-                SELECT t.tenant_id, :run_id, '{subject}', t.id, t.autotask_id, {self.label}, d.field,
-                    d.old_value, d.new_value
-                FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
-                CROSS JOIN LATERAL (VALUES {", ".join(pairs)}) AS d (field, old_value, new_value)
-                WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
-                ORDER BY t.id, d.field
-                RETURNING subject_id
-            )
+            ), logged AS ({changes.logging(changed)} RETURNING subject_id)
             SELECT DISTINCT subject_id FROM logged EXCEPT SELECT subject_id FROM before""")
 
     @cached_property
@@ -144,7 +145,6 @@ MARKS = {
 # A change of a record that stays; the others are told as left out, removed or failed.
 IS_CHANGE = f"""field NOT IN ('{NOT_TAKEN_IN}', '{LINE_REMOVED}')
     AND NOT (field IN {LEFT} AND new_value = 'yes')"""
-SUBJECTS = {"customer": "customer", "contact": "contact", "invoice": "invoice", "invoice_line": "line"}
 
 
 def quoted(name: str) -> str:

@@ -5,13 +5,14 @@ from typing import Any
 
 from portal.ledger import AT_FIRST, amount_due
 from portal.models import Identifier, Integration
+from portal.sync import record_kinds
 from portal.sync.table import Table
 from portal.sync.upsert import Row
 
 MONEY, DAY, MOMENT = "numeric(20,6)", "date", "timestamptz"
 
 CUSTOMER = Table(
-    name="customer",
+    kind=record_kinds.CUSTOMER,
     columns={
         "name": "text",
         "number": "text",
@@ -41,12 +42,11 @@ CUSTOMER = Table(
         "tax_exempt": "Tax exempt",
     },
     hidden=("currency_autotask_id", "modified_at"),
-    label="s.name",
     marks=("outside_filters_at", "missing_since"),
 )
 
 CONTACT = Table(
-    name="contact",
+    kind=record_kinds.CONTACT,
     columns={
         "customer_id": "bigint",
         "first_name": "text",
@@ -69,12 +69,11 @@ CONTACT = Table(
         "user_defined": "User-defined fields",
     },
     hidden=("modified_at",),
-    label="btrim(s.first_name || ' ' || s.last_name)",
     marks=("outside_filters_at", "missing_since"),
 )
 
 INVOICE = Table(
-    name="invoice",
+    kind=record_kinds.INVOICE,
     columns={
         "customer_id": "bigint",
         "number": "text",
@@ -117,7 +116,6 @@ INVOICE = Table(
         "to_on": "Billed to",
     },
     hidden=("autotask_created_at",),
-    label="s.number",
     content=(
         "customer_id",
         "number",
@@ -138,7 +136,7 @@ INVOICE = Table(
 )
 
 LINE = Table(
-    name="invoice_line",
+    kind=record_kinds.LINE,
     columns={
         "invoice_id": "bigint",
         "name": "text",
@@ -166,7 +164,6 @@ LINE = Table(
         "non_billable": "Not billed",
     },
     hidden=("item_type", "sort_order"),
-    label="(SELECT i.number FROM invoice i WHERE i.tenant_id = t.tenant_id AND i.id = t.invoice_id) || ', ' || s.name",
     content=("invoice_id",),
     # A voided invoice keeps its lines: one that moves on to the next invoice leaves a copy behind (rule 3.9).
     keep="""

@@ -23,14 +23,6 @@ DELIVER_JOB = "jobs.deliver.deliver_due"
 PAUSES = (5, 20, 60, 180, 300)
 SHORT_PAUSES = (1, 4)
 
-KINDS = {
-    "all": "Everything",
-    "new": "New data",
-    "unpaid": "Unpaid invoices",
-    "customers": "Customers",
-    "pdfs": "PDF invoices",
-}
-
 FAULT = "The portal failed while it worked on this run. It was recorded for support; press Retry to go on."
 
 log = structlog.get_logger(__name__)
@@ -128,7 +120,7 @@ def _end(running: Running, state: RunState, kind: str | None, reason: str | None
             Cause.SYNC_FAILED,
             "sync_run",
             running.kind,
-            label=f"Sync failed: {KINDS[running.kind]}",
+            label=f"Sync failed: {runs.KINDS[running.kind]}",
             detail=f"{reason} What was read before is kept. The next run reads it again; Retry does so now.",
             run_id=running.run_id,
         )
