@@ -92,27 +92,33 @@ def test_a_statement_of_its_own_leaves_the_next_transaction_as_it_was(app, becom
         assert not db.session.connection().connection.driver_connection.autocommit
 
 
-@pytest.mark.parametrize(
-    ("grant", "back"),
-    [
-        ("ALTER ROLE portal CONNECTION LIMIT 7", "ALTER ROLE portal CONNECTION LIMIT -1"),
-        ("ALTER DATABASE {} CONNECTION LIMIT 7", "ALTER DATABASE {} CONNECTION LIMIT -1"),
-    ],
-)
-def test_the_servers_own_limit_is_known_and_said(as_by_default, superuser, database_url, grant, back):
+def test_the_databases_own_limit_is_known_and_said(as_by_default, superuser, database_url):
+    limit = psycopg.sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
     name = psycopg.sql.Identifier(database_url.rpartition("/")[2])
-    superuser.execute(psycopg.sql.SQL(grant).format(name))
+    superuser.execute(limit.format(name, 7))
     try:
         with capture_logs() as said:
             connections.look(as_by_default)
     finally:
-        superuser.execute(psycopg.sql.SQL(back).format(name))
+        superuser.execute(limit.format(name, -1))
     (line,) = said
     assert line["event"] == "connections.too_few"
     assert line["sentence"] == (
         "The database allows 7 connections. One release holds up to 9, a deploy with two of them 19: pages fail "
         "under load. Lower WEB_CONCURRENCY or DATABASE_POOL, or take a larger database."
     )
+
+
+def test_the_roles_own_limit_is_known(superuser, database_url):
+    """A role of this test's own: the portal's is shared by all that run beside it."""
+    name = f"few_{database_url.rpartition('/')[2]}"
+    superuser.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'few' CONNECTION LIMIT 6")
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(database_url) | {"user": name, "password": "few"}
+        with psycopg.connect(**parts) as connection:
+            assert connection.execute(connections.FREE_FOR_US.text).fetchone() == (6,)
+    finally:
+        superuser.execute(f"DROP ROLE {name}")
 
 
 def test_with_room_enough_nothing_is_said_at_the_start(as_by_default):

@@ -63,7 +63,8 @@ def test_one_client_serves_all_requests(app) -> None:
         assert queue.web_redis() is first
 
 
-def test_an_encrypted_address_is_accepted(app) -> None:
+def test_an_encrypted_address_is_asked_as_the_settings_say(app, monkeypatch) -> None:
     app.config["REDIS_URL"] = "rediss://:word@127.0.0.1:6380"
+    monkeypatch.setitem(app.config, "REDIS_OPTIONS", {"ssl_cert_reqs": "none"})
     with app.app_context():
-        assert queue.worker_redis().connection_pool.connection_kwargs["ssl_cert_reqs"] is None
+        assert queue.worker_redis().connection_pool.connection_kwargs["ssl_cert_reqs"] == "none"
