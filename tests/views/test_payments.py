@@ -353,6 +353,7 @@ def _attempt(invoice_id: int) -> None:
         DeliveryAttempt(
             tenant_id=delivery.tenant_id, delivery_id=delivery.id, wish_version=delivery.wish_version,
             wish_paid_on=delivery.wish_paid_on, outcome="confirmed", started_at=now, finished_at=now,
+            wrote=delivery.wish_paid_on.isoformat() if delivery.wish_paid_on else "null",
         )
     )  # fmt: skip
     delivery.state, delivery.sent_at, delivery.confirmed_at = "confirmed", now, now
