@@ -14,6 +14,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 GOOD = {
     "SECRET_KEY": "x" * 40,
     "ENCRYPTION_KEYS": f"1:{KEY}",
+    "AUDIT_KEYS": "k" * 32,
     "DATABASE_URL": "postgres://portal:s@db.example/portal",
     "REDIS_URL": "rediss://redis.example:6380/0",
 }
