@@ -25,8 +25,8 @@ from portal import clock, connections, logs
 from portal.access.tenancy import tenant_scope
 from portal.connect import probing
 from portal.extensions import db
-from portal.reconcile import due, herd, sweep
-from portal.sync import runs, schedule
+from portal.reconcile import due, sweep, waiting_together
+from portal.sync import due_runs, runs
 
 log = structlog.get_logger(__name__)
 WAKE = 1.0
@@ -160,7 +160,7 @@ def watches() -> list[Watch]:
     """What the portal has to watch. Deliveries first: they are promised in real time."""
     return [
         Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
-        Watch("schedules", 15, lambda: [()], schedule.create_due),
+        Watch("schedules", 15, lambda: [()], due_runs.create_due),
         Watch("syncs", 2, lambda: list(runs.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
@@ -171,14 +171,14 @@ def watches() -> list[Watch]:
 def compare(tenant_id: int) -> None:
     """Compares both sides of one partner's deliveries where that is due."""
     with tenant_scope(tenant_id):
-        sweep.sweep()
+        sweep.compare_due()
 
 
 def probe(tenant_id: int, integration_id: int) -> None:
     """Asks once whether Autotask accepts a refused login again."""
     with tenant_scope(tenant_id):
         if probing.probe(integration_id):
-            herd.mended()
+            waiting_together.mended()
 
 
 def serve(app: Flask) -> None:

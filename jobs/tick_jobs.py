@@ -1,16 +1,16 @@
 """What the scheduler rings: each job finds in PostgreSQL what is due. The poller does so without Redis."""
 
-from jobs import upkeep as duties
+from jobs.upkeep import do_due
 from portal.access.tenancy import tenant_scope
 from portal.queue import DELIVERIES, SYNCS, bell
 from portal.reconcile import due
-from portal.reconcile import sweep as comparing
-from portal.sync import runs, schedule
+from portal.reconcile.sweep import compare_due
+from portal.sync import due_runs, runs
 
 
 def due_work() -> None:
     """Every minute: creates the runs that are due by the clock, and rings for all work that waits."""
-    schedule.create_due()
+    due_runs.create_due()
     for tenant_id, run_id in runs.due():
         bell(SYNCS, "jobs.sync.run_sync", tenant_id, run_id)
     for tenant_id in due.tenants_to_deliver():
@@ -21,9 +21,9 @@ def sweep() -> None:
     """Every five minutes: compares both sides where that is due."""
     for tenant_id in due.tenants_to_look_at():
         with tenant_scope(tenant_id):
-            comparing.sweep()
+            compare_due()
 
 
 def upkeep() -> None:
     """Every hour: the regular duties that are due, unless the poller did them."""
-    duties.do_due()
+    do_due()

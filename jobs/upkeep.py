@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from portal import retention
 from portal.extensions import db
 from portal.models import Upkeep
-from portal.sync import schedule
+from portal.sync import due_runs
 
 log = structlog.get_logger(__name__)
 PATIENCE = timedelta(minutes=15)
@@ -32,7 +32,7 @@ class Duty:
 
 
 DUTIES = (
-    Duty("schedules", timedelta(hours=1), schedule.keep_up),
+    Duty("schedules", timedelta(hours=1), due_runs.keep_up),
     Duty("retention", timedelta(days=1), retention.forget_everywhere),
 )
 

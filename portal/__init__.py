@@ -6,24 +6,19 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import (
-    cli,
-    config,
-    database,
+from portal import cli, config, database, formatters, logs, views
+from portal.access import permissions, requests, sessions, tenancy, walls
+from portal.extensions import csrf, db, login_manager, migrate
+from portal.web import (
     error_pages,
-    formatters,
     limits,
     live,
-    logs,
     outages,
     outermost,
     own_address,
     page_context,
     security_headers,
-    views,
 )
-from portal.access import permissions, requests, sessions, tenancy, walls
-from portal.extensions import csrf, db, login_manager, migrate
 
 
 def create_app(settings: dict[str, Any] | None = None) -> Flask:

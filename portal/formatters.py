@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, g, has_app_context
 
-from portal import assets, clock, navigation
-from portal.badges import badge_for
+from portal import clock
 from portal.money import plain
+from portal.web import assets, navigation
+from portal.web.badges import badge_for
 
 NOTHING = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -22,7 +22,7 @@ from portal.models import (
     Tenant,
     User,
 )
-from portal.reconcile import payments
+from portal.payments import recording
 
 PASSWORD = "correct horse battery"
 _PASSWORD_HASH = passwords.hashed(PASSWORD)
@@ -161,14 +161,14 @@ def line(invoice: Invoice, price: str | Decimal = "100.00", **values: Any) -> In
 
 def payment(*allocations: tuple[Invoice, str], on: date = date(2026, 11, 19), **values: Any) -> Payment:
     """A payment recorded the real way: wish and audit event come with it."""
-    new = payments.NewPayment(
+    new = recording.NewPayment(
         allocations=[(invoice.id, Decimal(amount)) for invoice, amount in allocations],
         method=values.pop("method", "check"),
         paid_on=on,
         old_day_confirmed=True,
         **values,
     )
-    row, _ = payments.record(ACTOR, new, scope="payment", key=f"key-{next(_numbers)}")
+    row, _ = recording.record(ACTOR, new, scope="payment", key=f"key-{next(_numbers)}")
     db.session.commit()
     return row
 

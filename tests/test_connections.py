@@ -16,8 +16,7 @@ from structlog.testing import capture_logs
 
 from local.demo_run import answers
 from local.servers import free_port
-from portal import config, connections
-from portal.connect import own_statements
+from portal import config, connections, outside_transaction
 from portal.connections import SHARES, Process, Room
 from portal.extensions import db
 from portal.pool import SharePool
@@ -76,18 +75,18 @@ def test_a_statement_of_its_own_needs_no_second_connection(app, becoming):
     becoming(Process.JOB)
     with app.app_context():
         db.engine.pool._timeout = 0.01
-        assert own_statements.run(1, "SELECT 7") == [(7,)]
+        assert outside_transaction.run(1, "SELECT 7") == [(7,)]
         db.session.execute(db.text("SELECT 1"))
-        assert own_statements.read(1, "SELECT 7") == [(7,)]
-        with pytest.raises(own_statements.TransactionOpen):
-            own_statements.run(1, "SELECT 7")
+        assert outside_transaction.read(1, "SELECT 7") == [(7,)]
+        with pytest.raises(outside_transaction.TransactionOpen):
+            outside_transaction.run(1, "SELECT 7")
 
 
 def test_a_statement_of_its_own_leaves_the_next_transaction_as_it_was(app, becoming):
     """They share connections: neither the partner nor the commit of each statement stays."""
     becoming(Process.JOB)
     with app.app_context():
-        own_statements.run(42, "SELECT 1")
+        outside_transaction.run(42, "SELECT 1")
         assert db.session.scalar(db.text("SELECT current_setting('app.tenant_id')")) == ""
         assert not db.session.connection().connection.driver_connection.autocommit
 

@@ -14,12 +14,13 @@ from sqlalchemy import select
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from portal import api_query, clock, limits, outages
+from portal import clock
 from portal.access import audit
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id, find_or_404, key_scope, scoped, tenant_scope
 from portal.extensions import db
 from portal.models import ApiKey, Tenant
+from portal.web import api_query, limits, outages
 
 View = TypeVar("View", bound=Callable[..., Any])
 START = "portal_"

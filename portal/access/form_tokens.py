@@ -8,8 +8,8 @@ from flask import Response, current_app, g, has_app_context, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import event
 
-from portal import htmx
 from portal.extensions import csrf, db
+from portal.web import htmx
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 View = TypeVar("View", bound=Callable[..., Any])

@@ -1,8 +1,8 @@
 """Trying to log in, as often as it is allowed: wrong passwords count, right ones do not."""
 
-from portal import limits
 from portal.access import devices, sessions
 from portal.models import User
+from portal.web import limits
 
 WRONG = "There were too many wrong passwords."
 

@@ -8,13 +8,13 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import Forbidden, NotFound
 
-from portal import outages, outermost
 from portal.access import form_tokens, sessions, support
 from portal.access.actor import Actor, Source
 from portal.access.permissions import ROLE_PERMISSIONS, SUPPORT_VIEW
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db, login_manager
 from portal.models import Membership, Tenant
+from portal.web import outages, outermost
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 POLL_HEADER = "X-Portal-Poll"

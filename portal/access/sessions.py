@@ -10,10 +10,11 @@ from flask import Response, current_app, flash, g, request, session, url_for
 from flask_login import UserMixin, login_user, logout_user
 from sqlalchemy import select
 
-from portal import clock, htmx
+from portal import clock
 from portal.access import lifetimes, passwords, support
 from portal.extensions import db
 from portal.models import LoginSession, User
+from portal.web import htmx
 
 TOUCH_EVERY = timedelta(minutes=1)
 

@@ -10,7 +10,7 @@ from portal.access.tenancy import current_tenant_id, scoped, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Delivery
-from portal.reconcile import deliver, retry
+from portal.reconcile import by_hand, deliver
 from portal.reconcile.steps import Work
 
 commands = AppGroup("deliveries", help="What Autotask shall show for each paid invoice.")
@@ -48,17 +48,17 @@ def retry_one_or_all(slug: str, delivery_id: int | None, every: bool) -> None:
             ids = _retried(delivery_id)
         except NotFound:
             lookup.refuse(f"{slug} has no delivery {delivery_id}.")
-        except retry.NotRetryable as error:
+        except by_hand.NotRetryable as error:
             lookup.refuse(str(error))
         db.session.commit()
-        retry.ring()
+        by_hand.ring()
         lookup.answer_all(_row(delivery_id) for delivery_id in ids)
 
 
 def _retried(delivery_id: int | None) -> list[int]:
     if delivery_id is None:
-        return retry.retry_all(lookup.OPERATOR)
-    return [retry.retry(lookup.OPERATOR, delivery_id).id]
+        return by_hand.retry_all(lookup.OPERATOR)
+    return [by_hand.retry(lookup.OPERATOR, delivery_id).id]
 
 
 def _tell(work: Work) -> None:

@@ -10,7 +10,7 @@ from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Payment, PaymentMethod, Tenant
 from portal.money import AmountError, parse_amount
-from portal.reconcile import idempotency, payments, repeats
+from portal.payments import idempotency, recording, repeats
 
 commands = AppGroup("payments", help="Money that customers paid.")
 
@@ -52,21 +52,21 @@ def record(
     """Records a payment of one invoice and tells Autotask when that pays it in full."""
     tenant = lookup.partner(slug)
     with tenant_scope(tenant.id):
-        invoice = payments.invoice_by_autotask_id(autotask_id)
+        invoice = recording.invoice_by_autotask_id(autotask_id)
         if invoice is None:
             lookup.refuse(f"{slug} has no invoice with the Autotask ID {autotask_id}.")
         try:
-            new = payments.NewPayment(
+            new = recording.NewPayment(
                 allocations=[(invoice.id, parse_amount(amount, invoice.currency))],
                 method=method,
                 paid_on=_day(paid_on),
                 reference=reference,
                 old_day_confirmed=old_day,
             )
-            payment, _ = payments.record(lookup.OPERATOR, new, scope="payment", key=key)
-        except payments.OldDay as error:
+            payment, _ = recording.record(lookup.OPERATOR, new, scope="payment", key=key)
+        except recording.OldDay as error:
             lookup.refuse(f"{error} Give --confirm-old-date if that is right.")
-        except (AmountError, payments.PaymentRefused, idempotency.KeyReused) as error:
+        except (AmountError, recording.PaymentRefused, idempotency.KeyReused) as error:
             lookup.refuse(str(error))
         _answer_after_commit(tenant, payment)
 
@@ -80,10 +80,10 @@ def delete(slug: str, payment_id: int, reason: str) -> None:
     tenant = lookup.partner(slug)
     with tenant_scope(tenant.id):
         try:
-            payment = payments.delete(lookup.OPERATOR, payment_id, reason)
+            payment = recording.delete(lookup.OPERATOR, payment_id, reason)
         except NotFound:
             lookup.refuse(f"{slug} has no payment {payment_id}.")
-        except payments.PaymentRefused as error:
+        except recording.PaymentRefused as error:
             lookup.refuse(str(error))
         _answer_after_commit(tenant, payment)
 
@@ -94,7 +94,7 @@ def _day(text: str) -> date:
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise payments.PaymentRefused(
+        raise recording.PaymentRefused(
             f"{text!r} is not a date. Write it like 2026-11-19.", "paid_on"
         ) from None
 

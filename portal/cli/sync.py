@@ -10,7 +10,7 @@ from portal.access.tenancy import scoped, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Integration, RunState, SyncKind, SyncRun, SyncTrigger
-from portal.sync import manual, runs, work
+from portal.sync import manual, perform, runs
 
 LONGEST_PAUSE = timedelta(minutes=2)
 LOOK_EVERY = 0.3
@@ -73,7 +73,7 @@ def _start(integration: Integration, kind: str, force: bool) -> SyncRun:
 def _until_ended(run_id: int) -> SyncRun:
     """Works on the run here unless a worker has it; gives up waiting when it is put off for long."""
     while True:
-        work.perform(run_id)
+        perform.perform(run_id)
         found, now = runs.get(run_id), _now()
         db.session.commit()
         if not found.is_incomplete or (found.next_try_at and found.next_try_at - now > LONGEST_PAUSE):

@@ -15,10 +15,10 @@ from portal.autotask.client import Client, Credentials
 from portal.autotask.errors import Untrusted
 from portal.connect import sentences
 from portal.connect.errors import NotConnected, Paused, Unusable
-from portal.connect.own_statements import TransactionOpen, in_transaction
 from portal.connect.slots import Slots
 from portal.connect.usage import Budget, remembered
 from portal.models import Integration, IntegrationState
+from portal.outside_transaction import TransactionOpen, in_transaction
 
 THRESHOLD = "ThresholdInformation"
 

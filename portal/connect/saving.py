@@ -6,12 +6,12 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import func, select, update
 
-from portal import clock, crypto, exceptions, ledger
+from portal import attention, clock, crypto, ledger
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask import budget
-from portal.connect import schedule, totals, usage
+from portal.connect import sync_minutes, totals, usage
 from portal.connect.settings import renumber
 from portal.connect.verify import ConnectRequest, Verified
 from portal.extensions import db
@@ -84,7 +84,7 @@ def save_connection(
     if integration.identifier != request.identifier:
         renumber(integration, request.identifier)
     if planned:
-        schedule.plan(integration)
+        sync_minutes.plan(integration)
     usage.add_own_calls(integration, verified.calls)
     event = "integration.reconnected" if before else "integration.connected"
     audit.record(actor, event, "integration", integration.id, **_told(integration))
@@ -94,7 +94,7 @@ def save_connection(
 def _end_matching() -> None:
     """Only a secondary integration looks for counterparts; the next one that does opens what it finds anew."""
     for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
-        exceptions.close_all(
+        attention.close_all(
             cause, "Closed: Autotask's role changed, so this invoice is no longer looked for there."
         )
 
@@ -107,7 +107,7 @@ def _one_at_a_time() -> None:
 
 
 def _new(request: ConnectRequest) -> Integration:
-    minute, hour = schedule.own_time(current_tenant_id())
+    minute, hour = sync_minutes.own_time(current_tenant_id())
     integration = Integration(
         tenant_id=current_tenant_id(),
         kind=KIND,
@@ -163,7 +163,7 @@ def disconnect(actor: Actor, integration: Integration) -> None:
     integration.state, integration.disconnected_at = IntegrationState.DISCONNECTED, clock.now()
     integration.secret = b""
     integration.probe_at = integration.paused_until = integration.pause_reason = None
-    schedule.clear(integration)
+    sync_minutes.clear(integration)
     db.session.execute(
         update(SyncRun)
         .where(

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import clock
+from portal import clock, outside_transaction
 from portal.autotask.budget import Purpose
 from portal.autotask.client import Client
 from portal.autotask.errors import Throttled
-from portal.connect import own_statements
 
 PLACES = 3
 READING_PLACES = 2  # the third is kept free, so that a payment never queues behind reading
@@ -165,7 +164,7 @@ class Slots:
 
     def _run(self, statement: str, **values: object) -> list[int]:
         everywhere = {"integration_id": self.integration_id}
-        rows = own_statements.run(self.tenant_id, statement, **everywhere, **values)
+        rows = outside_transaction.run(self.tenant_id, statement, **everywhere, **values)
         return [row[0] for row in rows]
 
 

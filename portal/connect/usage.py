@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import clock
+from portal import clock, outside_transaction
 from portal.autotask import budget
 from portal.autotask.budget import Pace, Purpose, Threshold
 from portal.autotask.errors import AutotaskError, Throttled, Unauthorized
-from portal.connect import own_statements
 from portal.connect.errors import Paused
 from portal.extensions import db
 from portal.models import ApiUsage, Integration
@@ -114,7 +113,7 @@ def remember(tenant_id: int, integration_id: int, reading: Threshold, read_at: d
     """Keeps a reading, and pauses or resumes reading as it demands. Payments are never paused by it."""
     pace = budget.pace(reading, "read")
     stopped = pace.action == "stop"
-    own_statements.run(
+    outside_transaction.run(
         tenant_id,
         REMEMBER,
         integration_id=integration_id,
@@ -160,5 +159,7 @@ def everybodys_calls(integration: Integration) -> int:
 
 def _own_calls_since(integration: Integration, since: datetime) -> int:
     """Calls of whole minutes: the minute in which `since` lies does not count."""
-    rows = own_statements.read(integration.tenant_id, OWN_CALLS, integration_id=integration.id, since=since)
+    rows = outside_transaction.read(
+        integration.tenant_id, OWN_CALLS, integration_id=integration.id, since=since
+    )
     return int(rows[0][0])

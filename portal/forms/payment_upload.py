@@ -9,7 +9,7 @@ from wtforms import HiddenField, SelectField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 
 from portal.forms import Form
-from portal.reconcile.written_days import Order
+from portal.payments.written_days import Order
 
 ORDERS = [SelectChoice(order.value, f"{order.words.capitalize()}, like {order.example}") for order in Order]
 

@@ -3,7 +3,7 @@
 Sync and payments both end here: they change rows, and `restate` derives the rest from them.
 """
 
-from portal.ledger.amounts import amount_due, recompute_amounts
-from portal.ledger.restate import AT_FIRST, begin, lock_invoices, restate
+from portal.ledger.derive import AT_FIRST, begin, lock_invoices, restate
+from portal.ledger.owed import amount_due, recompute_amounts
 
 __all__ = ["AT_FIRST", "amount_due", "begin", "lock_invoices", "recompute_amounts", "restate"]

@@ -7,7 +7,7 @@ from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
-from portal import exceptions
+from portal import attention
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import closing
@@ -43,7 +43,7 @@ def judge(invoice_ids: Sequence[int]) -> None:
             else:
                 settled.setdefault(cause, []).append(_key(row))
     for cause in _open_causes(settled):
-        exceptions.close_items(cause, "invoice", settled[cause])
+        attention.close_items(cause, "invoice", settled[cause])
 
 
 def _open_causes(settled: dict[Cause, list[str]]) -> list[Cause]:
@@ -139,7 +139,7 @@ CHECKS = {
 
 
 def _open(cause: Cause, row: Row[Any], detail: str) -> None:
-    exceptions.open_item(
+    attention.open_item(
         cause,
         "invoice",
         _key(row),

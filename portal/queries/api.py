@@ -8,13 +8,13 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal import serializers
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
-from portal.api_query import BadQuery
 from portal.extensions import db
 from portal.forms.api_payment import BadBody, Body, Fault
 from portal.models import Allocation, Customer, Delivery, Invoice, InvoiceLine, InvoiceStatus, Payment
+from portal.payments import repeats
+from portal.payments.recording import NewPayment
 from portal.queries import arrivals
-from portal.reconcile import repeats
-from portal.reconcile.payments import NewPayment
+from portal.web.api_query import BadQuery
 
 USUAL, MOST = 50, 200
 LARGEST_ID = 2**63 - 1

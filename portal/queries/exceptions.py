@@ -12,8 +12,8 @@ from sqlalchemy import func, or_, select
 from portal import formatters
 from portal.access.permissions import may
 from portal.access.tenancy import current_tenant_id, scoped
+from portal.decisions import ACTIONS, Action
 from portal.extensions import db
-from portal.inbox import ACTIONS, Action
 from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
 from portal.queries import finding, paging
 from portal.queries.text import cleaned, containing

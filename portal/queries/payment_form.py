@@ -13,8 +13,8 @@ from portal.extensions import db
 from portal.forms.allocation import Row
 from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
 from portal.money import ZERO, plain
+from portal.payments.rules import why_not_payable
 from portal.queries import invoices
-from portal.reconcile.payment_rules import why_not_payable
 
 
 @dataclass(frozen=True)

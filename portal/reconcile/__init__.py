@@ -1,1 +1,1 @@
-"""3 RECONCILE: payments, and making Autotask show what they mean."""
+"""3 RECONCILE: Autotask is told: wish, claim, decide, send, read back, compare."""

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryAttempt
-from portal.reconcile.protocol import MAY_LAND
+from portal.reconcile.delivery_row import MAY_LAND
+from portal.reconcile.sent_writes import Tries, Try
 from portal.reconcile.steps import Work
-from portal.reconcile.tries import Tries, Try
 
 CLEARED = "null"
 

@@ -14,11 +14,11 @@ from portal.autotask.errors import AutotaskError, Misshapen
 from portal.connect import slots
 from portal.extensions import db
 from portal.models import Integration
-from portal.reconcile import herd, steps
-from portal.reconcile.protocol import Trouble
+from portal.reconcile import steps, waiting_together
+from portal.reconcile.delivery_row import Trouble
+from portal.reconcile.failures import SHARED, trouble_of
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore
-from portal.reconcile.troubles import SHARED, trouble_of
 
 log = structlog.get_logger(__name__)
 LONGEST_DRAIN = 15.0
@@ -44,7 +44,7 @@ class Drain:
         store = SqlStore()
         if self.stopped:
             self.stopped = False
-            herd.hurry()
+            waiting_together.hurry()
         while not self.stopped and clock.monotonic() < self.until:
             claim = store.claim(self.only_id)
             if claim is None:
@@ -58,10 +58,10 @@ class Drain:
         self.done += 1
         if work.trouble is not None and work.trouble.kind in SHARED:
             self.stopped = True
-            herd.wait_like(work.claim.delivery_id)
+            waiting_together.wait_like(work.claim.delivery_id)
         elif work.trouble is None and not self.hurried:
             self.hurried = True
-            herd.hurry()
+            waiting_together.hurry()
         if self.tell is not None:
             self.tell(work)
 
@@ -99,7 +99,7 @@ def deliver(work: Work, store: steps.Store, autotask: steps.Autotask) -> Work:
 
 def deliver_due(tell: Callable[[Work], None] | None = None) -> int:
     """Delivers what is due of the partner in scope; how many deliveries were worked on."""
-    return run(Drain(tell=tell)) if herd.has_due() else 0
+    return run(Drain(tell=tell)) if waiting_together.has_due() else 0
 
 
 def run(drain: Drain) -> int:
@@ -118,7 +118,7 @@ def run(drain: Drain) -> int:
         connect.calling(integration.id, drained, purpose="payment")
     except AutotaskError as error:
         db.session.rollback()
-        herd.explain(error)
+        waiting_together.explain(error)
         if not drain.stopped:  # else they wait already
             _pause(trouble_of(error))
         log.info("deliveries.wait", reason=str(error))
@@ -135,7 +135,7 @@ def _pause(trouble: Trouble) -> None:
     """Nothing is due while the integration is not connected, and all of it at once when it is again."""
     integration = the_integration()
     if integration is not None and integration.is_connected:
-        herd.pause(trouble)
+        waiting_together.pause(trouble)
     db.session.commit()
 
 

@@ -1,6 +1,6 @@
 """What a delivery tells a person: exceptions that open with its trouble and close when it is confirmed."""
 
-from portal import exceptions
+from portal import attention
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import Cause, Delivery, DeliveryState, ExceptionItem, ExceptionState, Invoice
@@ -38,7 +38,7 @@ def close(delivery: Delivery, invoice: Invoice) -> None:
         )
     )
     for cause in db.session.scalars(still_open).all():
-        exceptions.close_items(Cause(cause), "delivery", [str(invoice.id)])
+        attention.close_items(Cause(cause), "delivery", [str(invoice.id)])
 
 
 def tell_moved(work: Work, invoice: Invoice) -> None:
@@ -58,7 +58,7 @@ def tell_moved(work: Work, invoice: Invoice) -> None:
 def _open(
     cause: Cause, invoice: Invoice, detail: str, *, ours: dict[str, object], theirs: dict[str, object]
 ) -> None:
-    exceptions.open_item(
+    attention.open_item(
         cause,
         "delivery",
         str(invoice.id),

@@ -14,8 +14,8 @@ from portal.autotask.errors import AutotaskError, BadRecord, Rejected, Unauthori
 from portal.autotask.wire import with_offset
 from portal.models import AttemptOutcome
 from portal.reconcile.decide import Act, Decision, Known, Marks, Reading, decide, reading_of
-from portal.reconcile.protocol import LEAST_LEFT, Trouble
-from portal.reconcile.troubles import NOT_TAKEN, UNKNOWN, not_cleared, trouble_of
+from portal.reconcile.delivery_row import LEAST_LEFT, Trouble
+from portal.reconcile.failures import NOT_TAKEN, UNKNOWN, not_cleared, trouble_of
 
 INVOICES = "Invoices"
 NO_SUCH_VERB = 405

@@ -10,22 +10,21 @@ from typing import Any
 
 from sqlalchemy import case, func, select
 
-from portal import after_commit, ledger
+from portal import after_commit, ledger, outside_transaction
 from portal.access.tenancy import current_tenant_id, scoped
-from portal.connect import own_statements
 from portal.extensions import db
 from portal.models import AttemptOutcome, Delivery, DeliveryState, Invoice
-from portal.reconcile import attempts, findings, looks, mirror, protocol, rules
+from portal.reconcile import attempts, delivery_row, findings, mirror, transitions, when_to_compare
 from portal.reconcile.decide import Known
+from portal.reconcile.delivery_row import Row
 from portal.reconcile.due import is_due
-from portal.reconcile.protocol import Row
-from portal.reconcile.rules import Held
+from portal.reconcile.failures import SHARED
 from portal.reconcile.steps import Claim, Work
-from portal.reconcile.troubles import SHARED
+from portal.reconcile.transitions import Held
 
 ENDS = (DeliveryState.CONFIRMED, DeliveryState.PARKED)
 COLUMNS = tuple(field.name for field in fields(Row))
-CHANGED = protocol.Trouble("changed", "The invoice was changed in Autotask. The portal looks again.")
+CHANGED = delivery_row.Trouble("changed", "The invoice was changed in Autotask. The portal looks again.")
 
 
 class SqlStore:
@@ -33,7 +32,7 @@ class SqlStore:
 
     def now(self) -> datetime:
         """The database's clock, by a single statement."""
-        [(moment,)] = own_statements.run(current_tenant_id(), "SELECT clock_timestamp()")
+        [(moment,)] = outside_transaction.run(current_tenant_id(), "SELECT clock_timestamp()")
         return moment
 
     def claim(self, only_id: int | None = None) -> Claim | None:
@@ -44,7 +43,7 @@ class SqlStore:
             return None
         delivery, now = found
         token = secrets.token_hex(8)
-        apply(delivery, protocol.claimed(row_of(delivery), token, now))
+        apply(delivery, delivery_row.claimed(row_of(delivery), token, now))
         claim = _claim_of(delivery, token, now)
         db.session.commit()
         return claim
@@ -53,11 +52,11 @@ class SqlStore:
         """K3 and K4: the attempt's id, or None when it is no longer ours or the wish has changed."""
         delivery, now = _locked(work), clock_timestamp()
         held = held_of(delivery, now)
-        if rules.begin(held, work, 0, now) is None:
+        if transitions.begin(held, work, 0, now) is None:
             db.session.commit()
             return None
         attempt_id = attempts.begin(work, now)
-        begun = rules.begin(held, work, attempt_id, now)
+        begun = transitions.begin(held, work, attempt_id, now)
         assert begun is not None
         keep(delivery, begun, now)
         if work.attempt_id is not None:
@@ -70,7 +69,7 @@ class SqlStore:
         invoice = mirror.lock(work.claim.invoice_id)
         delivery, now = _locked(work), clock_timestamp()
         said = None if delivery.lease_token == work.claim.token else OVERTAKEN
-        keep(delivery, rules.settle(held_of(delivery, now), work, now), now)
+        keep(delivery, transitions.settle(held_of(delivery, now), work, now), now)
         attempts.describe(work, AttemptOutcome.NOTHING_TO_DO, now, said)
         mirror.write(invoice, work.read_back or work.read)
         findings.close(delivery, invoice)
@@ -83,9 +82,9 @@ class SqlStore:
         delivery, now = _locked(work), clock_timestamp()
         held = held_of(delivery, now)
         if mirror.write(invoice, work.read):
-            keep(delivery, rules.release(held, work, now), now)
+            keep(delivery, transitions.release(held, work, now), now)
         else:
-            keep(delivery, rules.fail(held, replace(work, trouble=CHANGED), now), now)
+            keep(delivery, transitions.fail(held, replace(work, trouble=CHANGED), now), now)
         self._finish(delivery, invoice, now)
 
     def fail(self, work: Work) -> None:
@@ -93,8 +92,8 @@ class SqlStore:
         invoice = mirror.lock(work.claim.invoice_id)
         delivery, now = _locked(work), clock_timestamp()
         assert work.trouble is not None
-        keep(delivery, rules.fail(held_of(delivery, now), work, now), now)
-        attempts.describe(work, rules.failed_outcome(work), now, work.trouble.sentence)
+        keep(delivery, transitions.fail(held_of(delivery, now), work, now), now)
+        attempts.describe(work, transitions.failed_outcome(work), now, work.trouble.sentence)
         mirror.write(invoice, work.read_back or work.read)
         if delivery.state == DeliveryState.PARKED:
             findings.open_item(delivery, invoice, final=work.trouble.final)
@@ -103,13 +102,13 @@ class SqlStore:
     def release(self, work: Work) -> None:
         """Given back: another try begins with what is wished by then."""
         delivery, now = _locked(work), clock_timestamp()
-        keep(delivery, rules.release(held_of(delivery, now), work, now), now)
+        keep(delivery, transitions.release(held_of(delivery, now), work, now), now)
         if work.attempt_id is not None:
             attempts.describe(work, AttemptOutcome.OVERTAKEN, now, GIVEN_BACK)
         db.session.commit()
 
     def _finish(self, delivery: Delivery, invoice: Invoice, now: datetime) -> None:
-        looks.plan(delivery, now)
+        when_to_compare.plan(delivery, now)
         ledger.restate([invoice.id])
         db.session.commit()
 

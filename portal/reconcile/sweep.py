@@ -17,7 +17,7 @@ from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, BadRecord
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState, Invoice
-from portal.reconcile import looks, mirror, protocol, rules
+from portal.reconcile import delivery_row, mirror, transitions, when_to_compare
 from portal.reconcile.decide import Known, Reading, reading_of
 from portal.reconcile.deliver import the_integration
 from portal.reconcile.steps import INVOICES
@@ -25,10 +25,10 @@ from portal.reconcile.store import clock_timestamp, held_of, keep
 
 log = structlog.get_logger(__name__)
 MOST = 2000
-TAKEN_FOR = protocol.MAY_LAND / 288  # five minutes: another process may look when this one died
+TAKEN_FOR = delivery_row.MAY_LAND / 288  # five minutes: another process may look when this one died
 
 
-def sweep() -> int:
+def compare_due() -> int:
     """Looks at what is due for a look, of the partner in scope; how many became due for delivery again.
 
     Safe to run twice and at the same time.
@@ -111,6 +111,6 @@ def _compare_one(delivery: Delivery, read: Reading) -> bool:
     if not mirror.write(invoice, read):
         return False
     version, known = delivery.wish_version, Known(invoice.total_raw, invoice.tax_raw, invoice.is_voided)
-    keep(delivery, rules.compare(held_of(delivery, now), known, read, now), now)
-    looks.plan(delivery, now)
+    keep(delivery, transitions.compare(held_of(delivery, now), known, read, now), now)
+    when_to_compare.plan(delivery, now)
     return delivery.wish_version > version

@@ -9,7 +9,7 @@ from sqlalchemy.types import BigInteger
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 from portal.sync.upsert import Row
 
 ANY = text("""

@@ -8,13 +8,13 @@ import psycopg
 from sqlalchemy import select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal import clock, exceptions
+from portal import attention, clock
 from portal.access.tenancy import current_tenant_id
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
 from portal.models import NOT_TAKEN_IN, Cause, ExceptionItem, ExceptionState, SyncChange
 from portal.sync import counts, record_kinds
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 MOST_BAD, SHARE_BAD = 50, 0.05
 # COPY speaks past SQLAlchemy, so its refusals come as psycopg's own.
@@ -48,7 +48,7 @@ def put_aside(running: Running, item: str, error: BadRecord) -> None:
     named = f"{word} {error.autotask_id}" if error.autotask_id is not None else f"{word} without ID"
     failed(running, item, subject, named, f"{error.field} {error.reason}", autotask_id=error.autotask_id)
     key = key_of(error)
-    exceptions.open_item(
+    attention.open_item(
         Cause.BAD_RECORD,
         kind.subject,
         key,
@@ -108,7 +108,7 @@ def came_in_well(running: Running, subject: str, autotask_ids: Iterable[int]) ->
     if not held:
         return
     mended = held.intersection(map(str, autotask_ids))
-    exceptions.close_items(
+    attention.close_items(
         Cause.BAD_RECORD, subject, sorted(mended), "Closed by itself: the record came in well."
     )
     held -= mended

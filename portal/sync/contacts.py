@@ -5,7 +5,7 @@ from typing import Any
 from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.sync import bad_records, counts, customers, marks, tables, upsert
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 NO_CUSTOMER = "of a customer that is not synced"
 

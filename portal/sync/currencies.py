@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from portal import exceptions
+from portal import attention
 from portal.autotask.client import Client
 from portal.connect import currencies
 from portal.extensions import db
 from portal.models import Cause
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 
 def learn(running: Running, client: Client) -> None:
@@ -28,7 +28,7 @@ def code_of(running: Running, record: dict[str, Any]) -> str:
 
 
 def _unknown(running: Running, record: dict[str, Any], code: str) -> None:
-    exceptions.open_item(
+    attention.open_item(
         Cause.CURRENCY_UNKNOWN,
         "customer",
         str(record["autotask_id"]),

@@ -14,7 +14,7 @@ from portal.autotask.conditions import MOST_IDS
 from portal.extensions import db
 from portal.models import Customer
 from portal.sync import bad_records, counts, currencies, fields, marks, tables, upsert
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 OUTSIDE = "outside the filters"
 

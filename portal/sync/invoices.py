@@ -13,7 +13,7 @@ from portal.autotask.errors import BadRecord
 from portal.extensions import db
 from portal.sync import adopted, bad_records, changes, counts, customers, marks, pdfs, tables, upsert
 from portal.sync.contacts import NO_CUSTOMER
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 OUTSTANDING_CHANGED = text(
     changes.logging("""

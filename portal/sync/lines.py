@@ -16,7 +16,7 @@ from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
 from portal.sync import bad_records, changes, counts, fields, pdfs, tables, upsert
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 ENTITY = "BillingItems"
 NOT_SYNCED = "of an invoice that is not synced"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from portal import exceptions, ledger
+from portal import attention, ledger
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask import filters, records
 from portal.autotask.client import Client
@@ -19,9 +19,9 @@ from portal.extensions import db
 from portal.ledger import amount_due
 from portal.models import Cause, Identifier, Invoice, SyncChange
 from portal.money import plain
-from portal.sync import bad_records, counts, currencies, marks, missing, pull, record_kinds
+from portal.sync import bad_records, counts, currencies, marks, missing, read_pages, record_kinds
+from portal.sync.current_run import Running
 from portal.sync.resources import Resource
-from portal.sync.running import Running
 
 Record = dict[str, Any]
 
@@ -110,8 +110,8 @@ def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency
     cause, other = (
         (Cause.MATCH_SEVERAL, Cause.MATCH_NONE) if several else (Cause.MATCH_NONE, Cause.MATCH_SEVERAL)
     )
-    exceptions.close_items(other, "invoice", [_key(invoice)])
-    exceptions.open_item(
+    attention.close_items(other, "invoice", [_key(invoice)])
+    attention.open_item(
         cause,
         "invoice",
         _key(invoice),
@@ -209,7 +209,7 @@ def _join(running: Running, invoice: Invoice, record: Record) -> None:
         )
     )  # fmt: skip
     for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
-        exceptions.close_items(cause, "invoice", [_key(invoice)])
+        attention.close_items(cause, "invoice", [_key(invoice)])
     ledger.restate([invoice.id])
     running.touched_invoices = True
 
@@ -242,7 +242,7 @@ def match_and_read(running: Running, client: Client) -> None:
         step.known = marks.known(running, "invoice", marks.UNPAID)
         step.absent = marks.absent(running, "invoice", -1, HIGHEST_ID, [], marks.UNPAID)
         running.save()
-    gone = pull.read_by_id(running, client, "matched by id", MATCHED, step.absent)
+    gone = read_pages.read_by_id(running, client, "matched by id", MATCHED, step.absent)
     if not step.done:
         missing.settle(running, step, MATCHED, gone)
         step.done = True

@@ -6,13 +6,13 @@ A suddenly empty answer, or one that lacks more than a tenth, closes nothing: a 
 from collections.abc import Sequence
 from typing import Any
 
-from portal import exceptions
+from portal import attention
 from portal.autotask.client import Client
 from portal.models import Cause, ExceptionItem, SyncKind
-from portal.sync import marks, pull, whereabouts
+from portal.sync import marks, read_pages, whereabouts
 from portal.sync.checkpoint import Step
+from portal.sync.current_run import Running
 from portal.sync.resources import Resource
-from portal.sync.running import Running
 
 MOST_LACKING = 0.10
 MOST_KEPT = 10_000
@@ -26,7 +26,7 @@ def judge(running: Running, client: Client, step: Step, resource: Resource) -> N
         return
     gone = step.absent
     if not _is_suspicious(step, len(step.absent)) or _may_have_left(running):
-        gone = pull.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)
+        gone = read_pages.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)
     if gone:
         whereabouts.make_sure(running)
     settle(running, step, resource, gone)
@@ -41,7 +41,7 @@ def settle(running: Running, step: Step, resource: Resource, gone: Sequence[int]
         _ask(running, step, resource, gone)
     else:
         marks.missing(running, resource.table, gone)
-        exceptions.close_items(Cause.SUSPICIOUS_READ, "sync_run", [resource.subject])
+        attention.close_items(Cause.SUSPICIOUS_READ, "sync_run", [resource.subject])
 
 
 def _may_have_left(running: Running) -> bool:
@@ -60,7 +60,7 @@ def _is_suspicious(step: Step, lacking: int) -> bool:
 def _ask(running: Running, step: Step, resource: Resource, gone: Sequence[int]) -> None:
     """One exception that says how much is lacking; a person says whether that is so."""
     words = resource.words.lower()
-    exceptions.open_item(
+    attention.open_item(
         Cause.SUSPICIOUS_READ,
         "sync_run",
         resource.subject,

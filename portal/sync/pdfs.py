@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
-from portal import exceptions, formatters, storage
+from portal import attention, formatters, storage
 from portal.access.tenancy import current_tenant_id
 from portal.autotask.client import Client
 from portal.autotask.documents import Pdf
@@ -17,7 +17,7 @@ from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Cause, Invoice, InvoicePdf, PdfState, SyncChange
 from portal.sync import bad_records, counts
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 MOST_IN_A_RUN = 200
 MOST_TRIES = 5
@@ -75,7 +75,7 @@ def fetch_waiting(running: Running, client: Client) -> None:
             if not may_go_on:
                 break
     if any(running.items[counts.PDFS][name] for name in ("created", "changed", "unchanged")):
-        exceptions.close_items(Cause.PDF_UNAVAILABLE, *FORBIDDEN)
+        attention.close_items(Cause.PDF_UNAVAILABLE, *FORBIDDEN)
     counts.skip(running.items, counts.PDFS, "left for the next run", _waiting())
     running.save()
 
@@ -139,7 +139,7 @@ def _fetch(
         counts.add(running.items, counts.PDFS, **{kept: 1})
         if kept == "changed":
             _log_change(running, invoice_id, autotask_id, number, pdf)
-        exceptions.close_items(Cause.PDF_UNAVAILABLE, "invoice", [str(autotask_id)])
+        attention.close_items(Cause.PDF_UNAVAILABLE, "invoice", [str(autotask_id)])
         return True
 
 
@@ -185,7 +185,7 @@ def _unavailable(
         if forbidden
         else "Open the invoice in Autotask and check its PDF there"
     )
-    exceptions.open_item(
+    attention.open_item(
         Cause.PDF_UNAVAILABLE,
         subject,
         key,

@@ -6,10 +6,10 @@ from portal.access.actor import Actor
 from portal.autotask.client import Client
 from portal.extensions import db
 from portal.models import Integration, RunState, SyncKind, SyncRun, SyncTrigger
-from portal.sync import pull, runs
+from portal.sync import read_pages, runs
 from portal.sync.checkpoint import Checkpoint
+from portal.sync.current_run import Running
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, SINGLE_LINES, Resource
-from portal.sync.running import Running
 
 RESOURCES: dict[str, Resource] = {
     "customer": CUSTOMERS,
@@ -41,4 +41,4 @@ def start(actor: Actor, integration: Integration, subject: str, key: str) -> Syn
 def wanted(running: Running, client: Client) -> None:
     """Reads what was asked for by id; what Autotask no longer has closes its exception with the next full read."""
     for subject, ids in running.checkpoint.reread.items():
-        pull.read_by_id(running, client, f"{subject} again", RESOURCES[subject], ids)
+        read_pages.read_by_id(running, client, f"{subject} again", RESOURCES[subject], ids)

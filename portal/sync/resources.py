@@ -9,11 +9,11 @@ from portal.autotask.client import Client
 from portal.autotask.filters import Condition
 from portal.sync import fields, record_kinds
 from portal.sync.contacts import contacts_in
+from portal.sync.current_run import Running
 from portal.sync.customers import customers_in
 from portal.sync.invoices import invoices_in
 from portal.sync.lines import lines_in, single_lines_in
 from portal.sync.record_kinds import RecordKind
-from portal.sync.running import Running
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from portal import formatters
 from portal.autotask.filters import SyncFilters
 from portal.models import Integration, RunState, SyncRun
 from portal.sync import counts
-from portal.sync.fitting import Preview
+from portal.sync.filter_preview_here import Preview
 
 NOTHING = "nothing new"
 

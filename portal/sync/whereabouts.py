@@ -2,7 +2,7 @@
 
 from portal import connect
 from portal.autotask.errors import Retryable
-from portal.sync.running import Running
+from portal.sync.current_run import Running
 
 
 class Moved(Retryable):

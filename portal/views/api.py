@@ -10,18 +10,17 @@ from portal import queue
 from portal.access.api_keys import Scope, opens
 from portal.access.permissions import public
 from portal.access.tenancy import find_or_404
-from portal.api_description import DESCRIPTION
-from portal.api_query import BadQuery
 from portal.extensions import csrf, db
 from portal.forms import api_payment
 from portal.forms.api_payment import BadBody
 from portal.models import Payment
+from portal.payments import by_api, recording
+from portal.payments.by_api import Caller, RecordedByAnother
+from portal.payments.idempotency import KeyReused
+from portal.payments.recording import AlreadyDeleted, OldDay, PaymentRefused
 from portal.queries import api
-from portal.reconcile import api_payments
-from portal.reconcile import payments as deleting
-from portal.reconcile.api_payments import Caller, RecordedByAnother
-from portal.reconcile.idempotency import KeyReused
-from portal.reconcile.payments import AlreadyDeleted, OldDay, PaymentRefused
+from portal.web.api_description import DESCRIPTION
+from portal.web.api_query import BadQuery
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 log = structlog.get_logger(__name__)
@@ -68,11 +67,11 @@ def payment(payment_id: int) -> Any:
 @opens(Scope.WRITE_PAYMENTS)
 def record_payment() -> Any:
     key = request.headers.get("Idempotency-Key", "").strip()
-    if not 0 < len(key) <= api_payments.LONGEST_KEY or not key.isprintable():
-        return problem(400, f"Send an Idempotency-Key of at most {api_payments.LONGEST_KEY} characters.")
+    if not 0 < len(key) <= by_api.LONGEST_KEY or not key.isprintable():
+        return problem(400, f"Send an Idempotency-Key of at most {by_api.LONGEST_KEY} characters.")
     raw = _json()
     new = api.new_payment(api_payment.read(raw))
-    answer, replayed = api_payments.record(g.actor, new, raw, key, api.payment, _caller())
+    answer, replayed = by_api.record(g.actor, new, raw, key, api.payment, _caller())
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
     response = jsonify(answer)
@@ -91,7 +90,7 @@ def delete_payment(payment_id: int) -> Any:
         raise AlreadyDeleted("This payment was already deleted.")
     sent = _json() if request.content_length else {}
     reason = sent.get("reason", "") if isinstance(sent, dict) else ""
-    deleting.delete(g.actor, payment_id, reason if isinstance(reason, str) else "")
+    recording.delete(g.actor, payment_id, reason if isinstance(reason, str) else "")
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
     return jsonify(api.payment(row))

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, htmx, queue
+from portal import clock, queue
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
@@ -12,11 +12,11 @@ from portal.extensions import db
 from portal.forms.credit import CreditForm
 from portal.models import CreditApplication
 from portal.money import minor_units
+from portal.payments import applying_credits, form_keys
+from portal.payments.applying_credits import CreditRefused, NewApplication
+from portal.payments.idempotency import KeyReused
 from portal.queries import credits, payment_form
-from portal.reconcile import credits as applying
-from portal.reconcile import form_keys
-from portal.reconcile.credits import CreditRefused, NewApplication
-from portal.reconcile.idempotency import KeyReused
+from portal.web import htmx
 
 pages = Blueprint("credits", __name__, url_prefix="/p/<partner_slug>/credits")
 
@@ -55,7 +55,7 @@ def create() -> Any:
 def destroy(application_id: int) -> Any:
     row = find_or_404(CreditApplication, application_id)
     try:
-        applying.take_back(g.actor, application_id)
+        applying_credits.take_back(g.actor, application_id)
         db.session.commit()
         queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
         flash("The credit was taken back. It can be applied again.", "success")
@@ -90,7 +90,7 @@ def _apply(form: CreditForm, choice: credits.Choice) -> bool:
     if allocations is None:
         return False
     new = NewApplication(choice.credit.id, allocations, clock.today(g.partner.time_zone))
-    applying.apply(g.actor, new, key=form.key.data)
+    applying_credits.apply(g.actor, new, key=form.key.data)
     form_keys.remember(FORM, form.key.data, credit_id=choice.credit.id)
     return True
 

@@ -4,15 +4,16 @@ from typing import Any
 
 from flask import Blueprint, flash, g, render_template, request, url_for
 
-from portal import htmx, local_data
+from portal import own_records
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
-from portal.forms.local_data import CustomerForm
-from portal.local_data import NotAllowed
+from portal.forms.own_records import CustomerForm
 from portal.models import Customer
+from portal.own_records import NotAllowed
 from portal.queries import owing
+from portal.web import htmx
 
 pages = Blueprint("customer_edits", __name__, url_prefix="/p/<partner_slug>/customer-edits")
 
@@ -34,7 +35,7 @@ def create() -> Any:
     if not form.validate():
         return render_template("customer_edits/new.html", form=form), 422
     values = {name: form[name].data or "" for name in FIELDS[1:]}
-    customer = local_data.create_customer(g.actor, form.name.data or "", form.currency.data or "", **values)
+    customer = own_records.create_customer(g.actor, form.name.data or "", form.currency.data or "", **values)
     db.session.commit()
     flash(f"{customer.name} was made. It stays here and never goes to Autotask.", "success")
     return htmx.redirect(url_for("customers.show", customer_id=customer.id))
@@ -71,13 +72,13 @@ def archive(customer_id: int) -> Any:
     owed = owing.by([customer_id])
     if owed and request.form.get("told") != owing.told(owed):
         return _archive_page(find_or_404(Customer, customer_id), owed, 422)
-    return _put(customer_id, local_data.archive, "Archived. It can be taken back at any time.")
+    return _put(customer_id, own_records.archive, "Archived. It can be taken back at any time.")
 
 
 @pages.post("/<int:customer_id>/restore")
 @requires(Permission.ARCHIVE)
 def restore(customer_id: int) -> Any:
-    return _put(customer_id, local_data.restore, "Taken out of the archive.")
+    return _put(customer_id, own_records.restore, "Taken out of the archive.")
 
 
 def _put(customer_id: int, step: Any, words: str) -> Any:
@@ -90,7 +91,7 @@ def _put(customer_id: int, step: Any, words: str) -> Any:
 
 def _changed(form: CustomerForm, customer: Customer) -> bool:
     try:
-        local_data.change_customer(g.actor, customer, {name: form[name].data or "" for name in FIELDS})
+        own_records.change_customer(g.actor, customer, {name: form[name].data or "" for name in FIELDS})
     except NotAllowed as refusal:
         db.session.rollback()
         form.refuse(refusal)

@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import clock, htmx
+from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.models import Customer
 from portal.queries import currencies, customers, history, invoices, payments
+from portal.web import htmx
 
 pages = Blueprint("customers", __name__, url_prefix="/p/<partner_slug>/customers")
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, formatters, htmx
+from portal import clock, formatters
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import Delivery
 from portal.queries import deliveries
-from portal.reconcile import retry as again
+from portal.reconcile import by_hand
+from portal.web import htmx
 
 pages = Blueprint("deliveries", __name__, url_prefix="/p/<partner_slug>/deliveries")
 
@@ -41,20 +42,20 @@ def show(delivery_id: int) -> Any:
 @requires(Permission.RETRY_DELIVERIES)
 def retry(delivery_id: int) -> Any:
     try:
-        again.retry(g.actor, delivery_id)
-    except again.NotRetryable as refusal:
+        by_hand.retry(g.actor, delivery_id)
+    except by_hand.NotRetryable as refusal:
         flash(str(refusal), "warning")
     db.session.commit()
-    again.ring()
+    by_hand.ring()
     return htmx.redirect(url_for("deliveries.show", delivery_id=delivery_id))
 
 
 @pages.post("/retry")
 @requires(Permission.RETRY_DELIVERIES)
 def retry_all() -> Any:
-    ids = again.retry_all(g.actor)
+    ids = by_hand.retry_all(g.actor)
     db.session.commit()
-    again.ring()
+    by_hand.ring()
     many = formatters.plural(ids, "delivery", "deliveries")
     flash(f"{many} on the way again." if ids else "Nothing was stuck.", "message")
     return htmx.redirect(url_for("deliveries.index"))

@@ -5,12 +5,13 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
-from portal import htmx, inbox
+from portal import decisions
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import ExceptionItem, Invoice
 from portal.queries import exceptions
+from portal.web import htmx
 
 pages = Blueprint("exceptions", __name__, url_prefix="/p/<partner_slug>/exceptions")
 
@@ -33,10 +34,10 @@ def act(item_id: int) -> Any:
     """One of the item's buttons; each has its own permission."""
     item, name = find_or_404(ExceptionItem, item_id), request.form.get("action", "")
     if not any(action.name == name for action in exceptions.actions(item)):
-        abort(403 if any(one.name == name for one in inbox.ACTIONS.get(item.cause, ())) else 422)
+        abort(403 if any(one.name == name for one in decisions.ACTIONS.get(item.cause, ())) else 422)
     try:
-        outcome = inbox.act(g.actor, item, name)
-    except inbox.CannotDo as refusal:
+        outcome = decisions.act(g.actor, item, name)
+    except decisions.CannotDo as refusal:
         db.session.rollback()
         flash(str(refusal), "warning")
         return htmx.redirect(url_for("exceptions.index"))
@@ -47,10 +48,10 @@ def act(item_id: int) -> Any:
 @requires(Permission.DECIDE_EXCEPTIONS)
 def resolve() -> Any:
     try:
-        closed = inbox.resolve(
+        closed = decisions.resolve(
             g.actor, exceptions.some(request.form.getlist("item")), request.form.get("reason", "")
         )
-    except inbox.CannotDo as refusal:
+    except decisions.CannotDo as refusal:
         return _resolve_again(str(refusal))
     if not closed:
         return _resolve_again("Choose at least one open exception.")
@@ -61,7 +62,7 @@ def resolve() -> Any:
 @pages.post("/reopen")
 @requires(Permission.DECIDE_EXCEPTIONS)
 def reopen() -> Any:
-    opened = inbox.reopen(g.actor, exceptions.some(request.form.getlist("item")))
+    opened = decisions.reopen(g.actor, exceptions.some(request.form.getlist("item")))
     db.session.commit()
     flash(f"{opened:,} open again." if opened else "There was nothing to open again.", "message")
     return htmx.redirect(url_for("exceptions.index"))
@@ -75,10 +76,10 @@ def retry() -> Any:
         request.form.get("cause", "")
     )
     allowed = [item for item in chosen if any(one.name == "retry" for one in exceptions.actions(item))]
-    return _done(inbox.retry_all(g.actor, allowed))
+    return _done(decisions.retry_all(g.actor, allowed))
 
 
-def _done(outcome: inbox.Outcome) -> Any:
+def _done(outcome: decisions.Outcome) -> Any:
     db.session.commit()
     outcome.ring()
     flash(outcome.words, "message")

@@ -6,17 +6,17 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, render_template, url_for
 
-from portal import connect, htmx
+from portal import connect
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.autotask.errors import AutotaskError
 from portal.autotask.filters import SyncFilters
-from portal.connect import schedule
+from portal.connect import sync_minutes
 from portal.extensions import db
 from portal.forms.filters import FiltersForm
 from portal.models import Integration, SyncKind, SyncTrigger
-from portal.sync import filtering, runs, sentences
-from portal.sync import preview as preview_of_filters
+from portal.sync import filter_choices, filter_preview, runs, sentences
+from portal.web import htmx
 
 pages = Blueprint("filters", __name__, url_prefix="/p/<partner_slug>/integrations/autotask/filters")
 
@@ -58,7 +58,7 @@ def update() -> Any:
     chosen = form.chosen() if form.validate() else None
     if chosen is None or form.previewed.data != _digest(chosen):
         return _preview(integration, form)
-    changed = filtering.save(g.actor, integration, chosen)
+    changed = filter_choices.save(g.actor, integration, chosen)
     run = _first_run(integration)
     db.session.commit()
     if run is not None:
@@ -77,7 +77,7 @@ def _preview(integration: Integration, form: FiltersForm) -> Any:
     if chosen is None:
         return _page(integration, form, trouble=trouble, status=422)
     try:
-        found = preview_of_filters.of(integration, chosen)
+        found = filter_preview.of(integration, chosen)
     except AutotaskError as error:
         db.session.rollback()
         return _page(_found(), form, trouble=str(error), status=503)
@@ -95,7 +95,7 @@ def _preview(integration: Integration, form: FiltersForm) -> Any:
 def _page(integration: Integration, form: FiltersForm, *, status: int = 200, **context: Any) -> Any:
     context.setdefault("trouble", None)
     context.setdefault("preview", None)
-    context.update(choices_read_at=filtering.read_at(integration))
+    context.update(choices_read_at=filter_choices.read_at(integration))
     now = sentences.of_filters(integration.filters, integration)
     first = runs.last(integration.id, SyncKind.ALL) is None
     return (
@@ -110,7 +110,7 @@ def _offer(integration: Integration, form: FiltersForm, *, anew: bool = False) -
     """Gives the form the partner's picklists, read from Autotask where they are old; why not, or None."""
     trouble = None
     try:
-        filtering.choices(integration, anew=anew)
+        filter_choices.choices(integration, anew=anew)
     except AutotaskError as error:
         db.session.rollback()
         trouble = str(error)
@@ -120,7 +120,7 @@ def _offer(integration: Integration, form: FiltersForm, *, anew: bool = False) -
 
 def _show_choices(integration: Integration, form: FiltersForm) -> None:
     """What was last read of them: looking at the page asks nobody and changes nothing."""
-    held = filtering.stored(integration)
+    held = filter_choices.stored(integration)
     form.offer(held, SyncFilters.from_dict(integration.filters))
     form.contact_fields = held.get("contact_fields", [])
 
@@ -129,7 +129,7 @@ def _first_run(integration: Integration) -> Any:
     """The first full read, where choosing filters was the last step of connecting."""
     if runs.last(integration.id, SyncKind.ALL) is not None or not integration.is_connected:
         return None
-    schedule.plan(integration)
+    sync_minutes.plan(integration)
     return runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from flask import Blueprint, g
 
-from portal import clock, htmx
+from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.queries import currencies, home
+from portal.web import htmx
 
 pages = Blueprint("home", __name__, url_prefix="/p/<partner_slug>")
 

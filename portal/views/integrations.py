@@ -4,12 +4,11 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, flash, g, render_template, url_for
 
-from portal import connect, htmx
+from portal import connect
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.autotask.errors import AutotaskError
-from portal.connect import schedule
-from portal.connect.overview import ever_started, overview, readable
+from portal.connect import sync_minutes
 from portal.extensions import db
 from portal.forms.integration import (
     ConnectForm,
@@ -20,8 +19,10 @@ from portal.forms.integration import (
 )
 from portal.models import Integration, SyncKind, SyncTrigger
 from portal.queries import needs, sync_runs
-from portal.reconcile import herd
-from portal.sync import filtering, promises, runs, sentences
+from portal.queries.integration import ever_started, overview, readable
+from portal.reconcile import waiting_together
+from portal.sync import filter_choices, promises, runs, sentences
+from portal.web import htmx
 
 pages = Blueprint("integrations", __name__, url_prefix="/p/<partner_slug>/integrations")
 
@@ -68,7 +69,7 @@ def create() -> Any:
 def start_first() -> Any:
     integration = _found()
     if overview(integration).may_start_first:
-        schedule.plan(integration)
+        sync_minutes.plan(integration)
         run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, g.actor)
         db.session.commit()
         runs.ring(run)
@@ -105,7 +106,7 @@ def test() -> Any:
             flash(sentence, "error")
     else:
         flash("Autotask accepts the key and secret, and the API user may read all that is needed.", "success")
-        herd.mended()
+        waiting_together.mended()
         _tell(verified)
     return htmx.redirect(url_for("integrations.show"))
 
@@ -166,7 +167,7 @@ def _connected(form: CredentialsForm, request: Any, *, start: bool = True) -> bo
     db.session.commit()
     if run is not None:
         runs.ring(run)
-    herd.mended()
+    waiting_together.mended()
     _tell(verified)
     return True
 
@@ -174,7 +175,7 @@ def _connected(form: CredentialsForm, request: Any, *, start: bool = True) -> bo
 def _read_choices(integration: Integration) -> None:
     """For the page of filters that comes next; it says so where that was not possible, and offers it again."""
     try:
-        filtering.choices(integration, anew=True)
+        filter_choices.choices(integration, anew=True)
     except AutotaskError:
         db.session.rollback()
 

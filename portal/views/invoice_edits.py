@@ -6,17 +6,18 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, render_template, request, url_for
 from wtforms.fields.choices import SelectChoice
 
-from portal import clock, connect, htmx, local_data
+from portal import clock, connect, own_records
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
-from portal.forms.local_data import ChangeForm, InvoiceForm
-from portal.local_data import NewInvoice, NotAllowed
+from portal.forms.own_records import ChangeForm, InvoiceForm
 from portal.models import Customer, DeliveryState, Invoice
 from portal.money import plain
+from portal.own_records import NewInvoice, NotAllowed
 from portal.queries import invoice_detail
-from portal.queries import local_data as looking
+from portal.queries.own_records import customers
+from portal.web import htmx
 
 pages = Blueprint("invoice_edits", __name__, url_prefix="/p/<partner_slug>/invoice-edits")
 
@@ -71,13 +72,13 @@ def update(invoice_id: int) -> Any:
 @pages.post("/<int:invoice_id>/archive")
 @requires(Permission.ARCHIVE)
 def archive(invoice_id: int) -> Any:
-    return _put(invoice_id, local_data.archive, "Archived. It can be taken back at any time.")
+    return _put(invoice_id, own_records.archive, "Archived. It can be taken back at any time.")
 
 
 @pages.post("/<int:invoice_id>/restore")
 @requires(Permission.ARCHIVE)
 def restore(invoice_id: int) -> Any:
-    return _put(invoice_id, local_data.restore, "Taken out of the archive.")
+    return _put(invoice_id, own_records.restore, "Taken out of the archive.")
 
 
 def _put(invoice_id: int, step: Any, words: str) -> Any:
@@ -102,7 +103,7 @@ def _made(form: InvoiceForm) -> Invoice | None:
         customer.id, form.number.data, **days, amount=amount, tax=tax, comments=form.comments.data
     )
     try:
-        invoice = local_data.create_invoice(g.actor, new)
+        invoice = own_records.create_invoice(g.actor, new)
     except NotAllowed as refusal:
         db.session.rollback()
         form.refuse(refusal)
@@ -113,7 +114,7 @@ def _made(form: InvoiceForm) -> Invoice | None:
 
 def _changed(form: ChangeForm, invoice: Invoice, amount: Decimal) -> bool:
     try:
-        local_data.change_invoice(g.actor, invoice, amount, form.due_on.data)
+        own_records.change_invoice(g.actor, invoice, amount, form.due_on.data)
     except NotAllowed as refusal:
         db.session.rollback()
         form.refuse(NotAllowed(str(refusal), "amount_due" if refusal.field == "amount" else refusal.field))
@@ -123,9 +124,7 @@ def _changed(form: ChangeForm, invoice: Invoice, amount: Decimal) -> bool:
 
 
 def _offer(form: InvoiceForm) -> None:
-    form.customer_id.choices = [
-        SelectChoice(row.id, f"{row.name} ({row.currency})") for row in looking.customers()
-    ]
+    form.customer_id.choices = [SelectChoice(row.id, f"{row.name} ({row.currency})") for row in customers()]
 
 
 def _new_page(form: InvoiceForm, status: int = 200) -> Any:

@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, render_template, request, url_for
 
-from portal import htmx, local_data
+from portal import own_records
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.formatters import plural
 from portal.queries import missing, owing
+from portal.web import htmx
 
 pages = Blueprint("missing", __name__, url_prefix="/p/<partner_slug>/missing")
 
@@ -38,7 +39,7 @@ def archive() -> Any:
     owed = owing.by(ids) if kind == "customer" else []
     if owed and request.form.get("told") != owing.told(owed):
         return render_template("missing/archive.html", ids=ids, owed=owed, told=owing.told(owed)), 422
-    done = local_data.archive(g.actor, kind, ids)
+    done = own_records.archive(g.actor, kind, ids)
     db.session.commit()
     if not done:
         flash("Choose at least one.", "warning")
@@ -49,7 +50,7 @@ def archive() -> Any:
 @requires(Permission.ARCHIVE)
 def restore() -> Any:
     kind = _kind()
-    done = local_data.restore(g.actor, kind, missing.chosen_ids(kind, request.form.getlist("id")))
+    done = own_records.restore(g.actor, kind, missing.chosen_ids(kind, request.form.getlist("id")))
     db.session.commit()
     flash(f"{plural(len(done), kind)} taken out of the archive.", "success")
     return htmx.redirect(url_for("missing.index", kind=kind))

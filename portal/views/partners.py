@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, g, redirect, render_template, url_for
 
 from portal.access.permissions import public, signed_in
-from portal.page_context import partners_of
+from portal.web.page_context import partners_of
 
 pages = Blueprint("partners", __name__)
 

@@ -4,15 +4,16 @@ from typing import Any
 
 from flask import Blueprint, flash, g, render_template, url_for
 
-from portal import formatters, htmx, queue
+from portal import formatters, queue
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.forms.payment_upload import RecordForm, UploadForm
-from portal.reconcile import payment_file, payment_upload, written_days
-from portal.reconcile.idempotency import KeyReused
-from portal.reconcile.payment_file import UnreadableFile
-from portal.reconcile.written_days import Order
+from portal.payments import upload, upload_file, written_days
+from portal.payments.idempotency import KeyReused
+from portal.payments.upload_file import UnreadableFile
+from portal.payments.written_days import Order
+from portal.web import htmx
 
 pages = Blueprint("payment_uploads", __name__, url_prefix="/p/<partner_slug>/payments/upload")
 
@@ -32,8 +33,8 @@ def preview() -> Any:
     if not form.validate():
         return render_template("payment_uploads/new.html", form=form), 422
     try:
-        words = payment_file.decoded(form.file.data.read(payment_file.MOST_BYTES + 1))
-        shown = payment_upload.preview(words, Order(form.order.data))
+        words = upload_file.decoded(form.file.data.read(upload_file.MOST_BYTES + 1))
+        shown = upload.preview(words, Order(form.order.data))
     except UnreadableFile as fault:
         form.file.errors = [str(fault)]
         return render_template("payment_uploads/new.html", form=form), 422
@@ -51,7 +52,7 @@ def create() -> Any:
         shown = _looked_at(form)
         confirmed = form.confirms(shown.old_days)
         ready = form.validate() and form.has_key
-        made = ready and payment_upload.record(g.actor, shown, key=form.key.data, old_confirmed=confirmed)
+        made = ready and upload.record(g.actor, shown, key=form.key.data, old_confirmed=confirmed)
     except (UnreadableFile, KeyReused) as fault:
         db.session.rollback()
         again = _chooser()
@@ -72,11 +73,11 @@ def _chooser() -> UploadForm:
     )
 
 
-def _looked_at(form: RecordForm) -> payment_upload.Preview:
+def _looked_at(form: RecordForm) -> upload.Preview:
     order = form.order.data if form.order.data in set(Order) else Order.YEAR_FIRST
-    return payment_upload.preview(form.words.data or "", Order(order))
+    return upload.preview(form.words.data or "", Order(order))
 
 
-def _preview(form: RecordForm, shown: payment_upload.Preview, status: int = 200) -> Any:
+def _preview(form: RecordForm, shown: upload.Preview, status: int = 200) -> Any:
     asks = status != 200 and bool(shown.old_days) and not form.confirms(shown.old_days)
     return render_template("payment_uploads/preview.html", form=form, shown=shown, asks=asks), status

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, formatters, htmx, queue
+from portal import clock, formatters, queue
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
@@ -12,12 +12,12 @@ from portal.extensions import db
 from portal.forms.payment import DeletionForm, PaymentForm
 from portal.models import Payment
 from portal.money import minor_units
+from portal.payments import form_keys, recording, repeats
+from portal.payments.idempotency import KeyReused
+from portal.payments.recording import NewPayment, OldDay, PaymentRefused
 from portal.queries import currencies, customers, payment_form, payments
 from portal.queries.text import cleaned
-from portal.reconcile import form_keys, repeats
-from portal.reconcile import payments as recording
-from portal.reconcile.idempotency import KeyReused
-from portal.reconcile.payments import NewPayment, OldDay, PaymentRefused
+from portal.web import htmx
 
 pages = Blueprint("payments", __name__, url_prefix="/p/<partner_slug>/payments")
 

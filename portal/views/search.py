@@ -4,10 +4,11 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import clock, htmx
+from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.queries import search
 from portal.queries.text import cleaned
+from portal.web import htmx
 
 pages = Blueprint("search", __name__, url_prefix="/p/<partner_slug>/search")
 

@@ -8,12 +8,12 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from portal import htmx
 from portal.access import devices, logins, sessions
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import public, signed_in
 from portal.extensions import db
 from portal.forms.session import LoginForm
+from portal.web import htmx
 
 pages = Blueprint("sessions", __name__)
 log = structlog.get_logger()

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint, flash, g, make_response, render_template, request, url_for
 
-from portal import htmx
 from portal.access import api_keys, audit
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
@@ -12,8 +11,9 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.settings import WORDS, ApiKeyForm, TimeZoneForm
 from portal.models import ApiKey
+from portal.payments import form_keys
 from portal.queries import settings
-from portal.reconcile import form_keys
+from portal.web import htmx
 
 pages = Blueprint("settings", __name__, url_prefix="/p/<partner_slug>/settings")
 

@@ -5,7 +5,6 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, redirect, render_template, url_for
 from sqlalchemy import select
 
-from portal import htmx
 from portal.access import support
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires, staff_only
@@ -13,6 +12,7 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.support_visit import SupportVisitForm
 from portal.models import SupportVisit, Tenant
+from portal.web import htmx
 
 pages = Blueprint("support_visits", __name__)
 

@@ -4,10 +4,10 @@ import pytest
 from flask import g
 from flask_wtf.csrf import CSRFError
 
-from portal.error_pages import FORM_EXPIRED, WORDS
 from portal.extensions import db
 from portal.models import Payment
-from portal.security_headers import HEADERS
+from portal.web.error_pages import FORM_EXPIRED, WORDS
+from portal.web.security_headers import HEADERS
 from tests import factories
 from tests.fixtures.form_tokens import NONE, STALE
 from tests.reading import value

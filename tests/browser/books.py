@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from portal import clock, exceptions, ledger
+from portal import attention, clock, ledger
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import (
@@ -97,9 +97,9 @@ def _payments(invoices: list[list[int]], today: date) -> dict[str, int]:
     part = _pay([(first[0], "200.00")], today - timedelta(days=1), "ach", "ACH 99120")
     waiting = _pay([(second[0], None), (second[1], "100.00")], today, "card", "")
     gone = _pay([(third[0], "50.00")], today - timedelta(days=9), "cash", "")
-    from portal.reconcile import payments
+    from portal.payments import recording
 
-    payments.delete(factories.ACTOR, gone, "Recorded twice by mistake")
+    recording.delete(factories.ACTOR, gone, "Recorded twice by mistake")
     stuck = _pay([(fourth[0], None)], today - timedelta(days=4), "wire", "WIRE-7")
     _park(fourth[0])
     for months in range(1, 6):
@@ -147,7 +147,7 @@ def _park(invoice_id: int) -> None:
     )
     ledger.restate([invoice_id])
     invoice = _row(Invoice, invoice_id)
-    exceptions.open_item(
+    attention.open_item(
         Cause.DELIVERY_PARKED, "delivery", str(invoice_id), label=f"Invoice {invoice.number}",
         detail="Autotask could not be told that this invoice is paid: it did not answer within 20 seconds, 9 times.",
         invoice_id=invoice_id,

@@ -13,8 +13,9 @@ from wtforms import BooleanField, DateField, PasswordField, RadioField, SelectFi
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
-from portal import error_pages, formatters, htmx, security_headers
-from portal.navigation import PARTNER, STAFF
+from portal import formatters
+from portal.web import error_pages, htmx, security_headers
+from portal.web.navigation import PARTNER, STAFF
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
-from portal import clock, inbox
+from portal import clock, decisions
 from portal.extensions import db
 from portal.models import (
     Delivery,
@@ -96,7 +96,7 @@ def end_pdf(ids: dict[str, int]) -> None:
 
 def resolve(ids: dict[str, int]) -> None:
     item = db.session.get_one(ExceptionItem, (ids["partner"], ids["exception"]))
-    inbox.resolve(factories.ACTOR, [item], "The customer called")
+    decisions.resolve(factories.ACTOR, [item], "The customer called")
 
 
 def disconnect(ids: dict[str, int]) -> None:

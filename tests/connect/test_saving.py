@@ -12,7 +12,7 @@ from sqlalchemy import select
 from portal import connect
 from portal.access.tenancy import tenant_scope
 from portal.autotask.zones import Zone
-from portal.connect import ConnectRefused, ConnectRequest, Verified, schedule
+from portal.connect import ConnectRefused, ConnectRequest, Verified, sync_minutes
 from portal.connect.currencies import by_id, currency_of, is_known
 from portal.extensions import db
 from portal.models import Integration, SyncKind, SyncSchedule, Tenant
@@ -127,9 +127,9 @@ def test_a_key_of_another_autotask_is_refused_on_reconnecting(
 
 def test_each_partner_has_its_own_stable_minute_and_hour() -> None:
     """Rule 3.1."""
-    times = [schedule.own_time(tenant_id) for tenant_id in range(1, 601)]
+    times = [sync_minutes.own_time(tenant_id) for tenant_id in range(1, 601)]
 
-    assert times == [schedule.own_time(tenant_id) for tenant_id in range(1, 601)]
+    assert times == [sync_minutes.own_time(tenant_id) for tenant_id in range(1, 601)]
     assert {minute for minute, _ in times} == set(range(60))
     assert {hour for _, hour in times} == set(range(24))
 
@@ -147,7 +147,7 @@ def test_each_partner_has_its_own_stable_minute_and_hour() -> None:
 def test_the_next_time_is_the_first_one_after(kind: SyncKind, after: str, due: str) -> None:
     integration = Integration(sync_minute=7, sync_hour=3)
 
-    found = schedule.next_due(integration, kind, datetime.fromisoformat(after).replace(tzinfo=UTC))
+    found = sync_minutes.next_due(integration, kind, datetime.fromisoformat(after).replace(tzinfo=UTC))
 
     assert found == datetime.fromisoformat(due).replace(tzinfo=UTC)
 

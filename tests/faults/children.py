@@ -15,7 +15,7 @@ from flask import Flask
 from portal.access.tenancy import tenant_scope
 from portal.autotask.client import Client
 from portal.extensions import db
-from portal.reconcile import payments
+from portal.payments import recording
 from portal.reconcile.store import SqlStore
 
 LONGEST = 30
@@ -155,7 +155,7 @@ def _while_sending(strike: Callable[[], None]) -> None:
 
 
 POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
-    "W0 before recording": _before(payments, "record"),
+    "W0 before recording": _before(recording, "record"),
     "W1 before the commit": _before(db.session, "commit"),
     "W2 after the commit": _after(db.session, "commit"),
     "W7 claimed": _after(SqlStore, "claim"),

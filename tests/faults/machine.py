@@ -17,9 +17,10 @@ from portal.autotask import records
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
 from portal.models import Customer, Integration
-from portal.reconcile import due, payments, retry, steps, sweep
+from portal.payments import recording
+from portal.payments.idempotency import KeyReused
+from portal.reconcile import by_hand, due, steps, sweep
 from portal.reconcile.decide import reading_of
-from portal.reconcile.idempotency import KeyReused
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore, clock_timestamp
 from portal.sync import tables, upsert
@@ -139,10 +140,10 @@ class Histories(RuleBasedStateMachine):
     def delete(self, which: int) -> None:
         alive = list(self.books.payments)
         if alive:
-            payments.delete(factories.ACTOR, alive[which % len(alive)], "bounced")
+            recording.delete(factories.ACTOR, alive[which % len(alive)], "bounced")
             db.session.commit()
             del self.books.payments[alive[which % len(alive)]]
-            retry.ring()
+            by_hand.ring()
 
     def edit(self, which: int, on: date) -> None:
         """A payment is changed by deleting it and recording it anew."""
@@ -173,17 +174,17 @@ class Histories(RuleBasedStateMachine):
         if fate == "other body":
             self._refused(paid.on, {id: part * 2 for id, part in paid.parts.items()}, key)
         if fate != "no bell":
-            retry.ring()
+            by_hand.ring()
         return None
 
     def _ask(self, on: date, parts: dict[int, Decimal], key: str) -> tuple[Any, bool]:
-        new = payments.NewPayment(list(parts.items()), "check", on, old_day_confirmed=True)
-        return payments.record(factories.ACTOR, new, scope="payment", key=key)
+        new = recording.NewPayment(list(parts.items()), "check", on, old_day_confirmed=True)
+        return recording.record(factories.ACTOR, new, scope="payment", key=key)
 
     def _refused(self, on: date, parts: dict[int, Decimal], key: str) -> None:
         try:
             self._ask(on, parts, key)
-        except (payments.PaymentRefused, KeyReused):
+        except (recording.PaymentRefused, KeyReused):
             return db.session.rollback()
         raise AssertionError("a payment was taken that must be refused")
 
@@ -193,15 +194,15 @@ class Histories(RuleBasedStateMachine):
         if row.delivery_id is None:
             return None
         try:
-            getattr(retry, action)(factories.ACTOR, row.delivery_id)
-        except retry.NotRetryable:
+            getattr(by_hand, action)(factories.ACTOR, row.delivery_id)
+        except by_hand.NotRetryable:
             return db.session.rollback()
         db.session.commit()
         if action == "clear_theirs":
             self.handed_over.add(row.autotask_id)
         if action == "keep_theirs":
             self.vendor.invoices[row.autotask_id].is_theirs = True
-        return retry.ring()
+        return by_hand.ring()
 
     # Workers
 

@@ -14,7 +14,8 @@ from portal import queue
 from portal.access import audit
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState, Payment
-from portal.reconcile import deliver, due, idempotency, payments, sweep
+from portal.payments import idempotency, recording
+from portal.reconcile import deliver, due, sweep
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
 from tests.faults import children
@@ -24,13 +25,13 @@ pytestmark = pytest.mark.faults
 DAY = date(2026, 11, 19)
 
 
-def recording(both: Both, invoice: Any, method: str = "check") -> Callable[[], Payment]:
+def recorder(both: Both, invoice: Any, method: str = "check") -> Callable[[], Payment]:
     """What the form and the API do: one transaction, then the bell."""
-    new = payments.NewPayment([(invoice.id, Decimal(100))], method, DAY, old_day_confirmed=True)
+    new = recording.NewPayment([(invoice.id, Decimal(100))], method, DAY, old_day_confirmed=True)
     partner_id = both.partner.id
 
     def record() -> Payment:
-        payment, _ = payments.record(ACTOR, new, scope="payment", key="the-key")
+        payment, _ = recording.record(ACTOR, new, scope="payment", key="the-key")
         db.session.commit()
         queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", partner_id)
         return payment
@@ -65,7 +66,7 @@ def test_a_worker_killed_at_any_point_is_made_good_by_the_next(
     payment = both.pay(invoice, on=DAY)
     if wish == "not paid":
         both.deliver()
-        payments.delete(ACTOR, payment.id, "bounced")
+        recording.delete(ACTOR, payment.id, "bounced")
         db.session.commit()
     both.sandbox.clear_requests()
     children.die(both.app, both.partner.id, deliver.deliver_due, point)
@@ -81,9 +82,9 @@ def test_a_worker_killed_at_any_point_is_made_good_by_the_next(
 def test_a_payment_killed_before_its_commit_never_was(both: Both, point: str):
     """W0, W1, planted bug 11: the key is part of the transaction, so the same key begins afresh."""
     invoice = both.invoice()
-    children.die(both.app, both.partner.id, recording(both, invoice), point)
+    children.die(both.app, both.partner.id, recorder(both, invoice), point)
     assert db.session.query(Payment).count() == 0
-    recording(both, invoice)()
+    recorder(both, invoice)()
     both.deliver()
     assert db.session.query(Payment).count() == 1
     all_is_well(both, invoice, DAY)
@@ -92,9 +93,9 @@ def test_a_payment_killed_before_its_commit_never_was(both: Both, point: str):
 def test_a_payment_whose_answer_was_lost_is_replayed_by_its_key(both: Both):
     """W2, W3, W5: committed, then nothing; no bell was rung, the poller's question finds it."""
     invoice = both.invoice()
-    children.die(both.app, both.partner.id, recording(both, invoice), "W2 after the commit")
+    children.die(both.app, both.partner.id, recorder(both, invoice), "W2 after the commit")
     assert due.tenants_to_deliver() == [both.partner.id]
-    recording(both, invoice)()
+    recorder(both, invoice)()
     assert db.session.query(Payment).count() == 1
     both.deliver()
     all_is_well(both, invoice, DAY)
@@ -103,9 +104,9 @@ def test_a_payment_whose_answer_was_lost_is_replayed_by_its_key(both: Both):
 def test_the_same_key_with_another_body_is_refused_after_a_crash(both: Both):
     """Planted bug 13."""
     invoice = both.invoice()
-    children.die(both.app, both.partner.id, recording(both, invoice), "W2 after the commit")
+    children.die(both.app, both.partner.id, recorder(both, invoice), "W2 after the commit")
     with pytest.raises(idempotency.KeyReused):
-        recording(both, invoice, method="cash")()
+        recorder(both, invoice, method="cash")()
     db.session.rollback()
 
 
@@ -113,7 +114,7 @@ def test_a_bell_that_nobody_hears_does_not_refuse_a_payment(both: Both):
     """W4, W6, W15: Redis is away or empty; the row is due all the same."""
     both.app.config["REDIS_URL"] = "redis://127.0.0.1:9/0"
     invoice = both.invoice()
-    recording(both, invoice)()
+    recorder(both, invoice)()
     assert due.tenants_to_deliver() == [both.partner.id]
     both.deliver()
     all_is_well(both, invoice, DAY)
@@ -130,7 +131,7 @@ def test_a_frozen_worker_whose_old_write_lands_late_finds_it_out_itself(
     )
     frozen.wait_until_frozen()
     lease_runs_out(superuser)
-    payments.delete(ACTOR, payment.id, "bounced")
+    recording.delete(ACTOR, payment.id, "bounced")
     db.session.commit()
     both.deliver()
     assert both.delivery(invoice).state == DeliveryState.CONFIRMED
@@ -154,7 +155,7 @@ def test_a_frozen_worker_that_dies_after_its_late_write_is_found_by_the_sweep(
     )
     frozen.wait_until_frozen()
     lease_runs_out(superuser)
-    payments.delete(ACTOR, payment.id, "bounced")
+    recording.delete(ACTOR, payment.id, "bounced")
     db.session.commit()
     both.deliver()
     assert both.shown(invoice) is None
@@ -162,7 +163,7 @@ def test_a_frozen_worker_that_dies_after_its_late_write_is_found_by_the_sweep(
     assert both.shown(invoice) == DAY
     assert both.delivery(invoice).look_at is not None
     superuser.execute("UPDATE delivery SET look_at = now()")
-    assert sweep.sweep() == 1
+    assert sweep.compare_due() == 1
     both.deliver()
     all_is_well(both, invoice, None)
 
@@ -173,7 +174,7 @@ def test_a_payment_deleted_while_its_write_is_on_the_way_is_cleared_in_the_next_
     payment = both.pay(invoice, on=DAY)
     frozen = children.start(both.app, both.partner.id, deliver.deliver_due, ("W10 arrived", signal.SIGSTOP))
     frozen.wait_until_frozen()
-    payments.delete(ACTOR, payment.id, "bounced")
+    recording.delete(ACTOR, payment.id, "bounced")
     db.session.commit()
     assert both.deliver() == 0
     frozen.go_on()

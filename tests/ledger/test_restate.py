@@ -11,7 +11,7 @@ from portal import ledger
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import Customer, Delivery, ExceptionItem, Invoice, Settlement
-from portal.reconcile import payments
+from portal.payments import recording
 from tests import factories
 
 PAID_THERE = date(2026, 11, 10)
@@ -81,7 +81,7 @@ def test_deleting_a_payment_wishes_unpaid_in_a_new_version(customer):
     invoice = factories.invoice(customer, "100.00")
     payment = factories.payment((invoice, "100.00"))
     confirm(invoice)
-    payments.delete(factories.ACTOR, payment.id, "typed twice")
+    recording.delete(factories.ACTOR, payment.id, "typed twice")
     db.session.commit()
     delivery = delivery_of(invoice)
     assert (delivery.wish_paid_on, delivery.wish_version, delivery.state) == (None, 2, "waiting")
@@ -198,7 +198,7 @@ def test_a_payment_deleted_after_their_bookkeeper_changed_the_date_is_asked_abou
     payment = factories.payment((invoice, "100.00"))
     confirm(invoice)
     autotask_says(invoice, autotask_paid_on=date(2026, 11, 21))
-    payments.delete(factories.ACTOR, payment.id, "bounced check")
+    recording.delete(factories.ACTOR, payment.id, "bounced check")
     db.session.commit()
     assert open_causes() == {"paid_mark_changed"}
 

@@ -10,9 +10,10 @@ import pytest
 from flask import Flask, abort, render_template_string, request
 from sqlalchemy import text
 
-from portal import config, create_app, error_pages, logs
+from portal import config, create_app, logs
 from portal.access.permissions import public
 from portal.extensions import db
+from portal.web import error_pages
 from tests.fixtures.form_tokens import Browser
 
 Lines = Callable[[], list[dict[str, Any]]]

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from portal import logs, tracebacks
 from portal.extensions import db
 from portal.models import RunState, SyncKind, SyncTrigger, User
-from portal.reconcile import payments
-from portal.reconcile.payments import NewPayment
+from portal.payments import recording
+from portal.payments.recording import NewPayment
 from portal.sync import runs
 from tests import factories
 from tests.fixtures.people import browser, cookie_of
@@ -37,7 +37,7 @@ def named(lines, event: str) -> list[dict]:
 
 def pay(invoice) -> int:
     new = NewPayment([(invoice.id, Decimal(100))], "check", DAY, reference=PHONE)
-    payment, _ = payments.record(factories.ACTOR, new, scope="payment", key="k")
+    payment, _ = recording.record(factories.ACTOR, new, scope="payment", key="k")
     return payment.id
 
 
@@ -52,7 +52,7 @@ def test_a_payment_writes_a_line_when_it_is_committed_and_none_when_it_is_undone
     db.session.commit()
     (line,) = named(lines, "payment.recorded")
     assert (line["payment_id"], line["tenant_id"]) == (payment_id, partner.id)
-    payments.delete(factories.ACTOR, payment_id, PHONE)
+    recording.delete(factories.ACTOR, payment_id, PHONE)
     db.session.commit()
     db.session.commit()
     (line,) = named(lines, "payment.deleted")

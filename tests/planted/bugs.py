@@ -17,9 +17,10 @@ from portal.autotask.errors import Rejected, Unavailable
 from portal.extensions import db
 from portal.ledger import amounts
 from portal.models import Delivery
-from portal.reconcile import due, idempotency, payments, protocol, rules, steps, store, sweep, troubles
+from portal.payments import idempotency, recording
+from portal.reconcile import delivery_row, due, failures, steps, store, sweep, transitions
 from portal.reconcile.decide import Marks
-from portal.reconcile.protocol import Row, Trouble
+from portal.reconcile.delivery_row import Row, Trouble
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore
 from portal.sync import cursors
@@ -28,7 +29,7 @@ from tests.jobs import test_poll as polling
 from tests.planted import checks
 from tests.reconcile import test_conflicts as conflicts
 from tests.reconcile import test_delivering as delivering
-from tests.reconcile import test_troubles as troubled
+from tests.reconcile import test_failures
 
 RESTATE = sys.modules["portal.ledger.restate"]
 DELETE_PAYMENTS = text("""
@@ -38,14 +39,14 @@ DELETE_PAYMENTS = text("""
 
 def enqueue_before_commit(patch: pytest.MonkeyPatch) -> None:
     """The bell rings inside the transaction: who hears it finds nothing."""
-    real = payments.record
+    real = recording.record
 
     def record(*args: Any, **named: Any) -> Any:
         result = real(*args, **named)
         queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", current_tenant_id())
         return result
 
-    patch.setattr(payments, "record", record)
+    patch.setattr(recording, "record", record)
 
 
 def no_poller(patch: pytest.MonkeyPatch) -> None:
@@ -100,33 +101,33 @@ def no_read_back(patch: pytest.MonkeyPatch) -> None:
 
 def done_is_the_newest_wish(patch: pytest.MonkeyPatch) -> None:
     """`done = want` instead of `done = v`: a wish that came during the call counts as delivered."""
-    real = protocol.settled
+    real = delivery_row.settled
 
     def settled(row: Row, token: str, version: int, *rest: Any) -> Row:
         return real(row, token, row.wish_version, *rest)
 
-    patch.setattr(protocol, "settled", settled)
+    patch.setattr(delivery_row, "settled", settled)
 
 
 def no_lease(patch: pytest.MonkeyPatch) -> None:
     """A claim names its owner and nothing else."""
-    patch.setattr(protocol, "claimed", lambda row, token, now: replace(row, lease_token=token))
+    patch.setattr(delivery_row, "claimed", lambda row, token, now: replace(row, lease_token=token))
 
 
 def no_token_check(patch: pytest.MonkeyPatch) -> None:
     """K6 settles without asking whose lease it is."""
-    real = rules.settle
+    real = transitions.settle
 
-    def settle(held: rules.Held, work: Work, now: Any) -> rules.Held:
+    def settle(held: transitions.Held, work: Work, now: Any) -> transitions.Held:
         return real(replace(held, row=replace(held.row, lease_token=work.claim.token)), work, now)
 
-    patch.setattr(rules, "settle", settle)
+    patch.setattr(transitions, "settle", settle)
 
 
 def short_lease(patch: pytest.MonkeyPatch) -> None:
     """Shorter than the 20 seconds that a call may last."""
-    patch.setattr(protocol, "LEASE", timedelta(seconds=15))
-    patch.setattr(protocol, "LEAST_LEFT", timedelta(0))
+    patch.setattr(delivery_row, "LEASE", timedelta(seconds=15))
+    patch.setattr(delivery_row, "LEAST_LEFT", timedelta(0))
 
 
 def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
@@ -161,14 +162,14 @@ def key_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
 def key_not_scoped_to_tenant(patch: pytest.MonkeyPatch) -> None:
     """One partner's key answers for another's."""
     seen: dict[Any, Any] = {}
-    real = payments.record
+    real = recording.record
 
     def record(actor: Any, new: Any, *, scope: str, key: str) -> Any:
         if key not in seen:
             seen[key] = real(actor, new, scope=scope, key=key)
         return seen[key]
 
-    patch.setattr(payments, "record", record)
+    patch.setattr(recording, "record", record)
 
 
 def key_without_comparing_the_body(patch: pytest.MonkeyPatch) -> None:
@@ -184,7 +185,7 @@ def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
     def trouble_of(error: Any) -> Trouble:
         if isinstance(error, Unavailable) and error.maybe_applied:
             return Trouble("failed", "It did not work.", final=True)
-        return troubles.trouble_of(error)
+        return failures.trouble_of(error)
 
     patch.setattr(steps, "trouble_of", trouble_of)
 
@@ -195,7 +196,7 @@ def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
     def trouble_of(error: Any) -> Trouble:
         if isinstance(error, Rejected):
             return Trouble("unavailable", str(error))
-        return troubles.trouble_of(error)
+        return failures.trouble_of(error)
 
     patch.setattr(steps, "trouble_of", trouble_of)
 
@@ -284,15 +285,15 @@ PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
     2: (no_poller, polling.test_one_round_delivers_what_is_due_without_redis, {}),
     3: (job_carries_the_value, delivering.test_a_deleted_payment_clears_the_paid_date, {}),
     4: (ack_before_call, KILLED, {"point": "W10 before it leaves", "wish": "paid"}),
-    5: (no_read_back, troubled.test_an_accepted_write_that_does_not_show_is_not_confirmed, {}),
+    5: (no_read_back, test_failures.test_an_accepted_write_that_does_not_show_is_not_confirmed, {}),
     6: (
         done_is_the_newest_wish,
         crashes.test_a_payment_deleted_while_its_write_is_on_the_way_is_cleared_in_the_next_round,
         {},
     ),
-    7: (no_lease, troubled.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
-    8: (no_token_check, troubled.test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another, {}),
-    9: (short_lease, troubled.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
+    7: (no_lease, test_failures.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
+    8: (no_token_check, test_failures.test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another, {}),
+    9: (short_lease, test_failures.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
     10: (outbox_by_cursor, checks.a_retried_delivery_is_found_although_newer_ones_were_done, {}),
     11: (key_outside_the_transaction, checks.a_refused_payment_leaves_its_key_free, {}),
     12: (key_not_scoped_to_tenant, checks.a_key_means_nothing_to_another_partner, {}),
@@ -303,12 +304,12 @@ PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
     ),
     14: (
         timeout_is_failure,
-        troubled.test_an_answer_that_never_came_is_unknown_and_read_before_anything_else,
+        test_failures.test_an_answer_that_never_came_is_unknown_and_read_before_anything_else,
         {"applied": True},
     ),
     15: (
         refusal_is_retried_for_ever,
-        troubled.test_a_refusal_with_500_and_a_text_parks_at_once_in_autotasks_words,
+        test_failures.test_a_refusal_with_500_and_a_text_parks_at_once_in_autotasks_words,
         {},
     ),
     16: (clears_what_is_not_ours, conflicts.test_a_date_that_was_theirs_from_the_start_is_never_cleared, {}),

@@ -9,8 +9,9 @@ import pytest
 from portal import ledger, queue
 from portal.extensions import db
 from portal.models import Payment
-from portal.reconcile import payments, sweep
-from portal.sync import cursors, runs, work
+from portal.payments import recording
+from portal.reconcile import sweep
+from portal.sync import cursors, perform, runs
 from tests import factories
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
@@ -38,7 +39,7 @@ def a_bell_rings_only_for_what_is_committed(
 def a_refused_payment_leaves_its_key_free(both: Both) -> None:
     """The key is part of the payment's transaction (11)."""
     invoice = both.invoice()
-    with pytest.raises(payments.PaymentRefused):
+    with pytest.raises(recording.PaymentRefused):
         _record(invoice, "100.01")
     db.session.rollback()
     _record(invoice, "100.00")
@@ -75,7 +76,7 @@ def the_sweep_never_touches_money(both: Both) -> None:
     row = both.delivery(invoice)
     row.look_at = row.wished_at
     db.session.commit()
-    sweep.sweep()
+    sweep.compare_due()
     assert [(one.amount, one.deleted_at) for one in db.session.query(Payment)] == [(Decimal(100), None)]
 
 
@@ -85,7 +86,7 @@ def a_cursor_moves_only_after_a_completed_read(both: Both) -> None:
     both.sandbox.faults.add("F11", "Invoices", "query", times=0)
     run = runs.start(both.integration, "all", "command", ACTOR)
     db.session.commit()
-    work.perform(run.id)
+    perform.perform(run.id)
     db.session.commit()
     assert runs.get(run.id).state != "completed"
     assert "invoices" not in cursors.of(both.integration.id)
@@ -106,10 +107,10 @@ def a_retried_delivery_is_found_although_newer_ones_were_done(both: Both) -> Non
 
 def _record(invoice: Any, amount: str) -> Payment:
     day = invoice.issued_on
-    new = payments.NewPayment(
+    new = recording.NewPayment(
         [(refreshed(invoice).id, Decimal(amount))], "check", day, old_day_confirmed=True
     )
-    payment, _ = payments.record(ACTOR, new, scope="payment", key="one key")
+    payment, _ = recording.record(ACTOR, new, scope="payment", key="one key")
     return payment
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portal.reconcile.idempotency import KeyReused
+from portal.payments.idempotency import KeyReused
 from tests.both_sides import Both
 from tests.planted import bugs, checks
 

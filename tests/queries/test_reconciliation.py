@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from portal import clock, exceptions, ledger
+from portal import attention, clock, ledger
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Cause, Customer, Delivery, DeliveryAttempt, Invoice, Payment
+from portal.payments import applying_credits, recording
 from portal.queries import reconciliation
 from portal.queries.reconciliation import Period
-from portal.reconcile import credits, payments
 from tests import factories
 
 NOVEMBER = Period(date(2026, 11, 1), None, "UTC")
@@ -86,18 +86,16 @@ def test_stuck_differing_and_reversed_are_told_apart(books: Callable[..., int]) 
     stuck, differing, gone = books(), books(), books()
     pay(stuck, "100.00")
     pay(differing, "100.00")
-    payments.delete(factories.ACTOR, pay(gone, "30.00"), "Twice")
-    exceptions.open_item(Cause.DELIVERY_PARKED, "delivery", "1", label="x", detail="x", invoice_id=stuck)
-    exceptions.open_item(
-        Cause.UNPAID_IN_AUTOTASK, "invoice", "2", label="x", detail="x", invoice_id=differing
-    )
+    recording.delete(factories.ACTOR, pay(gone, "30.00"), "Twice")
+    attention.open_item(Cause.DELIVERY_PARKED, "delivery", "1", label="x", detail="x", invoice_id=stuck)
+    attention.open_item(Cause.UNPAID_IN_AUTOTASK, "invoice", "2", label="x", detail="x", invoice_id=differing)
     assert states() == {"parked": 100, "differs": 100, "reversed": 30}
 
 
 def test_credits_and_what_autotask_settled_stand_beside_the_payments(books: Callable[..., int]) -> None:
     credit, invoice = books("-50.00"), books()
-    new = credits.NewApplication(credit, [(invoice, Decimal("50.00"))], DAY)
-    credits.apply(factories.ACTOR, new, key="a-key")
+    new = applying_credits.NewApplication(credit, [(invoice, Decimal("50.00"))], DAY)
+    applying_credits.apply(factories.ACTOR, new, key="a-key")
     books("70.00", autotask_paid_on=date(2026, 11, 3))
     assert states() == {"credited": 50, "settled": 70}
     assert states(Period(date(2026, 10, 1), None, "UTC")) == {}
@@ -112,7 +110,7 @@ def test_all_months_add_up_to_what_the_invoices_say_is_paid(books: Callable[...,
         for _ in range(dice.randint(0, 3)):
             recorded.append(pay(invoice, "30.00", date(2026, dice.randint(8, 11), dice.randint(1, 28))))
     for payment_id in dice.sample(recorded, 4):
-        payments.delete(factories.ACTOR, payment_id, "Twice")
+        recording.delete(factories.ACTOR, payment_id, "Twice")
     months = [reconciliation.sums(Period(date(2026, month, 1), None, "UTC")) for month in range(8, 12)]
     assert all(one.adds_up for month in months for one in month)
     here = sum(one.recorded for month in months for one in month)
@@ -129,8 +127,8 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     pay(waiting, "100.00")
     deleted_later = pay(gone, "10.00")
     credit = books("-50.00")
-    credits.apply(
-        factories.ACTOR, credits.NewApplication(credit, [(credited, Decimal(50))], DAY), key="a-key"
+    applying_credits.apply(
+        factories.ACTOR, applying_credits.NewApplication(credit, [(credited, Decimal(50))], DAY), key="a-key"
     )
     books("70.00", autotask_paid_on=DAY)
     db.session.commit()
@@ -139,10 +137,10 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     before = [tuple(row) for row in reconciliation.every(past)]
     assert states(past) == {"posted": 110, "waiting": 100, "credited": 50, "settled": 70}
 
-    payments.delete(factories.ACTOR, deleted_later, "Bounced")
+    recording.delete(factories.ACTOR, deleted_later, "Bounced")
     pay(gone, "25.00")
     confirm(waiting)
-    exceptions.open_item(Cause.OVERPAID, "invoice", "1", label="x", detail="x", invoice_id=confirmed)
+    attention.open_item(Cause.OVERPAID, "invoice", "1", label="x", detail="x", invoice_id=confirmed)
     db.session.commit()
 
     assert [tuple(row) for row in reconciliation.every(past)] == before

@@ -6,9 +6,9 @@ from functools import cache
 
 from portal.models import AttemptOutcome
 from portal.reconcile.decide import Act, Reading
-from portal.reconcile.rules import Held
+from portal.reconcile.sent_writes import Tries, Try
 from portal.reconcile.steps import Phase, Work
-from portal.reconcile.tries import Tries, Try
+from portal.reconcile.transitions import Held
 from tests.reconcile.model import HELDS, NOBODY, T0, WORKS, State
 
 

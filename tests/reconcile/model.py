@@ -1,6 +1,6 @@
 """A small world in which the real steps of a delivery run: one invoice, two workers, an Autotask that misbehaves.
 
-The steps, the decision and the rules are the portal's own (portal.reconcile.steps, decide, rules); only storage
+The steps, the decision and the rules are the portal's own (portal.reconcile.steps, decide, transitions); only storage
 and wire are replaced. Every part of a state is immutable and known by number, and every move of a part is worked
 out once, so that all interleavings can be enumerated in seconds.
 """
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from portal.autotask.errors import Unavailable
 from portal.models import AttemptOutcome, DeliveryState
-from portal.reconcile import protocol, rules, steps
+from portal.reconcile import delivery_row, steps, transitions
 from portal.reconcile.decide import Known, Reading
-from portal.reconcile.protocol import Row
-from portal.reconcile.rules import Held
+from portal.reconcile.delivery_row import Row
 from portal.reconcile.steps import Claim, Phase, Work
+from portal.reconcile.transitions import Held
 
 T0 = datetime(2026, 11, 19, 12, tzinfo=UTC)
 D1, D2 = date(2026, 11, 18), date(2026, 11, 19)
@@ -96,21 +96,21 @@ class Side:
 
     def begin(self, work: Work) -> int | None:
         new_id = 1 + max([one.id for one in self.held.tries], default=0)
-        begun = rules.begin(self.held, work, new_id, self.now())
+        begun = transitions.begin(self.held, work, new_id, self.now())
         self.held = begun or self.held
         return None if begun is None else new_id
 
     def settle(self, work: Work) -> None:
-        self.held = rules.settle(self.held, work, self.now())
+        self.held = transitions.settle(self.held, work, self.now())
 
     def learn(self, work: Work) -> None:
         raise AssertionError("totals do not move here")
 
     def fail(self, work: Work) -> None:
-        self.held = rules.fail(self.held, work, self.now(), lambda low, high: low)
+        self.held = transitions.fail(self.held, work, self.now(), lambda low, high: low)
 
     def release(self, work: Work) -> None:
-        self.held = rules.release(self.held, work, self.now())
+        self.held = transitions.release(self.held, work, self.now())
 
     def get(self, entity: str, id: int) -> dict[str, Any]:
         self.asked = True
@@ -199,7 +199,7 @@ def _wished(held: int, wish: date | None) -> int:
 
 
 def wished(row: Row, wish: date | None) -> Row:
-    """What the ledger's statement does (portal/ledger/restate.py, WISHES)."""
+    """What the ledger's statement does (portal/ledger/derive.py, WISHES)."""
     state = DeliveryState.SENDING if row.state == DeliveryState.SENDING else DeliveryState.WAITING
     version = row.wish_version + 1
     return replace(row, wish_paid_on=wish, wish_version=version, state=state, next_try_at=T0, attempts=0)
@@ -220,7 +220,7 @@ def _sweeps(state: State) -> Iterator[tuple[str, State]]:
 def _swept(held: int, paid_on: date | None, ticks: int) -> int:
     before: Held = HELDS.things[held]
     read = Reading(paid_on, T0 + timedelta(seconds=ticks))
-    return HELDS.of(_without_detail(rules.compare(before, KNOWN, read, read.started_at), None))
+    return HELDS.of(_without_detail(transitions.compare(before, KNOWN, read, read.started_at), None))
 
 
 def _claims(state: State, index: int) -> Iterator[tuple[str, State]]:
@@ -253,12 +253,12 @@ def _free(state: State, index: int) -> State | None:
 @cache
 def _claimed(held: int, ticks: int, index: int) -> tuple[int, int] | None:
     before: Held = HELDS.things[held]
-    if not protocol.is_due(before.row, T0):
+    if not delivery_row.is_due(before.row, T0):
         return None
     row, token = before.row, f"worker {index}"
     claim = Claim(1, 1, 1, token, row.wish_version, row.wish_paid_on, before.marks, KNOWN)
     # Time stands still here: leases run out by an event of their own.
-    taken = replace(protocol.claimed(row, token, T0), lease_until=FOR_EVER)
+    taken = replace(delivery_row.claimed(row, token, T0), lease_until=FOR_EVER)
     return HELDS.of(replace(before, row=taken)), WORKS.of(Work(claim))
 
 

@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 from jobs import poll
 from jobs.poll import Poller
 from portal import clock, connect
-from portal.connect import calls, overview, slots
+from portal.connect import calls, slots
 from portal.extensions import db
 from portal.models import Integration
-from portal.reconcile import due, herd
+from portal.queries import integration
+from portal.reconcile import due, waiting_together
 from portal.sync import promises
 from tests.both_sides import Both
 from tests.factories import refreshed
@@ -77,8 +78,8 @@ def test_an_unusable_connection_is_tried_once_a_pause_and_says_why(
     row = both.delivery(invoice)
     assert UNUSABLE[spoil] in row.error
     assert row.next_try_at - row.wished_at > timedelta(seconds=200)
-    assert UNUSABLE[spoil] in overview.overview(refreshed(both.integration)).unusable
-    assert overview.overview(refreshed(both.integration)).state == "unusable"
+    assert UNUSABLE[spoil] in integration.overview(refreshed(both.integration)).unusable
+    assert integration.overview(refreshed(both.integration)).state == "unusable"
     rows = promises.table(refreshed(both.integration))
     assert {row.state for row in rows} == {"unusable", "never"}, "the page contradicts itself"
     assert "cannot call Autotask" in promises.sentence(rows, refreshed(both.integration))
@@ -97,7 +98,7 @@ def test_payments_that_waited_go_out_as_soon_as_the_connection_is_mended(both: B
     both.integration.zone_url = good
     db.session.commit()
 
-    herd.hurry(herd.MENDED)
+    waiting_together.hurry(waiting_together.MENDED)
 
     assert due.tenants_to_deliver() == [both.partner.id]
     both.deliver()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from portal import local_data
+from portal import own_records
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState, ExceptionItem, Invoice
-from portal.reconcile import protocol, retry
-from portal.reconcile.retry import NotRetryable
+from portal.reconcile import by_hand, delivery_row
+from portal.reconcile.by_hand import NotRetryable
 from portal.reconcile.steps import Work
 from portal.reconcile.store import SqlStore
 from tests.both_sides import Both
@@ -41,20 +41,20 @@ def test_its_delivery_and_exception_close_with_a_sentence(
     if known_by == "a complete read":
         deleted.missing_since = deleted.autotask_read_at
         db.session.commit()
-    put(local_data.archive, deleted)
+    put(own_records.archive, deleted)
     assert state(both, deleted) == ("closed", set())
     said = "no longer in Autotask and was archived here"
     assert said in (both.delivery(deleted).error or "")
     assert said in (db.session.query(ExceptionItem).one().resolution or "")
     assert both.deliver() == 0
     with pytest.raises(NotRetryable, match="Take it out of the archive first"):
-        retry.retry(ACTOR, both.delivery(deleted).id)
+        by_hand.retry(ACTOR, both.delivery(deleted).id)
     db.session.rollback()
 
 
 def test_restored_it_is_due_again(both: Both, deleted: Invoice) -> None:
-    put(local_data.archive, deleted)
-    put(local_data.restore, deleted)
+    put(own_records.archive, deleted)
+    put(own_records.restore, deleted)
     assert state(both, deleted) == ("waiting", set())
     both.deliver()
     assert state(both, deleted) == ("parked", {"delivery_refused"})
@@ -66,16 +66,16 @@ def test_one_under_way_is_closed_once_it_has_an_answer(both: Both) -> None:
     claim = SqlStore().claim()
     invoice = refreshed(invoice)
     invoice.missing_since = invoice.autotask_read_at
-    put(local_data.archive, invoice)
+    put(own_records.archive, invoice)
     assert both.delivery(invoice).state == DeliveryState.SENDING
     assert claim is not None
-    SqlStore().fail(Work(claim, trouble=protocol.Trouble("not_found", "It is not there.", final=True)))
+    SqlStore().fail(Work(claim, trouble=delivery_row.Trouble("not_found", "It is not there.", final=True)))
     assert state(both, invoice) == ("closed", set())
 
 
 def test_an_invoice_that_is_in_autotask_is_told_although_it_was_archived(both: Both) -> None:
     invoice = both.invoice()
     both.pay(invoice)
-    put(local_data.archive, refreshed(invoice))
+    put(own_records.archive, refreshed(invoice))
     assert both.deliver() == 1
     assert db.session.query(Delivery).one().state == DeliveryState.CONFIRMED

@@ -7,7 +7,8 @@ import pytest
 
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState
-from portal.reconcile import payments, retry, sweep
+from portal.payments import recording
+from portal.reconcile import by_hand, sweep
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
 
@@ -19,7 +20,7 @@ def writes(both: Both) -> list[str]:
 
 
 def delete(payment) -> None:  # type: ignore[no-untyped-def]
-    payments.delete(ACTOR, payment.id, "bounced")
+    recording.delete(ACTOR, payment.id, "bounced")
     db.session.commit()
 
 
@@ -37,7 +38,7 @@ def look(both: Both, invoice) -> int:  # type: ignore[no-untyped-def]
     row = both.delivery(invoice)
     row.look_at = row.wished_at
     db.session.commit()
-    return sweep.sweep()
+    return sweep.compare_due()
 
 
 @pytest.mark.parametrize("theirs", [DAY, EARLIER])
@@ -105,7 +106,7 @@ def test_send_again_marks_it_once_more_and_closes_the_exception(both: Both):
     invoice, _ = paid_and_confirmed(both)
     both.set_paid(invoice, None)
     look(both, invoice)
-    retry.send_again(ACTOR, both.delivery(invoice).id)
+    by_hand.send_again(ACTOR, both.delivery(invoice).id)
     db.session.commit()
     both.deliver()
     assert both.shown(invoice) == DAY
@@ -116,7 +117,7 @@ def test_a_look_again_at_an_undone_mark_parks_and_says_so(both: Both):
     """Retrying without deciding sends nothing either."""
     invoice, _ = paid_and_confirmed(both)
     both.set_paid(invoice, None)
-    retry.retry(ACTOR, both.delivery(invoice).id)
+    by_hand.retry(ACTOR, both.delivery(invoice).id)
     db.session.commit()
     both.deliver()
     assert writes(both) == []
@@ -156,7 +157,7 @@ def test_a_changed_date_is_not_cleared_after_a_deletion_but_asked_about(both: Bo
     assert set(both.exceptions()) == {"paid_mark_changed"}
 
 
-@pytest.mark.parametrize(("decision", "shown"), [(retry.clear_theirs, None), (retry.keep_theirs, LATER)])
+@pytest.mark.parametrize(("decision", "shown"), [(by_hand.clear_theirs, None), (by_hand.keep_theirs, LATER)])
 def test_a_person_decides_about_a_changed_date(both: Both, decision, shown):
     """D4: the two buttons."""
     invoice, payment = paid_and_confirmed(both)

@@ -44,13 +44,13 @@ def test_a_part_payment_sends_nothing(both: Both):
 
 def test_a_deleted_payment_clears_the_paid_date(both: Both):
     from portal.extensions import db
-    from portal.reconcile import payments
+    from portal.payments import recording
     from tests.factories import ACTOR
 
     invoice = both.invoice()
     payment = both.pay(invoice)
     both.deliver()
-    payments.delete(ACTOR, payment.id, "bounced")
+    recording.delete(ACTOR, payment.id, "bounced")
     db.session.commit()
     both.deliver()
     assert both.shown(invoice) is None

@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 
 from portal.models import DeliveryState
-from portal.reconcile import rules
-from portal.reconcile.rules import Held
+from portal.reconcile import transitions
 from portal.reconcile.steps import Work
+from portal.reconcile.transitions import Held
 from tests.reconcile.canonical import canonical
 from tests.reconcile.model import D1, D2, Faults, State, clear_memory, events, held_of, is_quiet, start
 
@@ -87,12 +87,12 @@ def test_every_interleaving_converges(faults: Faults):
 
 def test_the_enumeration_finds_a_protocol_that_forgets_its_tries(monkeypatch: pytest.MonkeyPatch):
     """It is worth something only if it fails where it must: a late write then looks like Autotask's own."""
-    real = rules.settle
+    real = transitions.settle
 
     def forgetful(held: Held, work: Work, now: datetime) -> Held:
         return replace(real(held, work, now), tries=())
 
-    monkeypatch.setattr(rules, "settle", forgetful)
+    monkeypatch.setattr(transitions, "settle", forgetful)
     clear_memory()
     try:
         _, _, wrong = explore(Faults(changes=2, crashes=1, lease_losses=1, odd_answers=0, **COARSE))

@@ -24,8 +24,9 @@ from portal.models import (
     InvoicePdf,
     SyncRun,
 )
-from portal.reconcile import deliver, payments, sweep
-from portal.sync import runs, work
+from portal.payments import recording
+from portal.reconcile import deliver, sweep
+from portal.sync import perform, runs
 from sandbox import Sandbox
 from sandbox.switches import Switches, choices
 from tests import factories
@@ -89,7 +90,7 @@ class Trial:
         run = runs.start(factories.refreshed(self.integration), kind, "command", Actor.system())
         db.session.commit()
         for _ in range(3):
-            work.perform(run.id)
+            perform.perform(run.id)
             run = runs.get(run.id)
             if run.state != "waiting":
                 break
@@ -121,7 +122,7 @@ class Trial:
         for row in db.session.scalars(select(Delivery)):
             row.look_at = row.wished_at
         db.session.commit()
-        sweep.sweep()
+        sweep.compare_due()
         return self.deliver()
 
     def shown(self, number: int = 0) -> str | None:
@@ -171,7 +172,7 @@ def usual(here: Trial, value: Any, number: int = 0) -> None:
     """Paid, confirmed, deleted, cleared."""
     payment = factories.payment((here.invoice(number), "18.00"), on=DAY)
     told(here, DAY.isoformat(), number)
-    payments.delete(factories.ACTOR, payment.id, "bounced")
+    recording.delete(factories.ACTOR, payment.id, "bounced")
     db.session.commit()
     told(here, None, number)
 
@@ -193,7 +194,7 @@ def keeps_paid(here: Trial, value: Any) -> None:
     here.sandbox.switches.update({"patch_null": "ignored", "put_omitted": "ignored"})
     payment = factories.payment((here.invoice(), "18.00"), on=DAY)
     told(here, DAY.isoformat())
-    payments.delete(factories.ACTOR, payment.id, "bounced")
+    recording.delete(factories.ACTOR, payment.id, "bounced")
     db.session.commit()
     assert here.deliver().state == DeliveryState.PARKED
     assert "by hand" in here.exceptions()["not_cleared"]

@@ -8,9 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from portal.error_pages import FORM_EXPIRED
 from portal.extensions import db
-from portal.security_headers import HEADERS
+from portal.web.error_pages import FORM_EXPIRED
+from portal.web.security_headers import HEADERS
 from tests import factories
 from tests.fixtures.form_tokens import NONE, STALE
 from tests.rules.test_every_route import SAFE, access, path, routes, rows_by_table

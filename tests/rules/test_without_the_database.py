@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 from portal import clock, database, logs
 from portal.access import api_keys, sessions, support
 from portal.extensions import db
-from portal.outages import WORDS, Outage
-from portal.security_headers import HEADERS
+from portal.web.outages import WORDS, Outage
+from portal.web.security_headers import HEADERS
 from tests import factories
 from tests.fixtures.outages import OwnDatabase
 from tests.fixtures.people import _cookie, browser, cookie_of

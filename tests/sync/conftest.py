@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import current_tenant_id
-from portal.connect import schedule
+from portal.connect import sync_minutes
 from portal.extensions import db
 from portal.models import Integration, SyncChange, SyncRun, Tenant
-from portal.sync import runs, work
+from portal.sync import perform, runs
 from sandbox import Sandbox
 from tests import factories
 
@@ -56,7 +56,7 @@ def connect(app: Flask, partner: Tenant) -> Callable[..., Integration]:
 
 def planned(integration: Integration) -> Integration:
     """The integration with its schedule, as connecting leaves it unless filters come first."""
-    schedule.plan(integration)
+    sync_minutes.plan(integration)
     db.session.commit()
     return integration
 
@@ -65,7 +65,7 @@ def sync(integration: Integration, kind: str = "all", trigger: str = "command", 
     """A run of this kind, worked on until it ends or waits."""
     run = runs.start(integration, kind, trigger, ACTOR, **values)
     db.session.commit()
-    work.perform(run.id)
+    perform.perform(run.id)
     db.session.commit()
     return runs.get(run.id)
 

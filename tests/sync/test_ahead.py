@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from portal.autotask.errors import Unavailable
-from portal.connect.own_statements import TransactionOpen
 from portal.extensions import db
-from portal.sync import pull
+from portal.outside_transaction import TransactionOpen
+from portal.sync import read_pages
 from portal.sync.ahead import one_ahead
 from sandbox import Sandbox
 from tests.sync.conftest import sync
@@ -83,14 +83,14 @@ def test_a_page_never_counts_as_newer_than_its_request(empty: Sandbox, connect, 
         empty.add_invoice(companyID=company, invoiceTotal="10.00")
     integration = connect(empty)
     read_at: list[datetime] = []
-    real = pull._take_in
+    real = read_pages._take_in
 
     def noting(running: Any, client: Any, step: Any, resource: Any, *rest: Any) -> None:
         if resource.entity == "Invoices":
             read_at.append(running.read_at)
         real(running, client, step, resource, *rest)
 
-    monkeypatch.setattr(pull, "_take_in", noting)
+    monkeypatch.setattr(read_pages, "_take_in", noting)
     sync(integration)
 
     asked_at = [call.at for call in empty.calls("Invoices") if call.verb in ("query", "next")]

@@ -69,7 +69,7 @@ def test_an_autotask_that_does_not_answer_fails_the_run_with_its_reason(
     flask: Callable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portal.sync.work.SHORT_PAUSES", (0.05,))
+    monkeypatch.setattr("portal.sync.perform.SHORT_PAUSES", (0.05,))
     connect(sandbox)
     sandbox.refuse_connections()
 

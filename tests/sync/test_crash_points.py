@@ -17,7 +17,7 @@ from flask import Flask
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Delivery, Integration, Invoice, InvoiceLine, SyncCursor, SyncRun
-from portal.sync import runs, work
+from portal.sync import perform, runs
 from sandbox import Sandbox
 from tests import factories
 from tests.sync.conftest import ACTOR, one, rows, sync
@@ -49,18 +49,18 @@ def die(*args, **named):
 
 setattr(holder, told["name"], die)
 with app.app_context(), tenant_scope(told["tenant"]):
-    work.perform(told["run"])
+    perform.perform(told["run"])
 """
 
 # (what, module, class or "", function, nth call, after it instead of before)
 POINTS = [
-    ("S1 claimed, before the first call", "portal.sync.work", "", "_work", 1, False),
+    ("S1 claimed, before the first call", "portal.sync.perform", "", "_work", 1, False),
     ("S3 a page parsed, not written", "portal.sync.invoices", "", "_write", 2, False),
-    ("S4 a page written, not committed", "portal.sync.running", "Running", "save", 9, False),
-    ("S5 between two pages", "portal.sync.running", "Running", "save", 9, True),
+    ("S4 a page written, not committed", "portal.sync.current_run", "Running", "save", 9, False),
+    ("S5 between two pages", "portal.sync.current_run", "Running", "save", 9, True),
     ("S5 among the lines", "portal.sync.lines", "", "_write_page", 2, True),
     ("S9 all read, no verdict yet", "portal.sync.missing", "", "judge", 3, False),
-    ("S9 all done, not completed", "portal.sync.plans", "", "move_cursors", 1, True),
+    ("S9 all done, not completed", "portal.sync.what_to_read", "", "move_cursors", 1, True),
 ]
 
 
@@ -109,7 +109,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(many: Sandbox, connect, kille
     already = one(SyncRun).progress_done
     superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second'")
     many.clear_requests()
-    assert work.perform(run.id)
+    assert perform.perform(run.id)
     ended = one(SyncRun)
     assert ended.state == "completed"
     assert (len(rows(Invoice)), len(rows(InvoiceLine))) == (1100, 1100)
@@ -121,7 +121,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(many: Sandbox, connect, kille
 
 def test_a_page_cut_off_on_the_way_leaves_nothing_of_itself(many: Sandbox, connect, monkeypatch) -> None:
     """Crash point S2."""
-    monkeypatch.setattr("portal.sync.work.SHORT_PAUSES", ())
+    monkeypatch.setattr("portal.sync.perform.SHORT_PAUSES", ())
     many.faults.add("F6", entity="Invoices", verb="next", times=0)
 
     run = sync(connect(many))
@@ -230,7 +230,7 @@ def test_disconnecting_stops_a_waiting_run_before_its_first_call(empty: Sandbox,
     connecting.disconnect(ACTOR, one(Integration))
     db.session.commit()
 
-    work.perform(run.id)
+    perform.perform(run.id)
 
     assert one(SyncRun).state in ("failed", "cancelled")
     assert empty.requests == []

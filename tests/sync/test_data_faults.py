@@ -200,7 +200,7 @@ def test_pages_that_lead_in_circles_or_elsewhere_stop_the_reading(
     empty: Sandbox, connect, monkeypatch, fault: str, value: str
 ) -> None:
     """Data faults F27 and F28, crash point S8: nothing is read for ever, nothing sent to strangers."""
-    monkeypatch.setattr("portal.sync.work.SHORT_PAUSES", ())
+    monkeypatch.setattr("portal.sync.perform.SHORT_PAUSES", ())
     company = empty.add_company(companyName="Contoso")
     for _ in range(501):
         empty.add_invoice(companyID=company, invoiceTotal="10.00")

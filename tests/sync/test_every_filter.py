@@ -9,7 +9,7 @@ import pytest
 from portal.autotask.filters import SyncFilters
 from portal.extensions import db
 from portal.models import Contact, Customer, Integration, Invoice
-from portal.sync import filtering, preview
+from portal.sync import filter_choices, filter_preview
 from sandbox import Sandbox
 from tests.sync.conftest import ACTOR, rows, sync
 
@@ -83,8 +83,8 @@ def test_every_filter_brings_in_the_same_wherever_it_is_applied(
     sync(integration)
     new = SyncFilters(**chosen)
 
-    told = preview.of(integration, new)
-    filtering.save(ACTOR, integration, new)
+    told = filter_preview.of(integration, new)
+    filter_choices.save(ACTOR, integration, new)
     assert inside() == ("ABC", "abc", "ABC")  # in force from the next run on
     sync(integration, "new", "schedule")
 
@@ -97,10 +97,10 @@ def test_every_filter_brings_in_the_same_wherever_it_is_applied(
     assert inside() == wanted
     assert [row for row in rows(Invoice) if row.missing_since or row.archived_at] == []
 
-    told = preview.of(integration, SyncFilters())
+    told = filter_preview.of(integration, SyncFilters())
     entering = [told.customers.enter.number, told.contacts.enter.number, told.invoices.enter.number]
     assert entering == [3 - len(left) for left in wanted]
-    filtering.save(ACTOR, integration, SyncFilters())
+    filter_choices.save(ACTOR, integration, SyncFilters())
     db.session.commit()
     sync(integration, "new", "schedule")
     assert inside() == ("ABC", "abc", "ABC")

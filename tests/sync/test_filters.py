@@ -106,12 +106,12 @@ def test_an_unpaid_read_asks_autotask_only_for_the_customers_inside(connect, aut
 def test_the_preview_tells_what_enters_leaves_and_stays_in_counts_and_money(connect, autotask) -> None:
     """Rule 2.5."""
     from portal.autotask.filters import SyncFilters
-    from portal.sync import preview
+    from portal.sync import filter_preview
 
     integration = connect(autotask, filters={"company_types": [1]})
     sync(integration)
 
-    found = preview.of(integration, SyncFilters(company_types=(3,)))
+    found = filter_preview.of(integration, SyncFilters(company_types=(3,)))
 
     customers, invoices = found.customers, found.invoices
     assert [part.number for part in (customers.enter, customers.leave, customers.stay)] == [1, 2, 0]
@@ -124,13 +124,13 @@ def test_the_preview_tells_what_enters_leaves_and_stays_in_counts_and_money(conn
 def test_the_preview_counts_contacts_with_their_customers(connect, autotask) -> None:
     """Rule 2.5: a contact leaves and enters with its customer, and on its own by the contacts' filter."""
     from portal.autotask.filters import SyncFilters
-    from portal.sync import preview
+    from portal.sync import filter_preview
 
     integration = connect(autotask)
     sync(integration)
 
     def contacts(**chosen) -> list[int]:
-        found = preview.of(integration, SyncFilters(**chosen)).contacts
+        found = filter_preview.of(integration, SyncFilters(**chosen)).contacts
         return [part.number for part in (found.enter, found.leave, found.stay)]
 
     assert contacts(company_types=(3,)) == [0, 2, 1]

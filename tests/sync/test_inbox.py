@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.models import AuditEvent, ExceptionItem, Integration, Invoice, SyncRun
-from portal.sync import work
+from portal.sync import perform
 from sandbox import Sandbox
 from tests.reading import element
 from tests.sync.conftest import rows, sync
@@ -49,7 +49,7 @@ def test_one_is_read_again_and_closes_by_itself(three_bad, empty: Sandbox, brows
 
     browse("manager").post(at(f"/exceptions/{item.id}/act"), data={"action": "retry"})
     (run,) = rows(SyncRun, trigger="retry")
-    work.perform(run.id)
+    perform.perform(run.id)
 
     assert item.id not in [one.id for one in open_items()]
     assert {row.autotask_id for row in rows(Invoice)} >= {three_bad[0]}
@@ -63,7 +63,7 @@ def test_all_of_a_cause_are_read_again_in_one_run(three_bad, empty: Sandbox, bro
 
     browser.post(at("/exceptions/retry"), data={"cause": "bad_record"})
     (run,) = rows(SyncRun, trigger="retry")
-    work.perform(run.id)
+    perform.perform(run.id)
 
     assert open_items() == []
     assert len(rows(Invoice)) == 60

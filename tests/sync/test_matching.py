@@ -9,7 +9,8 @@ from flask import current_app
 from portal import connect
 from portal.extensions import db
 from portal.models import Customer, Delivery, ExceptionItem, Integration, Invoice, Payment
-from portal.reconcile import deliver, payments
+from portal.payments import recording
+from portal.reconcile import deliver
 from portal.sync import manual
 from sandbox import Sandbox
 from tests import factories
@@ -188,7 +189,7 @@ def test_an_adopted_invoice_stays_with_its_customer_while_money_is_on_it(
     now = {row.number: row.customer_id for row in rows(Invoice)}
     assert now == {"PAID": theirs["PAID"], "UNPAID": autotasks}
     assert one(Payment).customer_id == now["PAID"]
-    payments.delete(ACTOR, payment.id, "Bounced")
+    recording.delete(ACTOR, payment.id, "Bounced")
     db.session.commit()
     sync(primary, "all", "retry")
     assert one(Invoice, number="PAID").customer_id == autotasks

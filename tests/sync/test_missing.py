@@ -97,7 +97,7 @@ def test_the_question_closes_by_itself_when_the_records_are_back(twenty, empty: 
 
 
 def test_a_person_can_say_that_they_were_deleted(twenty, empty: Sandbox) -> None:
-    from portal import inbox
+    from portal import decisions
     from portal.extensions import db
 
     for row in empty.rows("Invoices")[:4]:
@@ -105,7 +105,7 @@ def test_a_person_can_say_that_they_were_deleted(twenty, empty: Sandbox) -> None
     sync(twenty, "unpaid")
     item = one(ExceptionItem, cause="suspicious_read", state="open")
 
-    outcome = inbox.act(ACTOR, item, "accept")
+    outcome = decisions.act(ACTOR, item, "accept")
     db.session.commit()
 
     assert outcome.words == "4 marked as no longer in Autotask."
@@ -115,13 +115,13 @@ def test_a_person_can_say_that_they_were_deleted(twenty, empty: Sandbox) -> None
 def test_an_incomplete_read_gives_no_verdict(twenty, empty: Sandbox, monkeypatch) -> None:
     """Crash point S9."""
     empty.remove_invoice(empty.rows("Invoices")[4]["id"])
-    monkeypatch.setattr("portal.sync.work.SHORT_PAUSES", ())
+    monkeypatch.setattr("portal.sync.perform.SHORT_PAUSES", ())
     empty.forbid("BillingItems")
 
     def stop(*_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr("portal.sync.pull._note_absent", stop)
+    monkeypatch.setattr("portal.sync.read_pages._note_absent", stop)
 
     run = sync(twenty, "unpaid")
 

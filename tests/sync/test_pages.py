@@ -2,7 +2,7 @@
 
 from portal.extensions import db
 from portal.models import Integration
-from portal.sync import runs, work
+from portal.sync import perform, runs
 from sandbox import Sandbox
 from tests.reading import value
 from tests.sync.conftest import planned, sync
@@ -32,7 +32,7 @@ def test_a_run_that_waits_asks_again_and_one_that_ended_does_not(connect, sandbo
     browser = browse()
 
     assert 'hx-trigger="every 1s' in text(browser.get(at(f"/sync-runs/{run}"), headers=POLL))
-    work.perform(run)
+    perform.perform(run)
     db.session.commit()
 
     assert "every 1s" not in text(browser.get(at(f"/sync-runs/{run}"), headers=POLL))
@@ -56,7 +56,7 @@ def test_a_pressed_fetch_starts_one_run_and_the_next_press_says_when(connect, sa
 
     assert first.status_code == again.status_code == 303
     assert first.location == again.location
-    work.perform(int(first.location.rpartition("/")[2]))
+    perform.perform(int(first.location.rpartition("/")[2]))
     db.session.commit()
     refused = browser.post(at("/sync-runs"), data={"kind": "unpaid"}, follow_redirects=True)
     assert "Fetch Unpaid Invoices can be started once per 12 hours. The next time is" in text(refused)
@@ -127,11 +127,11 @@ def test_an_exception_shows_both_values_and_is_resolved_with_a_reason_and_undone
     connect, sandbox, browse, at
 ) -> None:
     """Rule 3.4."""
-    from portal import exceptions
+    from portal import attention
     from portal.models import Cause
 
     connect(sandbox)
-    exceptions.open_item(
+    attention.open_item(
         Cause.OVERPAID,
         "invoice",
         "12",

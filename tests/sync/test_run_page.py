@@ -12,8 +12,8 @@ from portal import clock
 from portal.access.actor import Actor, Source
 from portal.extensions import db
 from portal.models import Integration, SyncRun
-from portal.sync import cursors, manual, runs, work
-from portal.sync.running import Running
+from portal.sync import cursors, manual, perform, runs
+from portal.sync.current_run import Running
 from sandbox import Sandbox
 from tests import factories
 from tests.sync.conftest import ACTOR, one, rows, sync
@@ -41,7 +41,7 @@ def test_a_run_tells_who_pressed_for_whom_and_what_was_in_force(
     actor = Actor(source=Source.WEB, user_id=owner.id, true_user_id=helper.id)
     run = runs.start(integration, "new", "button", actor)
     db.session.commit()
-    work.perform(run.id)
+    perform.perform(run.id)
 
     run = runs.get(run.id)
     page = shown(browse(), at(f"/sync-runs/{run.id}"))
@@ -209,7 +209,7 @@ def test_a_full_sync_after_connecting_again_is_not_called_the_first(
     db.session.commit()
     assert "The first sync is under way." in shown(browse(), at("/integrations/autotask"))
     row = one(SyncRun)
-    work.perform(row.id)
+    perform.perform(row.id)
     runs.start(one(Integration), "all", "connect", ACTOR)
     db.session.commit()
     page = shown(browse(), at("/integrations/autotask"))

@@ -8,7 +8,7 @@ from flask import Flask
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import ExceptionItem, Integration, Invoice, SyncCursor, SyncRun
-from portal.sync import manual, runs, work
+from portal.sync import manual, perform, runs
 from sandbox import Sandbox
 from tests.sync.conftest import ACTOR, one, planned, rows, sync
 
@@ -83,7 +83,7 @@ def test_a_run_whose_worker_died_is_taken_up_again(integration: Integration, sup
     superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second'")
 
     assert (integration.tenant_id, run.id) in runs.due()
-    assert work.perform(run.id)
+    assert perform.perform(run.id)
     assert runs.get(run.id).state == "completed"
 
 
@@ -112,7 +112,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(
         return real(*args, **named)
 
     monkeypatch.setattr(invoices.customers, "known_or_read", overtaken)
-    work.perform(run.id)
+    perform.perform(run.id)
 
     assert rows(Invoice) == []
     assert one(SyncRun).state == "running"
@@ -122,17 +122,17 @@ def test_cancelling_stops_after_the_page_and_keeps_what_was_read(
     integration: Integration, monkeypatch
 ) -> None:
     run = waiting(integration)
-    from portal.sync import pull
+    from portal.sync import read_pages
 
-    real = pull.count_all
+    real = read_pages.count_all
 
     def cancel_now(running, client, wanted):
         runs.cancel(ACTOR, runs.get(run.id))
         db.session.commit()
         return real(running, client, wanted)
 
-    monkeypatch.setattr(pull, "count_all", cancel_now)
-    work.perform(run.id)
+    monkeypatch.setattr(read_pages, "count_all", cancel_now)
+    perform.perform(run.id)
 
     assert one(SyncRun).state == "cancelled"
     assert rows(SyncCursor, resource="invoices") == []
@@ -176,7 +176,7 @@ def test_an_autotask_that_is_away_for_a_while_is_waited_for(
     """Crash point S2: paused with its cause, then taken up where it stopped; waiting is no exception."""
     sandbox.refuse_connections()
     run = waiting(integration)
-    work.perform(run.id)
+    perform.perform(run.id)
     paused = one(SyncRun)
     assert paused.state == "waiting"
     assert paused.error
@@ -184,7 +184,7 @@ def test_an_autotask_that_is_away_for_a_while_is_waited_for(
 
     sandbox.accept_connections()
     superuser.execute("UPDATE sync_run SET next_try_at = now()")
-    work.perform(run.id)
+    perform.perform(run.id)
 
     assert one(SyncRun).state == "completed"
 
@@ -195,7 +195,7 @@ def test_a_used_up_budget_postpones_the_run_and_says_so(
     """Rule 3.6: reading stops at 75 % and goes on by itself."""
     sandbox.add_other_usage(7_600)
     run = waiting(integration)
-    work.perform(run.id)
+    perform.perform(run.id)
     assert (one(SyncRun).state, one(SyncRun).error_kind) == ("waiting", "budget")
     assert "7,6" in one(SyncRun).error
     assert sandbox.calls("Companies") == []
@@ -204,7 +204,7 @@ def test_a_used_up_budget_postpones_the_run_and_says_so(
     superuser.execute(
         "UPDATE sync_run SET next_try_at = now(); UPDATE integration SET paused_until = NULL, usage_read_at = NULL"
     )
-    work.perform(run.id)
+    perform.perform(run.id)
     assert one(SyncRun).state == "completed"
 
 

@@ -174,12 +174,12 @@ def test_lines_of_open_invoices_are_read_again_once_a_week(unpaid, empty: Sandbo
 
 def test_a_change_made_here_is_put_back_by_the_next_sync(unpaid, empty: Sandbox) -> None:
     """Rule 3.7."""
-    from portal import local_data
+    from portal import own_records
     from portal.extensions import db
     from tests.sync.conftest import ACTOR
 
     integration, key = unpaid
-    local_data.change_invoice(ACTOR, invoice(key), Decimal("80.00"), date(2027, 1, 1))
+    own_records.change_invoice(ACTOR, invoice(key), Decimal("80.00"), date(2027, 1, 1))
     db.session.commit()
     assert invoice(key).agreement == "differs"
 

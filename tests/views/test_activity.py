@@ -9,15 +9,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import exceptions, inbox, local_data
+from portal import attention, decisions, own_records
 from portal.access import audit
 from portal.autotask.filters import SyncFilters
 from portal.connect.settings import set_identifier
 from portal.extensions import db
 from portal.models import AuditEvent, Cause, Customer, ExceptionItem, Integration, Invoice, Tenant
+from portal.payments import recording
 from portal.queries.event_words import SENTENCES
-from portal.reconcile import payments
-from portal.sync import filtering
+from portal.sync import filter_choices
 from tests import factories
 from tests.factories import ACTOR
 
@@ -48,15 +48,15 @@ def _act(app: Flask, partner_id: int) -> None:
     first, second = (factories.invoice(adatum(), "100.00", number=f"INV-{n}").id for n in (1, 2))
     pair = [db.session.get_one(Invoice, (partner_id, one)) for one in (first, second)]
     paid = factories.payment((pair[0], "100.00"), (pair[1], "20.00"), reference="Check 7")
-    payments.delete(ACTOR, paid.id, "Bounced")
+    recording.delete(ACTOR, paid.id, "Bounced")
     changed = db.session.get_one(Invoice, (partner_id, second))
-    local_data.change_invoice(ACTOR, changed, Decimal("90.00"), date(2026, 12, 24))
-    local_data.archive(ACTOR, "invoice", [first, second])
-    exceptions.open_item(Cause.OVERPAID, "invoice", "1", label="Invoice INV-1", detail="Too much")
-    inbox.resolve(ACTOR, db.session.query(ExceptionItem).all(), "Talked to them")
+    own_records.change_invoice(ACTOR, changed, Decimal("90.00"), date(2026, 12, 24))
+    own_records.archive(ACTOR, "invoice", [first, second])
+    attention.open_item(Cause.OVERPAID, "invoice", "1", label="Invoice INV-1", detail="Too much")
+    decisions.resolve(ACTOR, db.session.query(ExceptionItem).all(), "Talked to them")
     one = source()
     one.picklists = {"company_types": {"1": "Customer", "2": "Lead"}}
-    filtering.save(ACTOR, one, SyncFilters(company_types=(1, 2), active_only=True))
+    filter_choices.save(ACTOR, one, SyncFilters(company_types=(1, 2), active_only=True))
     set_identifier(ACTOR, source(), "id")
     db.session.commit()
 

@@ -11,12 +11,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import clock, limits
+from portal import clock
 from portal.access import api_keys
 from portal.access.api_keys import Scope
-from portal.api_description import DESCRIPTION
 from portal.extensions import db
 from portal.models import Customer, IdempotencyKey, Payment, Tenant
+from portal.web import limits
+from portal.web.api_description import DESCRIPTION
 from tests import factories
 
 PAYMENTS = "/api/v1/payments"

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import clock, exceptions
+from portal import attention, clock
 from portal.extensions import db
 from portal.models import Cause, Contact, Customer, Integration, Tenant
 from tests import factories
@@ -139,7 +139,7 @@ def test_home_says_whether_both_sides_agree_and_what_needs_you(
         source = db.session.get_one(Integration, (partner_id(), source_id))
         waiting = factories.invoice(factories.customer(source), "30.00")
         factories.payment((waiting, "30.00"), on=TODAY)
-        exceptions.open_item(
+        attention.open_item(
             Cause.SYNC_FAILED, "sync_run", "new", label="The hourly sync", detail="It failed."
         )
         db.session.commit()

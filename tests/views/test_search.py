@@ -66,7 +66,7 @@ def test_the_words_find_the_one_that_is_meant(reader: FlaskClient) -> None:
 
 
 def test_deliveries_and_exceptions_are_found_by_the_same_words(app: Flask, reader: FlaskClient) -> None:
-    from portal import exceptions
+    from portal import attention
     from portal.models import Cause, Invoice
 
     with app.app_context(), factories.inside(db.session.query(Tenant).one()):
@@ -74,7 +74,7 @@ def test_deliveries_and_exceptions_are_found_by_the_same_words(app: Flask, reade
         invoice = factories.invoice(adatum, "7.00", autotask_number="SPECIAL-9", number="4711")
         factories.payment((invoice, "7.00"))
         assert db.session.query(Invoice).filter_by(number="4711").count() == 1
-        exceptions.open_item(
+        attention.open_item(
             Cause.OVERPAID,
             "invoice",
             "1",

@@ -1,0 +1,55 @@
+"""A payment from the JSON API: the first answer is kept with its key, and is the answer for 30 days (rule 5.2)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from portal.access.actor import Actor
+from portal.extensions import db
+from portal.models import Payment
+from portal.payments import idempotency, recording
+from portal.payments.recording import NewPayment
+
+SCOPE = "api payments"
+LONGEST_KEY = 200
+
+
+class RecordedByAnother(ValueError):
+    """The payment was recorded with another API key, and this one may not read; `payment_id` is which."""
+
+    def __init__(self, payment_id: int) -> None:
+        super().__init__(
+            "This payment was recorded before, with another API key, and not a second time. This key may not read it."
+        )
+        self.payment_id = payment_id
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The API key that asks."""
+
+    key_id: int
+    may_read: bool
+
+
+def record(
+    actor: Actor,
+    new: NewPayment,
+    sent: dict[str, Any],
+    key: str,
+    tell: Callable[[Payment], dict[str, Any]],
+    caller: Caller,
+) -> tuple[dict[str, Any], bool]:
+    """The answer's body as `tell` puts it, and whether it is a replay of the first one.
+
+    Raises PaymentRefused, KeyReused for the same key with another body, and RecordedByAnother. The caller commits.
+    """
+    claimed, _ = idempotency.claim(SCOPE, key, sent)
+    if claimed.answer:
+        if claimed.api_key_id != caller.key_id and not caller.may_read:
+            raise RecordedByAnother(claimed.answer["id"])
+        return claimed.answer, True
+    payment, _ = recording.record(actor, new, scope="payment", key=f"api:{key}")
+    claimed.status, claimed.answer, claimed.api_key_id = 201, tell(payment), caller.key_id
+    db.session.flush()
+    return claimed.answer, False

@@ -1,0 +1,139 @@
+"""Recording and deleting payments. Payment, wish for Autotask and audit event are one transaction (rule 5.3)."""
+
+from collections.abc import Sequence
+
+from portal import clock, ledger
+from portal.access import audit
+from portal.access.actor import Actor
+from portal.access.tenancy import current_tenant_id, find_or_404, scoped
+from portal.extensions import db
+from portal.models import Allocation, Invoice, Payment
+from portal.money import plain
+from portal.payments import idempotency
+from portal.payments.rules import (
+    LONGEST_TEXT,
+    AlreadyDeleted,
+    NewPayment,
+    OldDay,
+    PaymentRefused,
+    check_day,
+    check_form,
+    check_invoice,
+    why_not_payable,
+)
+
+__all__ = [
+    "AlreadyDeleted", "NewPayment", "OldDay", "PaymentRefused", "add", "check_day", "check_form", "delete", "record",
+    "why_not_payable",
+]  # fmt: skip
+
+
+def record(actor: Actor, new: NewPayment, *, scope: str, key: str) -> tuple[Payment, bool]:
+    """The payment, and whether it was recorded just now; the same key again gives the first one.
+
+    Raises PaymentRefused, and KeyReused for the same key with another body. The caller commits.
+    """
+    check_form(new, key)
+    claimed, is_new = idempotency.claim(scope, key, new.body)
+    if not is_new and claimed.answer:
+        return db.session.get_one(Payment, (current_tenant_id(), claimed.answer["payment_id"])), False
+    check_day(new.paid_on, old_confirmed=new.old_day_confirmed)
+    invoices = _payable(new)
+    payment = add(actor, new, invoices)
+    claimed.status, claimed.answer = 201, {"payment_id": payment.id}
+    ledger.restate([invoice.id for invoice in invoices])
+    return payment, True
+
+
+def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
+    """Writes a payment with its audit event. The caller has locked and checked the invoices, and restates them."""
+    payment = _insert(actor, new, list(invoices))
+    audit.record(
+        actor,
+        "payment.recorded",
+        "payment",
+        payment.id,
+        amount=plain(payment.amount, payment.currency),
+        currency=payment.currency,
+        **new.body,
+    )
+    return payment
+
+
+def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
+    """Deletes a payment with a reason; its invoices are open again by its amounts.
+
+    Raises PaymentRefused when there is no reason, AlreadyDeleted. The caller commits.
+    """
+    if not reason.strip():
+        raise PaymentRefused("Say why the payment is deleted.", "reason")
+    payment = find_or_404(Payment, payment_id)
+    invoice_ids = [allocation.invoice_id for allocation in payment.allocations]
+    ledger.lock_invoices(invoice_ids)
+    db.session.refresh(payment, with_for_update={"of": Payment})
+    if payment.deleted_at is not None:
+        raise AlreadyDeleted("This payment was already deleted.")
+    payment.deleted_at, payment.deleted_by_id = clock.now(), actor.user_id
+    payment.deleted_reason = reason.strip()[:LONGEST_TEXT]
+    ledger.restate(invoice_ids)
+    audit.record(
+        actor,
+        "payment.deleted",
+        "payment",
+        payment.id,
+        amount=plain(payment.amount, payment.currency),
+        currency=payment.currency,
+        reason=payment.deleted_reason,
+    )
+    return payment
+
+
+def _payable(new: NewPayment) -> list[Invoice]:
+    """The invoices, locked, after every check that needs them."""
+    ids = [invoice_id for invoice_id, _ in new.allocations]
+    ledger.lock_invoices(ids)
+    found = db.session.scalars(
+        scoped(Invoice)
+        .where(Invoice.id.in_(ids))
+        .order_by(Invoice.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    if len(found) != len(ids):
+        raise PaymentRefused("One of these invoices does not exist.", "allocations")
+    if len({invoice.customer_id for invoice in found}) > 1:
+        raise PaymentRefused("A payment can pay invoices of one customer only.", "allocations")
+    if len({invoice.currency for invoice in found}) > 1:
+        raise PaymentRefused("A payment can pay invoices of one currency only.", "allocations")
+    amounts = dict(new.allocations)
+    for invoice in found:
+        check_invoice(invoice, amounts[invoice.id])
+    return list(found)
+
+
+def _insert(actor: Actor, new: NewPayment, invoices: list[Invoice]) -> Payment:
+    tenant_id = current_tenant_id()
+    payment = Payment(
+        tenant_id=tenant_id,
+        customer_id=invoices[0].customer_id,
+        currency=invoices[0].currency,
+        amount=new.amount,
+        method=new.method,
+        paid_on=new.paid_on,
+        reference=new.reference.strip(),
+        note=new.note.strip(),
+        recorded_at=clock.now(),
+        recorded_by_id=actor.user_id,
+    )
+    db.session.add(payment)
+    db.session.flush()
+    db.session.add_all(
+        Allocation(tenant_id=tenant_id, payment_id=payment.id, invoice_id=invoice_id, amount=amount)
+        for invoice_id, amount in new.allocations
+    )
+    db.session.flush()
+    return payment
+
+
+def invoice_by_autotask_id(autotask_id: int) -> Invoice | None:
+    """The partner's invoice with this Autotask id."""
+    return db.session.scalar(scoped(Invoice).where(Invoice.autotask_id == autotask_id))

@@ -1,0 +1,130 @@
+"""What is due by the clock. The next due time moves in the transaction that creates the run, so that a day of
+downtime costs one run that catches up, and no two schedulers make two.
+
+Times are kept in UTC, so that nights with a change of daylight saving are like all others.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from portal import clock
+from portal.access.actor import Actor, Source
+from portal.access.tenancy import current_tenant_id, scoped, system_scope, tenant_scope
+from portal.connect import sync_minutes
+from portal.extensions import db
+from portal.models import (
+    Integration,
+    IntegrationState,
+    IntegrationStatus,
+    SyncKind,
+    SyncRun,
+    SyncSchedule,
+    SyncTrigger,
+)
+from portal.sync import manual, pdfs, runs
+
+WEEK = timedelta(days=7)
+PERIODS = {
+    SyncKind.NEW: timedelta(hours=1),
+    SyncKind.PDFS: timedelta(hours=1),
+    SyncKind.UNPAID: timedelta(days=1),
+    SyncKind.CUSTOMERS: WEEK,
+}
+
+
+def create_due(now: datetime | None = None) -> list[tuple[int, int]]:
+    """Creates the runs of all partners that are due; (tenant id, run id) of each. Commits partner by partner."""
+    now = now or clock.now()
+    started = []
+    for tenant_id in _tenants_due(now):
+        with tenant_scope(tenant_id):
+            for run in _start_of_partner(now):
+                started.append((tenant_id, run.id))
+    return started
+
+
+def _tenants_due(now: datetime) -> list[int]:
+    with system_scope():
+        found = db.session.scalars(
+            select(SyncSchedule.tenant_id)
+            .join(
+                IntegrationStatus,
+                (IntegrationStatus.tenant_id == SyncSchedule.tenant_id)
+                & (IntegrationStatus.integration_id == SyncSchedule.integration_id),
+            )
+            .where(SyncSchedule.next_due_at <= now, IntegrationStatus.state == IntegrationState.CONNECTED)
+            .distinct()
+        ).all()
+        db.session.rollback()
+    return list(found)
+
+
+def _start_of_partner(now: datetime) -> list[SyncRun]:
+    rows = db.session.scalars(
+        scoped(SyncSchedule)
+        .where(SyncSchedule.next_due_at <= now)
+        .order_by(SyncSchedule.id)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    started = []
+    for row in rows:
+        integration = db.session.get_one(
+            Integration, (current_tenant_id(), row.integration_id), populate_existing=True
+        )
+        if not integration.is_connected:
+            continue
+        if manual.incomplete(integration, row.kind) is None:
+            actor = Actor.system(Source.SCHEDULE)
+            started.append(
+                runs.start(integration, row.kind, SyncTrigger.SCHEDULE, actor, due_at=row.next_due_at)
+            )
+        row.next_due_at = next_due(integration, row.kind, now)
+    db.session.commit()
+    return started
+
+
+def next_due(integration: Integration, kind: str, after: datetime) -> datetime:
+    """The first due time after an instant; a complete read of customers is due every week."""
+    if kind == SyncKind.CUSTOMERS:
+        return sync_minutes.next_due(integration, SyncKind.UNPAID, after + WEEK - timedelta(days=1))
+    return sync_minutes.next_due(integration, kind, after)
+
+
+def ensure(integration: Integration) -> None:
+    """Adds the weekly read of all customers beside the rows that connecting made. The caller commits."""
+    kinds = set(
+        db.session.scalars(
+            select(SyncSchedule.kind).where(
+                SyncSchedule.tenant_id == integration.tenant_id, SyncSchedule.integration_id == integration.id
+            )
+        )
+    )
+    if kinds and SyncKind.CUSTOMERS not in kinds:
+        due = next_due(integration, SyncKind.CUSTOMERS, clock.now())
+        row = SyncSchedule(
+            tenant_id=integration.tenant_id,
+            integration_id=integration.id,
+            kind=SyncKind.CUSTOMERS,
+            next_due_at=due,
+        )
+        db.session.add(row)
+
+
+def keep_up() -> None:
+    """Completes every connected partner's schedule and lets unavailable PDFs wait again. Commits."""
+    with system_scope():
+        rows = db.session.execute(
+            select(IntegrationStatus.tenant_id, IntegrationStatus.integration_id).where(
+                IntegrationStatus.state == IntegrationState.CONNECTED
+            )
+        ).all()
+        db.session.rollback()
+    for row in rows:
+        with tenant_scope(row.tenant_id):
+            ensure(
+                db.session.get_one(Integration, (row.tenant_id, row.integration_id), populate_existing=True)
+            )
+            pdfs.try_unavailable_again()
+            db.session.commit()

@@ -1,0 +1,132 @@
+"""Does a run: claims it, reads with nothing open in between, and ends it in one named outcome.
+
+Safe to call for any run at any time, by several workers at once: only one of them gets the lease.
+"""
+
+import random
+
+import structlog
+
+from portal import attention, storage
+from portal.autotask.client import Client
+from portal.autotask.errors import AutotaskError, Retryable, Throttled, Unauthorized
+from portal.connect import NotConnected, Paused, calling
+from portal.extensions import db
+from portal.models import Cause, RunState, SyncTrigger
+from portal.queue import DELIVERIES, bell
+from portal.sync import bad_records, runs, what_to_read
+from portal.sync.current_run import FLOOD_PAUSE, Cancelled, Flood, LeaseLost, Running
+
+DELIVER_JOB = "jobs.deliver.deliver_due"
+
+# Seconds between tries that did not get on. A person at the terminal waits for the second kind.
+PAUSES = (5, 20, 60, 180, 300)
+SHORT_PAUSES = (1, 4)
+
+FAULT = "The portal failed while it worked on this run. It was recorded for support; press Retry to go on."
+
+log = structlog.get_logger(__name__)
+
+
+def perform(run_id: int) -> bool:
+    """Claims the run and works on it until it ends or must wait. False when it was not to be had."""
+    token = runs.claim(run_id)
+    if token is None:
+        return False
+    running = Running.of(runs.get(run_id), token)
+    bad_records.load_open(running)
+    db.session.commit()
+    structlog.contextvars.bind_contextvars(sync_run_id=run_id, sync_kind=running.kind)
+    try:
+        calling(running.integration.id, lambda client: _work(running, client))
+        _complete(running)
+    except LeaseLost:
+        db.session.rollback()
+        log.info("sync.lease_lost")
+    except Cancelled:
+        _end(running, RunState.CANCELLED, None, None)
+    except Exception as error:
+        db.session.rollback()
+        _failed(running, error)
+    finally:
+        structlog.contextvars.unbind_contextvars("sync_run_id", "sync_kind")
+    if running.touched_invoices:
+        bell(DELIVERIES, DELIVER_JOB, running.integration.tenant_id)
+    return True
+
+
+def _work(running: Running, client: Client) -> None:
+    running.look_up()
+    running.begin_again_if_moved(client.address)
+    with running.calling_with(client):
+        what_to_read.carry_out(running, client)
+
+
+def _complete(running: Running) -> None:
+    """Cursors and completion are one transaction: the cursor moves last (rule 3.3)."""
+    running.save()
+    what_to_read.move_cursors(running)
+    attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.kind])
+    for subject in what_to_read.completely_read(running):
+        bad_records.not_seen_again(running, subject)
+    if not runs.end(running.run_id, running.token, RunState.COMPLETED):
+        db.session.rollback()
+        raise LeaseLost
+    db.session.commit()
+
+
+def _failed(running: Running, error: Exception) -> None:
+    """Waits and goes on later where that can help; otherwise the run ends with the reason."""
+    if isinstance(error, Paused):
+        _wait(running, error.retry_after or 300.0, "budget", str(error), tries=None)
+    elif isinstance(error, Flood):
+        _wait(running, FLOOD_PAUSE, "flood", str(error), tries=None)
+    elif isinstance(error, (NotConnected, Unauthorized)):
+        _end(running, RunState.FAILED, "not_connected", str(error))
+    elif isinstance(error, Retryable):
+        _again(running, error)
+    elif isinstance(error, (AutotaskError, bad_records.TooManyBad, storage.StorageFailed)):
+        _end(running, RunState.FAILED, "refused", _with_reasons(error))
+    else:
+        log.error("sync.fault", exc_info=error)
+        _end(running, RunState.FAILED, "fault", FAULT)
+
+
+def _again(running: Running, error: Retryable) -> None:
+    """Tries again after a growing, jittered pause; committed pages make the count start anew."""
+    pauses = SHORT_PAUSES if running.trigger == SyncTrigger.COMMAND else PAUSES
+    tries = running.checkpoint.tries
+    if tries >= len(pauses):
+        _end(running, RunState.FAILED, "unavailable", str(error))
+        return
+    pause = random.uniform(pauses[tries] / 2, pauses[tries])  # noqa: S311
+    if isinstance(error, Throttled) and error.retry_after:
+        pause = max(pause, error.retry_after)
+    _wait(running, pause, "unavailable", str(error), tries=tries + 1)
+
+
+def _wait(running: Running, seconds: float, kind: str, reason: str, *, tries: int | None) -> None:
+    running.keep_calls()
+    known = tries if tries is not None else running.checkpoint.tries
+    runs.postpone(running.run_id, running.token, seconds, kind, reason, known)
+    db.session.commit()
+
+
+def _end(running: Running, state: RunState, kind: str | None, reason: str | None) -> None:
+    running.keep_calls()
+    ours = runs.end(running.run_id, running.token, state, kind, reason)
+    if ours and state == RunState.FAILED and reason:
+        attention.open_item(
+            Cause.SYNC_FAILED,
+            "sync_run",
+            running.kind,
+            label=f"Sync failed: {runs.KINDS[running.kind]}",
+            detail=f"{reason} What was read before is kept. The next run reads it again; Retry does so now.",
+            run_id=running.run_id,
+        )
+    db.session.commit()
+
+
+def _with_reasons(error: Exception) -> str:
+    texts = [text for text in getattr(error, "texts", []) if text not in str(error)]
+    return " ".join([str(error), *texts[:3]])

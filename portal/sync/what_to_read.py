@@ -1,0 +1,209 @@
+"""What each kind of run does, in which order. Every part takes up where its checkpoint left off."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from portal.autotask import filters
+from portal.autotask.client import Client
+from portal.autotask.filters import Condition
+from portal.models import SyncKind, SyncTrigger
+from portal.sync import (
+    currencies,
+    cursors,
+    customers,
+    filter_choices,
+    lines,
+    matching,
+    missing,
+    pdfs,
+    read_pages,
+    reread,
+    whereabouts,
+)
+from portal.sync.current_run import Running
+from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
+
+MODIFIED = {"Companies": "lastTrackedModifiedDateTime", "Contacts": "lastModifiedDate"}
+# Paid dates have no time of day, and a bookkeeper may set yesterday's.
+PAID_DAYS = timedelta(days=1)
+
+NOBODY = -1
+
+Plan = Callable[[Running, Client], None]
+
+
+def everything(running: Running, client: Client) -> None:
+    """All customers, contacts, invoices and lines; whatever is here and not there gets its mark."""
+    if running.checkpoint.all_lines is None:
+        running.checkpoint.all_lines = running.filters.empty
+    if running.checkpoint.counts is None:
+        cursors.forget(running.integration.id, "lines")
+        running.mark()
+    read_pages.count_all(running, client, _wanted(running))
+    people(running, client, complete=True)
+    conditions = _invoice_conditions(running)
+    step = read_pages.read(running, client, "invoices", INVOICES, conditions, complete=True)
+    read_pages.check_count(running, client, step, INVOICES, conditions)
+    missing.judge(running, client, step, INVOICES)
+    all_lines(running, client)
+
+
+def _wanted(running: Running) -> list[tuple[str, list[Condition]]]:
+    wanted = [
+        ("Companies", filters.customer_conditions(running.filters)),
+        ("Contacts", filters.contact_conditions(running.filters)),
+        ("Invoices", _invoice_conditions(running)),
+    ]
+    return [*wanted, ("BillingItems", [lines.ON_INVOICES])] if running.checkpoint.all_lines else wanted
+
+
+def _invoice_conditions(running: Running) -> list[Condition]:
+    """The invoice filters, and the customers' ids where few enough are inside to name them."""
+    conditions = filters.invoice_conditions(running.filters, running.tenant.time_zone)
+    few = customers.few_inside(running)
+    return conditions if few is None else [*conditions, filters.any_value("companyID", few or [NOBODY])]
+
+
+def all_lines(running: Running, client: Client) -> None:
+    if running.checkpoint.all_lines:
+        step = read_pages.read(running, client, "lines", LINES, [lines.ON_INVOICES])
+        if not step.ended:
+            lines.after_the_last(running)
+            step.ended = True
+            running.save()
+    else:
+        lines.ask_all_again(running)
+    lines.of_invoices(running, client)
+
+
+def people(running: Running, client: Client, *, complete: bool) -> None:
+    """Customers and their contacts, all of them or those modified since the last completed read."""
+    held = {} if complete else cursors.of(running.integration.id)
+    for name, resource, conditions in (
+        ("customers", CUSTOMERS, filters.customer_conditions(running.filters)),
+        ("contacts", CONTACTS, filters.contact_conditions(running.filters)),
+    ):
+        since = cursors.window_from(held.get(name), running.read_at)
+        if since is not None:
+            # Unfiltered, so that a record that left the filters is seen leaving.
+            conditions = [filters.modified_since(MODIFIED[resource.entity], since)]
+            running.window_from = min(running.window_from or since, since)
+        step = read_pages.read(running, client, name, resource, conditions, complete=since is None)
+        missing.judge(running, client, step, resource)
+
+
+def new(running: Running, client: Client) -> None:
+    """What was created or modified since the last completed read; everything, if there was none."""
+    reread.wanted(running, client)
+    held = cursors.of(running.integration.id)
+    since = cursors.window_from(held.get("invoices"), running.read_at)
+    if running.checkpoint.everything is None:
+        running.checkpoint.everything = since is None
+    if running.checkpoint.everything:
+        everything(running, client)
+        return
+    people(running, client, complete=False)
+    if since is not None:
+        conditions = [_new_invoices(running, since, held["invoices"].last_id or 0)]
+        step = read_pages.read(running, client, "invoices", INVOICES, conditions)
+        if not step.rows and held["invoices"].last_id:
+            # The last invoice is within the overlap, so it must be in the answer.
+            whereabouts.make_sure(running)
+    _invoices_of_entered(running, client)
+    if held.get("lines") is None or held["lines"].completed_at is None:
+        lines.ask_all_again(running)
+    lines.of_invoices(running, client)
+
+
+def _new_invoices(running: Running, since: datetime, last_id: int) -> Condition:
+    """Ids above the last one with an overlap, and by time what appeared below; voids always, paid ones by hand."""
+    running.window_from = min(running.window_from or since, since)
+    wanted = [
+        filters.id_above(max(last_id - cursors.OVERLAP_IDS, 0)),
+        filters.created_since(since),
+        filters.since("voidedDate", since),
+    ]
+    if running.trigger != SyncTrigger.SCHEDULE:
+        day = (since - PAID_DAYS).replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted.append(filters.since("paidDate", day))
+    return filters.any_of(*wanted)
+
+
+def _invoices_of_entered(running: Running, client: Client) -> None:
+    """Customers that came into the filters bring their earlier invoices."""
+    entered = sorted(set(running.checkpoint.entered))
+    base = filters.invoice_conditions(running.filters, running.tenant.time_zone)
+    for number, condition in enumerate(filters.ids_in("companyID", entered)):
+        read_pages.read(running, client, f"invoices of entered {number}", INVOICES, [*base, condition])
+
+
+def unpaid(running: Running, client: Client) -> None:
+    """All unpaid invoices again, then by id the open ones here that the answer lacked (rule 3, daily)."""
+    conditions = [*filters.unpaid_invoices(), *_invoice_conditions(running)]
+    step = read_pages.read(
+        running, client, "invoices", INVOICES, conditions, complete=True, only=missing.marks.UNPAID
+    )
+    missing.judge(running, client, step, INVOICES)
+    lines.ask_again_for_old(running)
+    lines.of_invoices(running, client)
+
+
+def only_people(running: Running, client: Client) -> None:
+    """All customers and contacts."""
+    people(running, client, complete=True)
+
+
+def only_pdfs(running: Running, client: Client) -> None:
+    pdfs.fetch_waiting(running, client)
+
+
+PRIMARY: dict[str, Plan] = {
+    SyncKind.ALL: everything,
+    SyncKind.NEW: new,
+    SyncKind.UNPAID: unpaid,
+    SyncKind.CUSTOMERS: only_people,
+    SyncKind.PDFS: only_pdfs,
+}
+SECONDARY: dict[str, Plan] = {
+    SyncKind.ALL: matching.match_and_read,
+    SyncKind.NEW: matching.match,
+    SyncKind.UNPAID: matching.match_and_read,
+    SyncKind.CUSTOMERS: matching.nothing,
+    SyncKind.PDFS: only_pdfs,
+}
+
+
+def carry_out(running: Running, client: Client) -> None:
+    """Does what the run's kind asks for."""
+    currencies.learn(running, client)
+    filter_choices.keep_fresh(running.integration, client)
+    plan = PRIMARY if running.integration.is_primary else SECONDARY
+    plan[running.kind](running, client)
+
+
+def move_cursors(running: Running) -> None:
+    """The last thing a run writes, together with its completion. The caller commits."""
+    if not running.integration.is_primary:
+        return
+    whole = running.kind == SyncKind.ALL or running.checkpoint.everything
+    for name in ("customers", "contacts", "invoices"):
+        step = running.checkpoint.steps.get(name)
+        # The daily read sees only unpaid invoices, so it says nothing about new ones.
+        if step is not None and step.done and (name != "invoices" or running.kind != SyncKind.UNPAID):
+            last_id = step.last_id if name == "invoices" else None
+            cursors.move(running.integration.id, name, step.started_at, last_id)
+    if whole or running.kind == SyncKind.NEW:
+        started = running.checkpoint.steps["customers"].started_at
+        cursors.move(running.integration.id, "lines", started)
+
+
+def completely_read(running: Running) -> list[str]:
+    """Kinds of records of which this run saw every one."""
+    subjects = [
+        resource.subject
+        for name, resource in (("customers", CUSTOMERS), ("contacts", CONTACTS), ("invoices", INVOICES))
+        if (step := running.checkpoint.steps.get(name)) is not None and step.done and step.complete
+    ]
+    if running.kind == SyncKind.UNPAID:
+        return []
+    return [*subjects, "line"] if running.checkpoint.all_lines else subjects

@@ -1,0 +1,30 @@
+"""The parameters of an API address: what the description does not know is refused by name, never ignored."""
+
+from typing import Any
+
+from flask import request
+
+from portal.web.api_description import DESCRIPTION
+
+
+class BadQuery(ValueError):
+    """A parameter of the address cannot be read; str() names it."""
+
+
+def refuse_unknown() -> None:
+    """Raises BadQuery for a parameter that this endpoint does not have, or that is sent twice."""
+    known = sorted(_known())
+    for name in request.args:
+        if name not in known:
+            has = f"This address takes {', '.join(known)}." if known else "This address takes none."
+            raise BadQuery(f"There is no parameter “{name[:60]}” here. {has}")
+        if len(request.args.getlist(name)) > 1:
+            raise BadQuery(f"{name}: send it once.")
+
+
+def _known() -> set[str]:
+    assert request.url_rule is not None
+    path = request.url_rule.rule.removeprefix("/api/v1").replace("<int:", "{").replace(">", "}")
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    operation: dict[str, Any] = DESCRIPTION["paths"].get(path, {}).get(method, {})
+    return {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}

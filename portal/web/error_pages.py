@@ -1,0 +1,192 @@
+"""Every refusal and fault in words (what happened, a reference, where to go): page, fragment or JSON."""
+
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from portal.access import support
+from portal.web import htmx, outermost
+
+log = structlog.get_logger(__name__)
+
+
+class Words(NamedTuple):
+    title: str
+    what: str
+    next: str
+    reopen: bool = False  # the way back asks the server for the page, instead of the browser's memory
+
+
+WORDS: dict[int, Words] = {
+    400: Words(
+        "This request could not be read",
+        "Something in the address or the form was not as expected.",
+        "Go back and try once more.",
+    ),
+    401: Words(
+        "Log in to go on",
+        "This page is for people who are logged in.",
+        "Log in, then open it again.",
+    ),
+    403: Words(
+        "You may not do this",
+        "Your role does not include this page or action.",
+        "Ask an owner of your company for the right to do it.",
+    ),
+    404: Words(
+        "There is no such page",
+        "The address is wrong, the item was removed, or it is not yours to see.",
+        "Check the address, or start from the home page.",
+    ),
+    405: Words(
+        "That does not work here",
+        "This address exists, but not for what was just tried.",
+        "Go back and use the buttons on the page.",
+    ),
+    409: Words(
+        "Someone was faster",
+        "What you were looking at has changed in the meantime.",
+        "Open the page again to see how it stands now.",
+    ),
+    413: Words(
+        "That is too large",
+        "The form or file is larger than this page accepts. Nothing was saved.",
+        "Send less at once.",
+    ),
+    422: Words(
+        "Something in the form needs a second look",
+        "One of the values could not be accepted.",
+        "Go back and check what you typed.",
+    ),
+    429: Words(
+        "Too many tries",
+        "There were too many requests from here in a short time.",
+        "Nothing was saved. Wait, then try once more.",
+    ),
+    500: Words(
+        "This page failed",
+        "The fault is ours. It was recorded with the reference below.",
+        "Try again. If it fails again, give the reference to support.",
+    ),
+    503: Words(
+        "Not available at the moment",
+        "A part of this service does not answer right now. Nothing was lost.",
+        "Try again in a minute.",
+    ),
+}
+STEP_IN = "Step in again from Partners, with the reason for it."
+INSIDE_A_VISIT = Words(
+    "A support visit does not include this",
+    "Support looks at a partner's pages; it does not open this one, and it changes nothing.",
+    "Ask somebody of the partner to do it. What they may do depends on their role.",
+)
+FORM_EXPIRED = Words(
+    "This form was open too long",
+    "Somebody logged in or out in this browser since the page was opened. Nothing was saved.",
+    "Open the page again and send it once more.",
+    reopen=True,
+)
+
+
+def register(app: Flask) -> None:
+    """Answer every HTTP error and every unforeseen fault in words; each writes one log line."""
+    app.log_exception = log_fault  # type: ignore[method-assign]
+    app.register_error_handler(CSRFError, form_expired)
+    app.register_error_handler(HTTPException, http_error)
+
+
+def form_expired(error: CSRFError) -> Response:
+    """A form whose token is missing, wrong or old: 400."""
+    return answer(400, FORM_EXPIRED)
+
+
+def log_fault(exc_info: Any) -> None:
+    """Flask asks for this with an unforeseen fault, before its page is drawn."""
+    request.environ[outermost.FAULT_WRITTEN] = True
+    log.error("request.failed", method=request.method, endpoint=request.endpoint, exc_info=exc_info)
+
+
+def http_error(error: HTTPException) -> Response:
+    """Any refusal or fault; a description given to `abort` replaces the standing sentence."""
+    if error.response is not None or (error.code or 500) < 400:
+        return make_response(error.get_response())
+    status = error.code or 500
+    words = _for_staff(error) or WORDS.get(status) or WORDS[500 if status >= 500 else 400]
+    own = error.description if error.description and error.description != type(error).description else None
+    words = words._replace(what=own) if own else words
+    _log_answer(status, words, error)
+    response = answer(status, words)
+    for name, value in error.get_headers():
+        if name.lower() in ("retry-after", "allow", "www-authenticate"):
+            response.headers[name] = value
+    return response
+
+
+def _for_staff(error: HTTPException) -> Words | None:
+    """What a refusal means to somebody of support: a visit that ended, or one that does not go so far."""
+    if isinstance(error, support.NotInside):
+        return _not_inside(error)
+    visiting = g.get("support_visit") is not None and g.get("partner") is not None
+    return INSIDE_A_VISIT if error.code == 403 and visiting else None
+
+
+def _not_inside(error: support.NotInside) -> Words:
+    visit, name = error.visit, error.tenant_name
+    if visit is None:
+        return Words(
+            f"You are not inside {name}", "Support sees a partner's pages only during a visit.", STEP_IN
+        )
+    at = (visit.ended_at or visit.expires_at).astimezone(ZoneInfo(error.zone))
+    by_them = visit.ended_at is not None and visit.ended_by_id != visit.staff_user_id
+    how = "the partner ended it" if by_them else "you stopped it" if visit.ended_at else "its time ran out"
+    what = f"{how[0].upper()}{how[1:]} at {at:%H:%M} {at:%Z}. Nothing more can be looked at."
+    return Words(f"Your visit to {name} has ended", what, STEP_IN)
+
+
+def reference() -> str:
+    """The request's id, which the log carries too."""
+    return g.get("request_id") or outermost.request_id()
+
+
+def _log_answer(status: int, words: Words, error: HTTPException) -> None:
+    if status < 500:
+        log.info("request.refused", status=status, method=request.method, reason=words.what)
+    elif getattr(error, "original_exception", None) is None:  # else it is written already
+        log_fault(error)
+
+
+def answer(status: int, words: Words) -> Response:
+    """A page, a message for the page or a problem document, whichever was asked for."""
+    if request.path.startswith("/api/"):
+        return _problem(status, words)
+    context: dict[str, Any] = {"status": status, "words": words, "reference": reference()}
+    if htmx.is_fragment():
+        return htmx.into_messages(make_response(_bare("errors/_message.html", context), status))
+    return htmx.vary(make_response(_page(context), status))
+
+
+def _page(context: dict[str, Any]) -> str:
+    """The page in its frame; where the frame may be what fails, a page that needs nothing."""
+    if context["status"] < 500:
+        try:
+            return render_template("errors/page.html", **context)
+        except Exception:
+            log.exception("error_page.failed")
+    return _bare("errors/bare.html", context)
+
+
+def _bare(template: str, context: dict[str, Any]) -> str:
+    """Drawn without what the frame asks the database for."""
+    return current_app.jinja_env.get_template(template).render(request=request, **context)
+
+
+def _problem(status: int, words: Words) -> Response:
+    body = {"type": "about:blank", "title": words.title, "status": status, "detail": words.what}
+    answer = jsonify(body | {"reference": reference()})
+    answer.status_code = status
+    answer.mimetype = "application/problem+json"
+    return answer
