@@ -60,10 +60,10 @@ def aged(app, superuser):
         with app.app_context():
             partner = factories.tenant()
             with tenant_scope(partner.id):
-                person = factories.user()
+                person_id = factories.user().id
                 integration = factories.integration(app)
                 factories.payment((factories.invoice(factories.customer(integration)), "100.00"))
-                values = {"t": partner.id, "i": integration.id, "u": person.id, "at": at}
+                values = {"t": partner.id, "i": integration.id, "u": person_id, "at": at}
             number = partner.id
             db.session.rollback()
         for statement in LAY.split(";\n"):
