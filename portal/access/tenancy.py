@@ -85,6 +85,11 @@ def key_scope(key_hash: bytes) -> Iterator[None]:
         yield
 
 
+def enter(connection: Connection, tenant_id: int) -> None:
+    """Shows one partner's rows to a transaction that is not the session's, until it ends."""
+    _show(connection, Scope(tenant_id=tenant_id))
+
+
 def scoped(model: type[Row]) -> Select[Row]:
     """A select of one partner's rows: the start of every query for them."""
     return select(model).where(model.tenant_id == current_tenant_id())
@@ -129,7 +134,10 @@ def _is_aborted() -> bool:
 
 
 def _apply(connection: Connection) -> None:
-    scope = _current.get()
+    _show(connection, _current.get())
+
+
+def _show(connection: Connection, scope: Scope) -> None:
     connection.execute(
         APPLY,
         {

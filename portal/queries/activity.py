@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
@@ -18,7 +18,7 @@ KINDS = {
     "payments": ("payment", "credit"),
     "records": ("invoice", "invoices", "customer", "customers", "exceptions"),
     "autotask": ("integration", "sync_run", "delivery", "filters"),
-    "people": ("user", "membership", "support_visit", "api_key", "partner"),
+    "people": ("user", "membership", "support_visit", "api_key", "partner", "file"),
 }
 KEYS = (paging.Key(AuditEvent.position),)
 
@@ -72,10 +72,10 @@ def page(chosen: Filter) -> paging.Page:
     return paging.Page(entries(found.rows), found.newer, found.older)
 
 
-def every(chosen: Filter, most: int) -> list[Entry]:
-    """At most `most` Entries of the filter, newest first: for the download."""
-    statement = _narrowed(scoped(AuditEvent), chosen).options(*PEOPLE)
-    return entries(db.session.scalars(statement.order_by(AuditEvent.position.desc()).limit(most)).all())
+def every(chosen: Filter) -> Select[Any]:
+    """All events of the filter with their people, newest first: for the download."""
+    statement: Select[Any] = _narrowed(scoped(AuditEvent), chosen).options(*PEOPLE)
+    return statement.order_by(AuditEvent.position.desc())
 
 
 def count(chosen: Filter) -> int:
@@ -111,7 +111,12 @@ def entry(row: AuditEvent, records: event_records.Records) -> Entry:
 
 def entries(rows: Sequence[AuditEvent]) -> list[Entry]:
     """Several events, the records that they name found together."""
-    records = event_records.of(rows)
+    return entries_in(db.session(), rows)
+
+
+def entries_in(session: Session, rows: Sequence[AuditEvent]) -> list[Entry]:
+    """The same, found in this session."""
+    records = event_records.of(rows, session)
     return [entry(row, records) for row in rows]
 
 

@@ -24,6 +24,7 @@ IN_SENTENCE = {
     "customer.created": {"currency"},
     "sync_run.started": {"kind"},
     "sync_run.cancelled": {"kind"},
+    "file.downloaded": {"file"},
     "integration.disconnected": {"deliveries_owed"},
     "integration.identifier_set": {"invoices_renumbered"},
     "integration.totals_mode_set": {"invoices_changed"},

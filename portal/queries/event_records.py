@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from portal.access.tenancy import current_tenant_id
-from portal.extensions import db
 from portal.models import (
     AuditEvent,
     Customer,
@@ -31,18 +30,26 @@ class Records:
     picklists: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of(events: Sequence[AuditEvent]) -> Records:
-    """The records of these events."""
-    payments = _rows(Payment, _subjects(events, "payment"))
-    invoices = _rows(Invoice, {number for event in events for number in invoice_ids(event)})
+def of(events: Sequence[AuditEvent], session: Session) -> Records:
+    """The records of these events of one partner."""
+    if not events:
+        return Records()
+    tenant_id = events[0].tenant_id
+
+    def rows(model: Any, ids: set[int]) -> dict[int, Any]:
+        found = select(model).where(model.tenant_id == tenant_id, model.id.in_(ids))
+        return {row.id: row for row in session.scalars(found)} if ids else {}
+
+    payments = rows(Payment, _subjects(events, "payment"))
+    invoices = rows(Invoice, {number for event in events for number in invoice_ids(event)})
     customers = {row.customer_id for row in (*payments.values(), *invoices.values())}
     customers |= _subjects(events, "customer") | _listed(events, "customers")
     return Records(
         invoices=invoices,
-        customers=_rows(Customer, customers),
+        customers=rows(Customer, customers),
         payments=payments,
-        exceptions=_rows(ExceptionItem, _listed(events, "exceptions") | _subjects(events, "exception")),
-        picklists=_picklists(events),
+        exceptions=rows(ExceptionItem, _listed(events, "exceptions") | _subjects(events, "exception")),
+        picklists=_picklists(events, session),
     )
 
 
@@ -66,15 +73,8 @@ def _listed(events: Iterable[AuditEvent], kind: str) -> set[int]:
     return {number for event in mine for number in (event.details.get("ids") or [])[:MOST_NAMED]}
 
 
-def _rows(model: Any, ids: set[int]) -> dict[int, Any]:
-    if not ids:
-        return {}
-    found = select(model).where(model.tenant_id == current_tenant_id(), model.id.in_(ids))
-    return {row.id: row for row in db.session.scalars(found)}
-
-
-def _picklists(events: Iterable[AuditEvent]) -> Mapping[str, Any]:
+def _picklists(events: Sequence[AuditEvent], session: Session) -> Mapping[str, Any]:
     if not any(event.event == "filters.changed" for event in events):
         return {}
-    found = select(Integration.picklists).where(Integration.tenant_id == current_tenant_id())
-    return db.session.scalar(found.limit(1)) or {}
+    found = select(Integration.picklists).where(Integration.tenant_id == events[0].tenant_id)
+    return session.scalar(found.limit(1)) or {}

@@ -221,6 +221,7 @@ SENTENCES: dict[str, Tell] = {
     "integration.totals_mode_set": _plain(
         "How Autotask's totals are read changed; {invoices_changed} amounts changed"
     ),
+    "file.downloaded": _plain("File {file} downloaded"),
     "api_key.created": _plain("API key “{name}” made"),
     "api_key.revoked": _plain("API key “{name}” revoked"),
     "user.added": _plain("{email} added as {role}"),

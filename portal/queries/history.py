@@ -21,6 +21,7 @@ WORDS = {
     "delivery.confirmed": "Confirmed in Autotask",
     "delivery.parked": "Delivery stuck",
     "delivery.retried": "Sent again",
+    "file.downloaded": "File downloaded",
 }
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import contains_eager
 
 from portal.access.tenancy import current_tenant_id, scoped
@@ -81,12 +81,10 @@ def page(chosen: Filter) -> paging.Page:
     return paging.fetch(statement, KEYS, chosen.args)
 
 
-def every(chosen: Filter, most: int) -> Sequence[Invoice]:
-    """At most `most` invoices of the filter with their customers, newest first: for downloads."""
-    statement = _narrowed(select(Invoice), chosen).options(contains_eager(Invoice.customer))
-    return db.session.scalars(
-        statement.order_by(Invoice.issued_on.desc(), Invoice.id.desc()).limit(most)
-    ).all()
+def every(chosen: Filter) -> Select[Any]:
+    """All invoices of the filter with their customers, newest first: for downloads."""
+    statement: Select[Any] = _narrowed(select(Invoice), chosen).options(contains_eager(Invoice.customer))
+    return statement.order_by(Invoice.issued_on.desc(), Invoice.id.desc())
 
 
 def totals(chosen: Filter) -> list[Total]:

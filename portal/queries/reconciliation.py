@@ -4,7 +4,7 @@ Everything is told as of an instant, from timestamps that are written once: the 
 always gets the same answer, whatever happened since.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,7 +12,19 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Date, DateTime, Numeric, Text, bindparam, column, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Numeric,
+    Select,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+)
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
@@ -134,11 +146,10 @@ def page(period: Period, state: State | None, currency: str, args: Mapping[str, 
     return paging.fetch(statement, keys, args)
 
 
-def every(period: Period) -> Iterator[Any]:
+def every(period: Period) -> Select[Any]:
     """All entries in a fixed order: for the month-end file."""
     entries = _entries(period)
-    order = (entries.c.on_day, entries.c.kind, entries.c.entry_id)
-    yield from db.session.execute(select(entries).order_by(*order))
+    return select(entries).order_by(entries.c.on_day, entries.c.kind, entries.c.entry_id)
 
 
 def _entries(period: Period) -> Any:

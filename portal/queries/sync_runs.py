@@ -1,12 +1,12 @@
 """Sync runs as pages show them: the list, one run with its counts, changes and people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, not_, or_, select, tuple_
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Select, case, func, not_, or_, select, tuple_
+from sqlalchemy.orm import Session, joinedload
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
@@ -148,7 +148,7 @@ def detail(run: SyncRun) -> Detail:
     return Detail(
         run=run,
         rows=rows_of(run),
-        changes=with_names(changes),
+        changes=with_names(db.session(), changes),
         changed_fields=_count_changes(run.id),
         exceptions=_exceptions(run.id),
         now=clock.now(),
@@ -235,7 +235,7 @@ def records(run_id: int, chosen: Changes) -> paging.Page:
         .order_by(SyncChange.id)
     ).all()
     fields: dict[tuple[str, int, int], list[SyncChange]] = {key: [] for key in wanted}
-    for row in with_names(rows):
+    for row in with_names(db.session(), rows):
         fields[row.subject_type, row.subject_id, 0 if row.subject_id else row.id].append(row)
     return paging.Page([Record(fields[key]) for key in wanted], found.newer, found.older)
 
@@ -250,12 +250,13 @@ def _told(run_id: int, chosen: Changes) -> list[Any]:
     return [*mine, *which.get(chosen.what, []), *of_item]
 
 
-def every_change(run_id: int, most: int) -> Iterable[SyncChange]:
+def every_change(run_id: int) -> Select[Any]:
     """All changes of a run for a file, oldest first."""
-    return with_names(list(db.session.scalars(_changes(run_id).order_by(SyncChange.id).limit(most))))
+    statement: Select[Any] = _changes(run_id).order_by(SyncChange.id)
+    return statement
 
 
-def with_names(changes: Sequence[SyncChange]) -> Sequence[SyncChange]:
+def with_names(session: Session, changes: Sequence[SyncChange]) -> Sequence[SyncChange]:
     """Customers of moved invoices and contacts, and invoices of moved lines, by name instead of by id."""
     for field_name, model, column in (
         ("Customer", Customer, Customer.name),
@@ -265,10 +266,10 @@ def with_names(changes: Sequence[SyncChange]) -> Sequence[SyncChange]:
         ids = {int(value) for change in moved for value in (change.old_value, change.new_value) if value}
         if not ids:
             continue
-        mine = (model.tenant_id == current_tenant_id(), model.id.in_(ids))
-        names = dict(db.session.execute(select(model.id, column).where(*mine)).all())
+        mine = (model.tenant_id == changes[0].tenant_id, model.id.in_(ids))
+        names = dict(session.execute(select(model.id, column).where(*mine)).all())
         for change in moved:
-            db.session.expunge(change)
+            session.expunge(change)
             change.old_value = names.get(int(change.old_value or 0))
             change.new_value = names.get(int(change.new_value or 0))
     return changes

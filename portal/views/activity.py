@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import clock
+from portal import clock, exports
 from portal.access.permissions import Permission, requires, shown
 from portal.access.tenancy import find_or_404
 from portal.formatters import iso
@@ -15,7 +15,6 @@ from portal.web import downloads, htmx
 
 pages = Blueprint("activity", __name__, url_prefix="/p/<partner_slug>/activity")
 
-MOST_IN_A_FILE = 50_000
 COLUMNS = (
     "Position",
     "At",
@@ -50,7 +49,8 @@ def index() -> Any:
 @requires(Permission.EXPORT)
 def export() -> Any:
     chosen = activity.filter_from(request.args, g.partner.time_zone)
-    return downloads.table("activity.csv", COLUMNS, map(_cells, activity.every(chosen, MOST_IN_A_FILE)))
+    rows = activity.every(chosen)
+    return exports.send(exports.Table("activity.csv", COLUMNS, rows, _cells, activity.entries_in))
 
 
 @pages.get("/visits/<int:visit_id>")

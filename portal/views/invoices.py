@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock
+from portal import clock, exports
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -19,7 +19,6 @@ from portal.web import downloads, htmx, limits
 
 pages = Blueprint("invoices", __name__, url_prefix="/p/<partner_slug>/invoices")
 
-MOST_IN_A_FILE = 50_000
 COLUMNS = (
     "Number", "Autotask ID", "Customer", "Issued", "Due", "Currency", "Amount due", "Paid", "Credited",
     "Settled in Autotask", "Outstanding", "Status", "Agreement",
@@ -42,8 +41,8 @@ def index() -> Any:
 @pages.get("/export.csv")
 @requires(Permission.EXPORT)
 def export() -> Any:
-    rows = invoices.every(invoices.filter_from(request.args, today()), MOST_IN_A_FILE)
-    return downloads.table("invoices.csv", COLUMNS, map(_cells, rows))
+    chosen = invoices.filter_from(request.args, today())
+    return exports.send(exports.Table("invoices.csv", COLUMNS, invoices.every(chosen), _cells))
 
 
 @pages.get("/<int:invoice_id>")

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import clock
+from portal import clock, exports
 from portal.access.permissions import Permission, requires
 from portal.formatters import iso
 from portal.money import rounded
@@ -46,7 +46,7 @@ def export() -> Any:
     period = _period()
     as_of = f"-as-of-{period.as_of}" if period.as_of else ""
     name = f"reconciliation-{period.first:%Y-%m}{as_of}.csv"
-    return downloads.table(name, COLUMNS, map(_cells, reconciliation.every(period)))
+    return exports.send(exports.Table(name, COLUMNS, reconciliation.every(period), _cells))
 
 
 def _period() -> Period:

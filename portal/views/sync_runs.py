@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
-from portal import connect
+from portal import connect, exports
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -15,7 +15,6 @@ from portal.web import downloads, htmx
 
 pages = Blueprint("sync_runs", __name__, url_prefix="/p/<partner_slug>/sync-runs")
 
-MOST_IN_A_FILE = 100_000
 COLUMNS = ("Kind", "Record", "Autotask ID", "Field", "Old value", "New value", "Changed at")
 
 
@@ -58,8 +57,8 @@ def changes(run_id: int) -> Any:
 @requires(Permission.EXPORT)
 def export(run_id: int) -> Any:
     run = find_or_404(SyncRun, run_id)
-    rows = sync_runs.every_change(run.id, MOST_IN_A_FILE)
-    return downloads.table(f"sync-{run.id}-changes.csv", COLUMNS, map(_cells, rows))
+    name, changes = f"sync-{run.id}-changes.csv", sync_runs.every_change(run.id)
+    return exports.send(exports.Table(name, COLUMNS, changes, _cells, sync_runs.with_names))
 
 
 @pages.post("")

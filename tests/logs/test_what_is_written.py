@@ -87,8 +87,10 @@ def test_an_export_writes_one_line(json_app, lines):
         person = factories.member(partner, "owner")
     answer = browser(json_app, cookie_of(json_app, person)).get("/p/contoso/invoices/export.csv")
     assert answer.status_code == 200
-    (line,) = named(lines, "export.made")
+    answer.get_data()
+    (line,) = named(lines, "export.sent")
     assert (line["tenant_id"], line["user_id"], line["file"]) == (partner.id, person.id, "invoices.csv")
+    assert line["rows"] == 0
 
 
 def test_a_refused_row_leaves_nothing_of_itself_in_the_line(partner, lines):

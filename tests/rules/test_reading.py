@@ -26,8 +26,9 @@ WRITTEN: dict[str, tuple[set[str], bool]] = {
 }
 # Rule 7.2: every request of a support visit is logged before it runs.
 WRITTEN_IN_A_VISIT = {**WRITTEN, "support_request": (set(), True)}
-# A file that leaves the portal is an event of the audit log.
-WRITTEN_BY_EXPORTS = {**WRITTEN, "audit_event": (set(), True)}
+# A file that leaves the portal is an event of the audit log, whose head moves with it.
+HEAD = {column.name for column in Base.metadata.tables["audit_head"].columns} - {"tenant_id"}
+WRITTEN_BY_EXPORTS = {**WRITTEN, "audit_event": (set(), True), "audit_head": (HEAD, True)}
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
          "key_id": "api_key", "visit_id": "support_visit"}  # fmt: skip
