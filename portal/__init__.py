@@ -11,6 +11,7 @@ from portal.access import permissions, requests, sessions, tenancy, walls
 from portal.extensions import csrf, db, login_manager, migrate
 from portal.web import (
     error_pages,
+    incoming,
     limits,
     live,
     outages,
@@ -24,6 +25,7 @@ from portal.web import (
 def create_app(settings: dict[str, Any] | None = None) -> Flask:
     """The application. `settings` override what the environment says. Raises ConfigError."""
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    incoming.register(app)
     app.url_map.strict_slashes = False  # an address typed with a slash at its end is the same page
     app.config.update(settings if settings is not None else config.load())
     logs.configure(app.config["LOG_FORMAT"])

@@ -12,7 +12,7 @@ from flask import Response, g, request
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from portal import downloads
+from portal import downloads, plain_text
 from portal.access import audit, tenancy
 from portal.extensions import db
 from portal.formatters import csv_text
@@ -48,7 +48,7 @@ def send(table: Table) -> Response:
     chosen = {
         name: value[:LONGEST]
         for name, value in request.args.items()
-        if value and len(name) <= LONGEST and (name + value).isprintable()
+        if value and len(name) <= LONGEST and plain_text.is_text(name + value)
     }
     audit.record(g.actor, "file.downloaded", "file", None, file=table.name, chosen=chosen)
     db.session.commit()

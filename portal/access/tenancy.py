@@ -96,8 +96,8 @@ def scoped(model: type[Row]) -> Select[Row]:
 
 
 def find_or_404(model: type[Row], row_id: int) -> Row:
-    """The partner's row with this id. Raises NotFound for unknown and foreign ids alike."""
-    row = db.session.get(model, (current_tenant_id(), row_id))
+    """The partner's row with this id. Raises NotFound for unknown and foreign ids, and for those no row can have."""
+    row = db.session.get(model, (current_tenant_id(), row_id)) if 0 < row_id < 2**63 else None
     if row is None:
         raise NotFound
     return row

@@ -1,22 +1,62 @@
 """What browsers send us: one file per noun."""
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, StringField, TextAreaField
+from wtforms.validators import ValidationError
 
+from portal import plain_text
 from portal.access import form_tokens
 
 OPEN_TOO_LONG = "This form was open too long: somebody logged in or out in this browser since it was opened. Nothing was saved. "
 STILL_HERE = "What you typed is still here; look it over and send it again."
 ALMOST_STILL_HERE = "What you typed is still here, but not the password: type it once more."
+NO_TEXT = "There is a character here that is no text. Type it again instead of pasting it."
 
 
 class Form(FlaskForm):
-    """A form that is invalid, with a sentence above it, while its token is refused."""
+    """A form that is invalid while its token is refused, or a field of it holds what is no text.
+
+    What is typed into one line is one line without spaces around it; a password stays as it was typed.
+    """
+
+    def process(self, *arguments: Any, extra_filters: Any = None, **named: Any) -> None:
+        tidy = {name: [tidied] for name, field in self._fields.items() if (tidied := _tidying(field))}
+        super().process(*arguments, extra_filters=_together(tidy, extra_filters), **named)
 
     def validate(self, extra_validators: Any = None) -> bool:
         if form_tokens.refused():
             secret = any(field.type == "PasswordField" for field in self)
             self.form_errors.append(OPEN_TOO_LONG + (ALMOST_STILL_HERE if secret else STILL_HERE))
             return False
-        return bool(super().validate(extra_validators))
+        texts = {name: [_text_only] for name, field in self._fields.items() if isinstance(field, StringField)}
+        return bool(super().validate(_together(texts, extra_validators)))
+
+
+def _tidying(field: Any) -> Callable[[str | None], str | None] | None:
+    if not isinstance(field, StringField) or isinstance(field, (PasswordField, HiddenField)):
+        return None
+    return _trimmed if isinstance(field, TextAreaField) else _one_line
+
+
+def _trimmed(text: str | None) -> str | None:
+    return text.strip() if isinstance(text, str) else text
+
+
+def _one_line(text: str | None) -> str | None:
+    return re.sub(r"[\t\r\n]+", " ", text).strip() if isinstance(text, str) else text
+
+
+def _text_only(_: Any, field: Any) -> None:
+    if not plain_text.is_text(field.data or ""):
+        raise ValidationError(NO_TEXT)
+
+
+def _together(
+    ours: Mapping[str, Sequence[Any]], theirs: Mapping[str, Sequence[Any]] | None
+) -> dict[str, Sequence[Any]]:
+    given = theirs or {}
+    return {name: [*ours.get(name, ()), *given.get(name, ())] for name in {*ours, *given}}

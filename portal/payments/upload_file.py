@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from portal import plain_text
+
 MOST_ROWS = 1000
 MOST_BYTES = 400_000
 LONGEST_CELL = 2000
@@ -42,7 +44,8 @@ def decoded(data: bytes) -> str:
         raise UnreadableFile(
             "The file is not readable text. Save it as “CSV UTF-8” and choose it again."
         ) from None
-    if "\0" in words:
+    words = plain_text.cleaned(words)
+    if not plain_text.is_text(words):
         raise UnreadableFile("The file is not a CSV file. Save the table as “CSV UTF-8” and choose it again.")
     return words
 

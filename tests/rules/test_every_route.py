@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from portal.access.permissions import ROLE_PERMISSIONS, Permission, refuse_unmarked_views
 from portal.extensions import db
@@ -53,7 +53,7 @@ def path(app: Flask, rule: Rule, slug: str, number: int = 1) -> str:
         if name in ("partner_slug", "slug"):
             values[name] = slug
         else:
-            values[name] = number if type(converter).__name__ == "IntegerConverter" else "x"
+            values[name] = number if isinstance(converter, IntegerConverter) else "x"
     return app.url_map.bind("localhost").build(rule.endpoint, values)
 
 

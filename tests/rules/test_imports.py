@@ -30,7 +30,7 @@ MAY_IMPORT = {
 # Small modules of portal/ that every flow may stand on.
 GROUND = {
     "portal.after_commit", "portal.clock", "portal.config", "portal.crypto", "portal.database", "portal.attention", "portal.extensions", "portal.money",
-    "portal.formatters", "portal.outside_transaction", "portal.queue", "portal.serializers", "portal.storage",
+    "portal.formatters", "portal.outside_transaction", "portal.plain_text", "portal.queue", "portal.serializers", "portal.storage",
 }  # fmt: skip
 STANDS_ON_NOTHING = {"portal.autotask", "portal.models", "sandbox"}
 ONLY_IN = {"requests": "portal/autotask/", "urllib3": "portal/autotask/"}

@@ -1,0 +1,70 @@
+"""The one place where what browsers and programs send becomes our values: text is text, and ids are ids."""
+
+from typing import Any
+
+import flask
+from flask import Flask
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import BadRequest
+from werkzeug.routing import IntegerConverter, UnicodeConverter, ValidationError
+from werkzeug.utils import cached_property
+
+from portal import plain_text
+from portal.plain_text import cleaned
+
+LARGEST_ID = 2**63 - 1
+NOT_TEXT = "A text in the body holds a character that is no text, such as a NUL or half of a surrogate pair"
+
+
+class Request(flask.Request):
+    """A request whose address, form and JSON hold nothing but text."""
+
+    @cached_property
+    def args(self) -> MultiDict[str, str]:
+        return _cleaned(super().args)
+
+    @cached_property
+    def form(self) -> ImmutableMultiDict[str, str]:
+        return _cleaned(super().form)
+
+    def get_json(self, *arguments: Any, **named: Any) -> Any:
+        """Raises BadRequest for what is no JSON, is nested without end, or holds what is no text."""
+        try:
+            value = super().get_json(*arguments, **named)
+        except RecursionError:
+            raise BadRequest("The body is nested too deep.") from None
+        pointer = plain_text.first_misfit(value)
+        if pointer is not None:
+            raise BadRequest(f"{NOT_TEXT}: {cleaned(pointer)[:100] or 'the body itself'}.")
+        return plain_text.composed(value)
+
+
+class Id(IntegerConverter):
+    """An id that the database can hold; every other number is an unknown address."""
+
+    regex = "[0-9]{1,19}"
+
+    def to_python(self, value: str) -> Any:
+        number = int(value)
+        if number > LARGEST_ID:
+            raise ValidationError
+        return number
+
+
+class Text(UnicodeConverter):
+    """A part of a path that is text; anything else is an unknown address."""
+
+    def to_python(self, value: str) -> str:
+        if not plain_text.is_text(value):
+            raise ValidationError
+        return value
+
+
+def register(app: Flask) -> None:
+    """Before any route: the converters of `<int:…>` and `<…>`, and the class of requests."""
+    app.request_class = Request
+    app.url_map.converters |= {"int": Id, "string": Text, "default": Text}
+
+
+def _cleaned(values: Any) -> ImmutableMultiDict[str, str]:
+    return ImmutableMultiDict([(cleaned(name), cleaned(value)) for name, value in values.items(multi=True)])

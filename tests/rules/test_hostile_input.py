@@ -1,0 +1,359 @@
+"""Whatever is sent, wherever it is sent: no answer is a fault, and nothing is stored that is no text (ASVS 2.2)."""
+
+import inspect
+import io
+import json
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.routing import Rule
+
+from portal import forms, incoming, limits
+from portal.access import api_keys
+from portal.access.actor import Actor, Source
+from portal.access.tenancy import tenant_scope
+from portal.api_description import DESCRIPTION
+from portal.extensions import db
+from portal.models import Base
+from portal.sync import runs
+from sandbox import Sandbox
+from tests import factories
+from tests.rules.test_every_route import routes
+from tests.rules.test_reading import path
+
+# In a usual run each field gets one or two values by itself, another in each place, and all fields of a form eight at
+# once; HOSTILE=1 sends every value to every field.
+STEP = 1 if os.environ.get("HOSTILE") else 30
+
+HOSTILE = [
+    "\x00", "a\x00b", "\ud800", "a\udfffb", "\udc80\ud800", "\x1b[31m", "\x07", "\x7f", "\x85", "\ufffe",
+    "\uffff", "\ufffd", "\u202egnp.exe", "\u200b", "\u2028", "e\u0301" * 50, "\U0001f4b8" * 300, "ﷺ" * 100,
+    "x" * 100_000, " " * 5000, "", "-1", "0", "9223372036854775808", "9" * 5000, "1e999999999", "NaN", "-Infinity",
+    "٣", "1_000", "0x7f", "0001-01-01", "9999-12-31", "2026-02-30", "[" * 100_000, "' OR 1=1; --", "%00%n%s",
+    "<svg/onload=alert(1)>", "=cmd|' /C calc'!A0", "../../etc/passwd\x00.png",
+]  # fmt: skip
+assert len(HOSTILE) == len(set(HOSTILE)) == 40
+
+NO_TEXT = "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff]"
+
+
+class Recorded(ImmutableMultiDict[str, str]):
+    """What a request carries, with the names that were read from it."""
+
+    read: set[str] = set()
+
+    def get(self, key: str, *arguments: Any, **named: Any) -> Any:
+        self.read.add(key)
+        return super().get(key, *arguments, **named)
+
+    def getlist(self, key: str, *arguments: Any, **named: Any) -> Any:
+        self.read.add(key)
+        return super().getlist(key, *arguments, **named)
+
+    def __contains__(self, key: object) -> bool:
+        self.read.add(str(key))
+        return super().__contains__(key)
+
+
+pytestmark = pytest.mark.sandbox(customers=0, invoices=0)
+
+
+@pytest.fixture
+def names_read(monkeypatch: Any) -> set[str]:
+    cleaned = incoming._cleaned
+    monkeypatch.setattr(incoming, "_cleaned", lambda values: Recorded(cleaned(values)))
+    monkeypatch.setattr(Recorded, "read", set())
+    return Recorded.read
+
+
+@pytest.fixture
+def classes_sent(monkeypatch: Any) -> set[type]:
+    """Form classes that read what a test sent."""
+    seen: set[type] = set()
+    process = forms.Form.process
+
+    def noting(form: Any, *arguments: Any, **named: Any) -> None:
+        process(form, *arguments, **named)
+        if form.is_submitted():
+            seen.add(type(form))
+
+    monkeypatch.setattr(forms.Form, "process", noting)
+    return seen
+
+
+@pytest.fixture
+def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
+    """A partner with one of everything, whose secret of an API key this is."""
+    monkeypatch.setattr(limits, "_count", lambda *_: (1, 1, False))
+    with app.app_context():
+        partner = factories.tenant("northwind")
+        owner = factories.member(partner, email="owner@northwind.example")
+        factories.user("kim@portal.example", staff=True)
+        with tenant_scope(partner.id):
+            row = factories.integration(
+                app, username=sandbox.username, secret=sandbox.secret, zone_url=sandbox.api_url
+            )
+            customer = factories.customer(row)
+            factories.invoice(factories.customer(), "50.00")
+            factories.payment((factories.invoice(customer), "10.00"))
+            factories.invoice(customer, "-40.00")
+            factories.invoice(customer, "70.00")
+            runs.start(row, "new", "schedule", factories.ACTOR)
+            db.session.commit()
+            actor = Actor(Source.WEB, owner.id, owner.id)
+            _, secret = api_keys.create(actor, "for programs", list(api_keys.Scope))
+            db.session.commit()
+        db.session.remove()
+        return secret
+
+
+def signed_in(app: Flask) -> FlaskClient:
+    browser = app.test_client()
+    data = {"email": "owner@northwind.example", "password": factories.PASSWORD}
+    assert browser.post("/login", data=data).status_code == 303
+    return browser
+
+
+def some(place: int) -> list[str]:
+    """The hostile values that one field gets by itself."""
+    return HOSTILE[place % STEP :: STEP]
+
+
+def encoded(pairs: list[tuple[str, str]]) -> bytes:
+    """A form or query string as bytes, lone surrogates too, which no browser and any program can send."""
+    return "&".join(f"{octets(name)}={octets(value)}" for name, value in pairs).encode()
+
+
+def octets(text: str) -> str:
+    return quote(text.encode("utf-8", "surrogatepass"), safe="")
+
+
+def send(browser: FlaskClient, action: str, pairs: list[tuple[str, str]]) -> None:
+    token = browser.form_token()
+    answer = browser.post(
+        action,
+        data=encoded([*pairs, ("csrf_token", token)]),
+        content_type="application/x-www-form-urlencoded",
+        headers={"X-CSRFToken": token},
+    )
+    check(answer, action, pairs)
+
+
+def check(answer: Any, where: str, what: Any) -> None:
+    assert answer.status_code < 500 or answer.status_code == 503, (
+        where, answer.status_code, repr(what)[:300], answer.text[-1500:],
+    )  # fmt: skip
+
+
+def forms_of(html: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """(action, {field: value}) of every form that posts, with a field that a person or a program fills."""
+    for form in BeautifulSoup(html, "lxml").select("form[method=post]"):
+        fields: dict[str, str] = {}
+        for field in form.select("input[name], select[name], textarea[name]"):
+            fields[str(field["name"])] = str(field.get("value", ""))
+        fields.pop("csrf_token", None)
+        for button in [form, *form.select("button[formaction]")]:
+            action = str(button.get("formaction") or form["action"])
+            if fields:
+                yield action, fields
+
+
+def known_forms(
+    app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any]
+) -> dict[str, dict[str, str]]:
+    """{action: {field: value}} of every form on every page, and every other address that takes a post."""
+    found: dict[str, dict[str, str]] = {}
+    (owed,) = superuser.execute("SELECT max(id) FROM invoice WHERE status = 'open'").fetchone()
+    for rule, method in [*routes(app, partner=True), *routes(app, partner=False)]:
+        address = path(app, rule, superuser)
+        if method == "GET" and not address.startswith("/api"):
+            for page in (address, f"{address}?invoice={owed}&invoice_id={owed}"):
+                for action, fields in forms_of(browser.get(page).text):
+                    found.setdefault(action, {}).update(fields)
+        elif method == "POST" and not address.startswith("/api") and "logout" not in address:
+            found.setdefault(address, {})
+    return found
+
+
+def test_no_field_of_any_form_makes_a_fault(
+    app: Flask,
+    key: str,
+    superuser: psycopg.Connection[Any],
+    names_read: set[str],
+    classes_sent: set[type],
+) -> None:
+    browser = signed_in(app)
+    staff = app.test_client()
+    staff.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    visit = "/staff/partners/northwind/visit"
+    staff_forms = {visit: dict(forms_of(staff.get(visit).text))[visit]}
+    for who, found in ((browser, known_forms(app, browser, superuser)), (staff, staff_forms)):
+        for action, fields in found.items():
+            names_read.clear()
+            send(who, action, list(fields.items()))
+            names = sorted({*fields, *names_read} - {"csrf_token", "X-CSRFToken"})
+            for place, name in enumerate(names):
+                for value in some(place):
+                    send(who, action, [*((n, v) for n, v in fields.items() if n != name), (name, value)])
+            for value in HOSTILE[len(names) % min(STEP, 5) :: min(STEP, 5)]:
+                send(who, action, [(name, value) for name in names])
+    assert all_form_classes() <= classes_sent
+    assert_only_text_is_stored(superuser)
+
+
+def all_form_classes() -> set[type]:
+    """Every form class of the portal that has fields of its own and a page."""
+    found = set()
+    for module in iter_modules(forms.__path__):
+        for _, one in inspect.getmembers(import_module(f"portal.forms.{module.name}"), inspect.isclass):
+            if issubclass(one, forms.Form) and one is not forms.Form:
+                found.add(one)
+    return {one for one in found if not any(other is not one and issubclass(other, one) for other in found)}
+
+
+def test_no_parameter_of_any_address_makes_a_fault(
+    app: Flask, key: str, superuser: psycopg.Connection[Any], names_read: set[str]
+) -> None:
+    browser, program = signed_in(app), {"Authorization": f"Bearer {key}"}
+    place = 0
+    for rule, method in [*routes(app, partner=True), *routes(app, partner=False)]:
+        if method != "GET":
+            continue
+        address, sent = path(app, rule, superuser), program if str(rule).startswith("/api") else {}
+        names_read.clear()
+        browser.get(address, headers=sent)
+        for name in sorted(names_read | {"q"}):
+            for value in some(place := place + 1):
+                query = encoded([(name, value)]).decode()
+                check(browser.get(address, query_string=query, headers=sent), address, query)
+        if names_read:
+            for value in HOSTILE[place % min(STEP, 5) :: min(STEP, 5)]:
+                query = encoded([(name, value) for name in sorted(names_read)]).decode()
+                check(browser.get(address, query_string=query, headers=sent), address, query)
+    assert_only_text_is_stored(superuser)
+
+
+def test_no_part_of_any_path_makes_a_fault(app: Flask, key: str, superuser: psycopg.Connection[Any]) -> None:
+    """Ids that no row can have are unknown ones."""
+    browser, program = signed_in(app), {"Authorization": f"Bearer {key}"}
+    parts = [
+        (rule, method, name)
+        for rule, method in [*routes(app, partner=True), *routes(app, partner=False)]
+        for name in sorted(rule.arguments)
+    ]
+    for place, (rule, method, name) in enumerate(parts):
+        for value in [*some(place), "9223372036854775808", "9" * 5000, "\x00"]:
+            sent = octets(value[:2000]) or "%20"
+            address = raw_path(app, rule, superuser, name, sent)
+            answer = browser.open(address, method=method, headers=program)
+            check(answer, f"{method} {rule}", sent)
+            if name != "partner_slug" and sent in ("9223372036854775808", octets("9" * 2000)):
+                assert answer.status_code in (404, 405), (method, address[:200])
+    assert_only_text_is_stored(superuser)
+
+
+def raw_path(app: Flask, rule: Rule, superuser: psycopg.Connection[Any], name: str, sent: str) -> str:
+    known = path(app, rule, superuser).split("/")
+    parts = rule.rule.split("/")
+    return "/".join(sent if f"{name}>" in part else one for part, one in zip(parts, known, strict=True))
+
+
+BODY = {
+    "allocations": [{"invoice_id": 1, "amount": "1.00"}],
+    "method": "check", "paid_on": "2026-11-19", "reference": "a", "note": "b",
+}  # fmt: skip
+RAW = [
+    b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"\x00", b'"\\ud800"', b'{"\\u0000": 1}', b"NaN", b"1e999999",
+    b"9" * 5000, b'{"allocations": ' + b"[" * 50_000, b"null", b"[]", b"1", b'{"reference": "\\udfff"}',
+]  # fmt: skip
+
+
+def test_no_property_of_any_json_body_makes_a_fault(
+    app: Flask, key: str, superuser: psycopg.Connection[Any]
+) -> None:
+    program = app.test_client()
+    sending = [
+        (method.upper(), path.replace("{payment_id}", "1"), operation)
+        for path, methods in DESCRIPTION["paths"].items()
+        for method, operation in methods.items()
+        if "requestBody" in operation or method == "delete"
+    ]
+    assert sending
+    for method, address, operation in sending:
+        names = properties(operation)
+        whole: list[Any] = [*HOSTILE, 10**40, -1, 1.5, True, None, [], {}, [[[]]], {"\x00": "\x00"}]
+        bodies = [one for name in names for value in whole for one in with_value(name, value)]
+        for number, body in enumerate([*bodies, *RAW]):
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"key-{number}"}
+            answer = program.open(
+                f"/api/v1{address}", method=method, data=raw, content_type="application/json", headers=headers
+            )
+            check(answer, f"{method} {address}", raw[:200])
+            assert answer.is_json
+    assert_only_text_is_stored(superuser)
+
+
+def properties(operation: dict[str, Any]) -> list[str]:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    named = str(body.get("$ref", "")).rpartition("/")[2]
+    schema = DESCRIPTION["components"]["schemas"][named] if named else body
+    return [*schema.get("properties", {}), "reason", "unknown"]
+
+
+def with_value(name: str, value: Any) -> list[Any]:
+    """The usual body with the value in this property; for allocations, also within one of them."""
+    inner = [{**BODY["allocations"][0], part: value} for part in ("invoice_id", "autotask_id", "amount", "x")]
+    changed = [{**BODY, "allocations": [one]} for one in inner] if name == "allocations" else []
+    return [{**BODY, name: value}, *changed]
+
+
+HEADERS = (
+    "Authorization", "Idempotency-Key", "Cookie", "Accept-Language", "HX-Target", "X-Portal-Poll", "X-Forwarded-For",
+    "Referer", "User-Agent",
+)  # fmt: skip
+
+
+def test_no_header_makes_a_fault(app: Flask, key: str) -> None:
+    for place, name in enumerate(HEADERS):
+        for value in HOSTILE[place % min(STEP, 4) :: min(STEP, 4)]:
+            sent = value[:8000].encode("utf-8", "surrogatepass").decode("latin-1")
+            environ = {f"HTTP_{name.upper().replace('-', '_')}": sent}
+            for address in ("/p/northwind/", "/api/v1/payments", "/login"):
+                check(app.test_client().get(address, environ_overrides=environ), address, (name, value[:100]))
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = app.test_client().post(
+                "/api/v1/payments", json=BODY, headers=headers, environ_overrides=environ
+            )
+            check(answer, "POST", (name, value[:100]))
+
+
+def test_a_file_that_is_no_text_is_refused_in_words(app: Flask, key: str) -> None:
+    browser = signed_in(app)
+    for value in HOSTILE:
+        cell = value.encode("utf-8", "surrogatepass").replace(b'"', b'""')
+        for data in (cell, b'Invoice,Amount,Date,Note\r\nINV-1,1.00,2026-11-19,"' + cell + b'"\r\n'):
+            for name in ("payments.csv", "a\x00b.csv"):
+                answer = browser.post(
+                    "/p/northwind/payments/upload",
+                    data={"file": (io.BytesIO(data), name), "order": "year_first"},
+                    content_type="multipart/form-data",
+                )
+                check(answer, "upload", value[:100])
+
+
+def assert_only_text_is_stored(superuser: psycopg.Connection[Any]) -> None:
+    """PostgreSQL itself refuses NUL and lone surrogates; the rest is ours to keep out."""
+    for name in Base.metadata.tables:
+        row = superuser.execute(f"SELECT t FROM {name} t WHERE t::text ~ %s LIMIT 1", [NO_TEXT]).fetchone()
+        assert row is None, (name, row)
