@@ -5,13 +5,13 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import clock, exports
+from portal import clock
 from portal.access.permissions import Permission, requires, shown
 from portal.access.tenancy import find_or_404
 from portal.formatters import iso
 from portal.models import SupportVisit
 from portal.queries import activity
-from portal.web import downloads, htmx
+from portal.web import exports, htmx
 
 pages = Blueprint("activity", __name__, url_prefix="/p/<partner_slug>/activity")
 

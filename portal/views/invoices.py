@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, request, url_for
 
-from portal import clock, exports
+from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -15,7 +15,7 @@ from portal.queries import currencies, invoice_detail, invoices
 from portal.serializers import number, paid_on
 from portal.storage import StorageFailed
 from portal.sync import pdfs, runs
-from portal.web import downloads, htmx, limits
+from portal.web import downloads, exports, htmx, limits
 
 pages = Blueprint("invoices", __name__, url_prefix="/p/<partner_slug>/invoices")
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from portal import clock, exports
+from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.formatters import iso
 from portal.money import rounded
 from portal.queries import currencies, paging, reconciliation
 from portal.queries.reconciliation import Period, State
 from portal.queries.text import cleaned
-from portal.web import downloads, htmx
+from portal.web import exports, htmx
 
 pages = Blueprint("reconciliation", __name__, url_prefix="/p/<partner_slug>/reconciliation")
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
-from portal import connect, exports
+from portal import connect
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import SyncRun, SyncTrigger
 from portal.queries import sync_runs
 from portal.sync import manual, runs, sentences
-from portal.web import downloads, htmx
+from portal.web import exports, htmx
 
 pages = Blueprint("sync_runs", __name__, url_prefix="/p/<partner_slug>/sync-runs")
 

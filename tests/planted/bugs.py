@@ -292,8 +292,16 @@ PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
         {},
     ),
     7: (no_lease, test_failures.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
-    8: (no_token_check, test_failures.test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another, {}),
-    9: (short_lease, test_failures.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time, {}),
+    8: (
+        no_token_check,
+        test_failures.test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another,
+        {},
+    ),
+    9: (
+        short_lease,
+        test_failures.test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time,
+        {},
+    ),
     10: (outbox_by_cursor, checks.a_retried_delivery_is_found_although_newer_ones_were_done, {}),
     11: (key_outside_the_transaction, checks.a_refused_payment_leaves_its_key_free, {}),
     12: (key_not_scoped_to_tenant, checks.a_key_means_nothing_to_another_partner, {}),

@@ -12,13 +12,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from portal import exports
 from portal.access.permissions import Permission
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import AuditEvent
 from portal.queries import history, paging, sync_runs
 from portal.sync import runs
+from portal.web import exports
 from tests import factories
 from tests.rules.test_every_route import routes
 

@@ -18,14 +18,15 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import Rule
 
-from portal import forms, incoming, limits
+from portal import forms
 from portal.access import api_keys
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import tenant_scope
-from portal.api_description import DESCRIPTION
 from portal.extensions import db
 from portal.models import Base
 from portal.sync import runs
+from portal.web import incoming, limits
+from portal.web.api_description import DESCRIPTION
 from sandbox import Sandbox
 from tests import factories
 from tests.rules.test_every_route import routes

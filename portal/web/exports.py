@@ -12,10 +12,11 @@ from flask import Response, g, request
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from portal import downloads, plain_text
+from portal import plain_text
 from portal.access import audit, tenancy
 from portal.extensions import db
 from portal.formatters import csv_text
+from portal.web import downloads
 
 # Rows that are held at a time; the database keeps the rest behind a cursor.
 CHUNK = 500
