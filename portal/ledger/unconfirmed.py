@@ -61,10 +61,7 @@ def groups() -> Select[Any]:
             func.coalesce(func.min(Delivery.error), "").label("error"),
             func.bool_or(func.coalesce(Delivery.lease_until > func.now(), False)).label("busy"),
         )
-        .outerjoin(
-            IntegrationStatus,
-            (IntegrationStatus.tenant_id == Delivery.tenant_id) & (IntegrationStatus.kind == "autotask"),
-        )
+        .outerjoin(IntegrationStatus, OURS)
         .where(Delivery.state.in_(UNCONFIRMED))
         .group_by(Delivery.tenant_id, WHY, Delivery.error_kind, Delivery.wish_paid_on.is_not(None))
     )
@@ -112,6 +109,7 @@ def why_of(delivery: Delivery, integration_state: str | None, now: datetime) -> 
     return Why.TROUBLE if delivery.error is not None else Why.SENDING
 
 
+OURS: Any = (IntegrationStatus.tenant_id == Delivery.tenant_id) & (IntegrationStatus.kind == "autotask")
 WHY: Any = case(
     (Delivery.state == DeliveryState.PARKED, Why.STUCK.value),
     (

@@ -12,13 +12,13 @@ from sqlalchemy.orm import contains_eager
 from portal import formatters
 from portal.access.tenancy import scoped
 from portal.extensions import db
-from portal.ledger.unconfirmed import WHY, Why, needs_a_person
+from portal.ledger.unconfirmed import OURS, WHY, Why, needs_a_person
 from portal.models import (
     AttemptOutcome,
     Delivery,
     DeliveryAttempt,
     DeliveryState,
-    Integration,
+    IntegrationStatus,
     Invoice,
 )
 from portal.queries import finding, needs, paging
@@ -142,8 +142,7 @@ def _searched(statement: Any, chosen: Filter) -> Any:
         statement = statement.where(WISHES[chosen.wish])
     if chosen.why:
         same = {chosen.why} | ({Why.IDLE.value} if chosen.why == Why.SENDING and needs.now().busy else set())
-        ours = (Integration.tenant_id == Delivery.tenant_id) & (Integration.kind == "autotask")
-        statement = statement.outerjoin(Integration, ours).where(WHY.in_(same))
+        statement = statement.outerjoin(IntegrationStatus, OURS).where(WHY.in_(same))
     if chosen.error_kind:
         statement = statement.where(Delivery.error_kind == chosen.error_kind)
     return statement.where(finding.invoice(chosen.words)) if chosen.words else statement

@@ -150,7 +150,8 @@ def test_an_exception_shows_both_values_and_is_resolved_with_a_reason_and_undone
     refused = browser.post(
         at("/exceptions/resolve"), data={"item": item_id, "reason": "no"}, follow_redirects=True
     )
-    assert "Say why in at least 5 characters." in text(refused)
+    assert refused.status_code == 422
+    assert "Say why in at least 5 characters." in refused.text
     done = browser.post(
         at("/exceptions/resolve"),
         data={"item": item_id, "reason": "Customer gets it back"},
