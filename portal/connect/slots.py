@@ -17,6 +17,7 @@ from portal import clock, outside_transaction
 from portal.autotask.budget import Purpose
 from portal.autotask.client import Client
 from portal.autotask.errors import Throttled
+from portal.extensions import db
 
 PLACES = 3
 READING_PLACES = 2  # the third is kept free, so that a payment never queues behind reading
@@ -105,6 +106,10 @@ class Slots:
         self._held[endpoint] = self._take(endpoint)
         try:
             yield
+        except BaseException:
+            # What the block had begun is lost with it; the place must not stay taken for that.
+            db.session.rollback()
+            raise
         finally:
             self._free(self._held.pop(endpoint))
 

@@ -14,7 +14,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
 from portal import formatters
-from portal.web import error_pages, htmx, security_headers
+from portal.web import error_pages, htmx, live, security_headers
 from portal.web.navigation import PARTNER, STAFF
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +51,7 @@ def create_styleguide() -> Flask:
     security_headers.register(app)
     formatters.register(app)
     error_pages.register(app)
+    live.register(app)
     app.before_request(_identify)
     app.context_processor(_context)
     _pages(app)

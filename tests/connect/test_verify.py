@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from portal.connect import ConnectRefused, ConnectRequest, check
+from portal.connect import ConnectRefused, ConnectRequest
+from portal.connect.verify import check
 from sandbox import Sandbox
 
 # Makes a server that answers paths ending in a word with (status, content type, body); its address.

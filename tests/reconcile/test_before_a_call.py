@@ -111,6 +111,7 @@ def test_while_another_process_finds_out_why_a_login_is_refused_none_is_tried_ag
     both.pay(invoice)
     both.sandbox.change_secret("another")
     other = slots.Slots(both.partner.id, both.integration.id, "payment")
+    db.session.commit()
     place = other.take_at_once(calls.LOGIN)
     assert place is not None
 
