@@ -107,6 +107,6 @@ def test_only_a_bucket_or_the_database_can_be_named() -> None:
         "AUDIT_KEYS": "k" * 32,
         "DATABASE_URL": "postgres://a/b",
     }
-    environment |= {"REDIS_URL": "redis://a", "STORAGE_URL": "file:///tmp/files"}
+    environment |= {"REDIS_URL": "rediss://a", "STORAGE_URL": "file:///tmp/files"}
     with pytest.raises(ConfigError, match="STORAGE_URL"):
         load(environment)

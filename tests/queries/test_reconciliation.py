@@ -134,7 +134,7 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     db.session.commit()
     _five_days_pass()
     past = Period(date(2026, 11, 1), clock.now().date() - timedelta(days=3), "UTC")
-    before = [tuple(row) for row in reconciliation.every(past)]
+    before = [tuple(row) for row in db.session.execute(reconciliation.every(past))]
     assert states(past) == {"posted": 110, "waiting": 100, "credited": 50, "settled": 70}
 
     recording.delete(factories.ACTOR, deleted_later, "Bounced")
@@ -143,7 +143,7 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     attention.open_item(Cause.OVERPAID, "invoice", "1", label="x", detail="x", invoice_id=confirmed)
     db.session.commit()
 
-    assert [tuple(row) for row in reconciliation.every(past)] == before
+    assert [tuple(row) for row in db.session.execute(reconciliation.every(past))] == before
     assert states() == {"posted": 125, "differs": 100, "reversed": 10, "credited": 50, "settled": 70}
 
 
@@ -153,7 +153,7 @@ def test_a_past_date_tells_the_amounts_numbers_and_names_of_then(books: Callable
     pay(raised, "100.00")
     _five_days_pass()
     past = Period(date(2026, 11, 1), clock.now().date() - timedelta(days=3), "UTC")
-    before = [tuple(row) for row in reconciliation.every(past)]
+    before = [tuple(row) for row in db.session.execute(reconciliation.every(past))]
     assert states(past) == {"waiting": 100, "settled": 70}
 
     for amount, number in (("150.00", "NEW-1"), ("180.00", "NEW-2")):
@@ -169,9 +169,9 @@ def test_a_past_date_tells_the_amounts_numbers_and_names_of_then(books: Callable
     db.session.execute(text("UPDATE customer SET name = 'Renamed'"))
     db.session.commit()
 
-    assert [tuple(row) for row in reconciliation.every(past)] == before
+    assert [tuple(row) for row in db.session.execute(reconciliation.every(past))] == before
     assert states() == {"posted": 100, "settled": 180}
-    assert {row.customer for row in reconciliation.every(NOVEMBER)} == {"Renamed"}
+    assert {row.customer for row in db.session.execute(reconciliation.every(NOVEMBER))} == {"Renamed"}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ told = json.loads(sys.argv[1])
 import importlib
 from wsgi import app
 from portal.access.tenancy import tenant_scope
-from portal.sync import work
+from portal.sync import perform
 app.config["AUTOTASK_DISCOVERY_URL"] = told["discovery"]
 module = importlib.import_module(told["module"])
 holder = getattr(module, told["holder"]) if told["holder"] else module

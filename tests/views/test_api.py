@@ -161,13 +161,18 @@ def test_amounts_that_are_none_are_refused_with_their_field(books: Books, amount
         ({"amount": "1.00"}, "/amount"),
         ({"method": "barter"}, "/method"),
         ({"reference": "x" * 501}, "/reference"),
-        ({"note": "a\0b"}, "/note"),
     ],
 )
 def test_every_fault_of_a_body_names_its_field(books: Books, body: Any, pointer: str) -> None:
     answer = books.call("POST", PAYMENTS, json=body, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 422
     assert pointer in [fault["pointer"] for fault in answer.json["errors"]]
+
+
+def test_what_is_no_text_is_refused_with_the_name_of_its_field(books: Books) -> None:
+    answer = books.call("POST", PAYMENTS, json={"note": "a\0b"}, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 400
+    assert "such as a NUL or half of a surrogate pair: /note." in answer.json["detail"]
 
 
 @pytest.mark.parametrize(

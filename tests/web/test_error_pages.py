@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
 
 from portal import formatters
-from portal.web import error_pages
+from portal.web import error_pages, live
 
 STATUSES = (400, 403, 404, 405, 413, 422, 429, 500, 503)
 HTMX = {"HX-Request": "true"}
@@ -14,11 +14,12 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture(scope="module")
 def small_app() -> Flask:
-    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app = Flask(__name__, template_folder="../../templates", static_folder="../../static")
     app.config["SECRET_KEY"] = "only for tests"
     CSRFProtect(app)
     formatters.register(app)
     error_pages.register(app)
+    live.register(app)
     app.before_request(lambda: setattr(g, "request_id", "req_1"))
     app.add_url_rule("/<int:status>", "page", lambda status: abort(status), methods=["GET", "POST"])
     app.add_url_rule("/api/<int:status>", "api", lambda status: abort(status))
