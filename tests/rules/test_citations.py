@@ -5,7 +5,10 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+
+from sandbox.switches import Switches
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("portal", "jobs", "sandbox", "local", "storm", "bench", "tests", "migrations")
@@ -74,6 +77,11 @@ def test_nothing_is_cited_that_does_not_stand_in_the_project() -> None:
 
 def test_a_citation_without_a_heading_is_found() -> None:
     assert cited("Crash point S99, rules 1.3 and 9.9; W77.") - DEFINED == {"S99", "rule 9.9", "W77"}
+
+
+def test_every_switch_of_the_sandbox_stands_beside_the_fact_that_it_plays() -> None:
+    facts = (ROOT / "docs" / "autotask.md").read_text()
+    assert not {one.name for one in fields(Switches) if f"`{one.name}`" not in facts}
 
 
 def test_the_pages_define_every_rule_step_and_point() -> None:
