@@ -1,6 +1,5 @@
 """The 24 bugs of reference B3. Each function plants one, with nothing but the patch that it is given."""
 
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +14,7 @@ from portal.access.tenancy import current_tenant_id, system_scope
 from portal.autotask.client import Client
 from portal.autotask.errors import Rejected, Unavailable
 from portal.extensions import db
-from portal.ledger import amounts
+from portal.ledger import derive, owed
 from portal.models import Delivery
 from portal.payments import idempotency, recording
 from portal.reconcile import delivery_row, due, failures, steps, store, sweep, transitions
@@ -31,7 +30,6 @@ from tests.reconcile import test_conflicts as conflicts
 from tests.reconcile import test_delivering as delivering
 from tests.reconcile import test_failures
 
-RESTATE = sys.modules["portal.ledger.restate"]
 DELETE_PAYMENTS = text("""
     UPDATE payment SET deleted_at = now(), deleted_reason = 'repaired'
     FROM allocation a WHERE a.payment_id = payment.id AND a.invoice_id = ANY(:ids)""")
@@ -213,21 +211,21 @@ def put_instead_of_patch(patch: pytest.MonkeyPatch) -> None:
 
 def float_total(patch: pytest.MonkeyPatch) -> None:
     """Totals are rounded as floats."""
-    patch.setattr(amounts, "rounded", lambda amount, currency: Decimal(str(round(float(amount), 2))))
+    patch.setattr(owed, "rounded", lambda amount, currency: Decimal(str(round(float(amount), 2))))
 
 
 def balance_without_tax(patch: pytest.MonkeyPatch) -> None:
     """Tax is not part of what is due."""
-    patch.setattr(amounts, "amount_due", lambda total, tax, mode, currency: money.rounded(total, currency))
+    patch.setattr(owed, "amount_due", lambda total, tax, mode, currency: money.rounded(total, currency))
 
 
 def deleted_payment_counts(patch: pytest.MonkeyPatch) -> None:
     """Sums forget to leave deleted payments out."""
 
     def forgetful(step: Any) -> Any:
-        return RESTATE._step(str(step).replace("AND p.deleted_at IS NULL", ""))
+        return derive._step(str(step).replace("AND p.deleted_at IS NULL", ""))
 
-    patch.setattr(RESTATE, "STEPS", tuple(forgetful(step) for step in RESTATE.STEPS))
+    patch.setattr(derive, "STEPS", tuple(forgetful(step) for step in derive.STEPS))
 
 
 def sweep_repairs_money(patch: pytest.MonkeyPatch) -> None:
