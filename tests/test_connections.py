@@ -20,6 +20,7 @@ from portal import config, connections, outside_transaction
 from portal.connections import SHARES, Process, Room
 from portal.extensions import db
 from portal.pool import SharePool
+from tests.fixtures.web import become, put_back
 from tests.local.processes import linux_only
 from tests.test_config import GOOD
 
@@ -38,12 +39,9 @@ def as_by_default(app, monkeypatch):
     return app
 
 
-@pytest.fixture
-def becoming(app):
-    yield lambda process: connections.become(app, process)
-    SharePool.share = None
-    with app.app_context():
-        db.engine.dispose()
+def of_connections(said):
+    """Without what a new pool tells of the database at its first connection."""
+    return [line for line in said if line["event"].startswith("connections.")]
 
 
 def test_two_releases_and_a_command_fit_into_the_smallest_plan(as_by_default):
@@ -57,9 +55,9 @@ def test_app_json_takes_no_more_than_the_defaults(as_by_default):
 
 
 @pytest.mark.parametrize("process", Process)
-def test_a_process_opens_no_more_than_its_share(app, becoming, process):
+def test_a_process_opens_no_more_than_its_share(app, process):
     """And its threads wait for each other, not for ever."""
-    becoming(process)
+    become(app, process)
     with app.app_context():
         pool = db.engine.pool
         pool._timeout = 0.01
@@ -71,8 +69,21 @@ def test_a_process_opens_no_more_than_its_share(app, becoming, process):
             one.close()
 
 
-def test_a_statement_of_its_own_needs_no_second_connection(app, becoming):
-    becoming(Process.JOB)
+@pytest.mark.parametrize("process", Process)
+def test_a_test_that_became_another_process_leaves_a_web_process_to_the_next(app, process):
+    """Else the tests after it wait 30 s for the one connection of a job, and fail."""
+    with put_back(app):
+        become(app, process)
+        with app.app_context():
+            db.engine.pool._timeout = 0.01
+    with app.app_context():
+        share = connections.share_of(app, Process.WEB)
+        assert SharePool.share == share
+        assert (db.engine.pool.size(), db.engine.pool._timeout) == (share.pool, share.patience)
+
+
+def test_a_statement_of_its_own_needs_no_second_connection(app):
+    become(app, Process.JOB)
     with app.app_context():
         db.engine.pool._timeout = 0.01
         assert outside_transaction.run(1, "SELECT 7") == [(7,)]
@@ -82,9 +93,9 @@ def test_a_statement_of_its_own_needs_no_second_connection(app, becoming):
             outside_transaction.run(1, "SELECT 7")
 
 
-def test_a_statement_of_its_own_leaves_the_next_transaction_as_it_was(app, becoming):
+def test_a_statement_of_its_own_leaves_the_next_transaction_as_it_was(app):
     """They share connections: neither the partner nor the commit of each statement stays."""
-    becoming(Process.JOB)
+    become(app, Process.JOB)
     with app.app_context():
         outside_transaction.run(42, "SELECT 1")
         assert db.session.scalar(db.text("SELECT current_setting('app.tenant_id')")) == ""
@@ -100,7 +111,7 @@ def test_the_databases_own_limit_is_known_and_said(as_by_default, superuser, dat
             connections.look(as_by_default)
     finally:
         superuser.execute(limit.format(name, -1))
-    (line,) = [line for line in said if line["event"].startswith("connections.")]
+    (line,) = of_connections(said)
     assert line["event"] == "connections.too_few"
     assert line["sentence"] == (
         "The database allows 7 connections. One release holds up to 9, a deploy with two of them 19: pages fail "
@@ -123,7 +134,7 @@ def test_the_roles_own_limit_is_known(superuser, database_url):
 def test_with_room_enough_nothing_is_said_at_the_start(as_by_default):
     with capture_logs() as said:
         connections.look(as_by_default)
-    assert said == []
+    assert of_connections(said) == []
 
 
 def test_without_the_database_the_start_goes_on(app, monkeypatch):
