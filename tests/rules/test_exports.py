@@ -14,12 +14,14 @@ from structlog.testing import capture_logs
 
 from portal.access.permissions import Permission
 from portal.access.tenancy import tenant_scope
+from portal.connections import Process
 from portal.extensions import db
 from portal.models import AuditEvent
 from portal.queries import history, paging, sync_runs
 from portal.sync import runs
 from portal.web import exports
 from tests import factories
+from tests.fixtures.web import become
 from tests.rules.test_every_route import routes
 
 # More than any page, chunk or number of rows that is shown at once.
@@ -148,6 +150,20 @@ def test_a_person_who_goes_away_leaves_no_transaction_behind(
     assert [(line["event"], line["rows"]) for line in logged if line["event"].startswith("export.")] == [
         ("export.abandoned", 10)
     ]
+
+
+@pytest.mark.parametrize("endpoint", HOLDS)
+def test_an_export_needs_one_connection_at_a_time(
+    app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any], monkeypatch: Any, endpoint: str
+) -> None:
+    """Else exports that run at once in one process wait for each other's second one."""
+    monkeypatch.setattr(exports, "CHUNK", 10)
+    become(app, Process.JOB)
+    with app.app_context():
+        monkeypatch.setattr(db.engine.pool, "_timeout", 0.1)
+    with browser.get(address(superuser, endpoint)) as answer:
+        rows = list(csv.reader(io.StringIO(answer.get_data(as_text=True))))
+    assert len(rows) - 1 == superuser.execute(HOLDS[endpoint][1]).fetchone()[0]
 
 
 def test_a_file_is_of_one_instant_and_of_one_partner(
