@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import structlog
 from flask import Response, g, request
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import ServiceUnavailable
 
 from portal import plain_text
 from portal.access import audit, tenancy
@@ -24,6 +26,11 @@ CHUNK = 500
 LONGEST = 100
 CUT = (
     "THIS FILE IS INCOMPLETE: the portal failed while it was written. Do not use it; download it once more.",
+)
+
+BUSY = (
+    "Other files are being downloaded at the moment, and this one would keep the pages waiting. Nothing was lost: "
+    "download it again in half a minute."
 )
 
 log = structlog.get_logger()
@@ -40,9 +47,32 @@ class Table:
     prepared: Callable[[Session, Sequence[Any]], Sequence[Any]] = lambda _, rows: rows
 
 
+class Place:
+    """One of the files that a process may write at once: whoever reads slowly leaves a connection to the pages."""
+
+    _lock = threading.Lock()
+    _taken = 0
+
+    def __init__(self) -> None:
+        """Raises ServiceUnavailable when all are taken."""
+        most = max(db.engine.pool.size() - 1, 1)  # type: ignore[attr-defined]
+        with Place._lock:
+            if Place._taken >= most:
+                raise ServiceUnavailable(BUSY, retry_after=30)
+            Place._taken += 1
+        self._held = True
+
+    def free(self) -> None:
+        with Place._lock:
+            Place._taken -= self._held
+            self._held = False
+
+
 def send(table: Table) -> Response:
     """The file as it is written. Tells the audit log and commits; the first rows are read before the answer
     begins, so that what fails until then is a page. Later faults end the answer in the middle.
+
+    Raises ServiceUnavailable while the process writes as many files as it may.
     """
     if table.statement._limit_clause is not None:
         raise ValueError(f"{table.name} would be cut")
@@ -51,10 +81,15 @@ def send(table: Table) -> Response:
         for name, value in request.args.items()
         if value and len(name) <= LONGEST and plain_text.is_text(name + value)
     }
-    audit.record(g.actor, "file.downloaded", "file", None, file=table.name, chosen=chosen)
-    db.session.commit()
-    lines = _lines(table, g.partner.id, log.bind(**structlog.contextvars.get_contextvars()))
-    first = next(lines)
+    place = Place()
+    try:
+        audit.record(g.actor, "file.downloaded", "file", None, file=table.name, chosen=chosen)
+        db.session.commit()
+        lines = _lines(table, g.partner.id, log.bind(**structlog.contextvars.get_contextvars()), place)
+        first = next(lines)
+    except BaseException:
+        place.free()
+        raise
     answer = downloads.table(table.name, _all(first, lines))
     answer.call_on_close(lines.close)
     return answer
@@ -65,7 +100,7 @@ def _all(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _lines(table: Table, tenant_id: int, log: Any) -> Generator[str]:
+def _lines(table: Table, tenant_id: int, log: Any, place: Place) -> Generator[str]:
     """The header with the first chunk, then chunk by chunk; one line to `log` at the end, whatever it is."""
     written, event = 0, "export.abandoned"
     try:
@@ -87,6 +122,7 @@ def _lines(table: Table, tenant_id: int, log: Any) -> Generator[str]:
             yield _csv([CUT])
         raise
     finally:
+        place.free()
         log.info(event, file=table.name, tenant_id=tenant_id, rows=written)
 
 

@@ -166,6 +166,28 @@ def test_an_export_needs_one_connection_at_a_time(
     assert len(rows) - 1 == superuser.execute(HOLDS[endpoint][1]).fetchone()[0]
 
 
+def test_files_that_are_read_slowly_leave_a_connection_to_the_pages(
+    app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any], monkeypatch: Any
+) -> None:
+    """Two connections: one file at a time, the next is refused in words, and pages open all the while."""
+    monkeypatch.setattr(exports, "CHUNK", 10)
+    monkeypatch.setitem(app.config, "DATABASE_POOL", 2)
+    become(app, Process.WEB)
+    file = address(superuser, "invoices.export")
+    slow = browser.get(file)
+    next(iter(slow.response))
+
+    refused = browser.get(file)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
+    assert "Other files are being downloaded at the moment" in refused.text
+    assert browser.get("/p/northwind/invoices").status_code == 200
+
+    slow.close()
+    with browser.get(file) as again:
+        assert again.status_code == 200
+        assert len(again.get_data(as_text=True).splitlines()) > MANY
+
+
 def test_a_file_is_of_one_instant_and_of_one_partner(
     app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any], monkeypatch: Any
 ) -> None:
