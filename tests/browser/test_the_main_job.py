@@ -119,7 +119,7 @@ def connect(page: Page, served: str, sandbox: Sandbox) -> None:
 
 def open_first_invoice(page: Page, served: str, sandbox: Sandbox) -> tuple[str, int]:
     """Opens the first unpaid invoice once all came in; its number and Autotask ID."""
-    rows = page.locator("#invoices tbody tr")
+    rows = page.locator("#invoice-list tbody tr")  # not those of other currencies
     unpaid = sum(row["paidDate"] is None for row in sandbox.rows("Invoices"))
     for _ in range(60):
         page.goto(f"{served}/p/northwind/invoices")
