@@ -33,8 +33,8 @@ WORDS = {
     ),
     Outage.READ_ONLY: Words(
         "Nothing can be saved at the moment",
-        "The database takes no changes right now, so this was not saved, and nobody can log in. Whoever is "
-        "logged in can still look at everything.",
+        "The database takes no changes right now, so this was not saved, nobody can log in, and no file is handed "
+        "out, because that is written down first. Whoever is logged in can still look at every page.",
         "Try again later. If it stays like this, tell support.",
     ),
 }

@@ -134,7 +134,7 @@ def open_first_invoice(page: Page, served: str, sandbox: Sandbox) -> tuple[str, 
 
 
 def amount_of(page: Page) -> Decimal:
-    words = page.locator("#invoice-sentence").inner_text()
+    words = page.locator("main .page-state").inner_text()
     return Decimal(words.split("\N{NO-BREAK SPACE}")[0].replace(",", ""))
 
 

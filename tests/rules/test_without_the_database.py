@@ -189,8 +189,8 @@ def test_a_read_only_database_is_read_and_says_that_nothing_can_be_saved(own_dat
                 mark, where = access(people.app, rule), path(people.app, rule, "northwind")
                 headers = people.bearer() if mark == "api" else {}
                 answer = people.owner().open(where, method=method, headers=headers)
-                if method == "GET":
-                    assert answer.status_code < 500, f"{method} {rule}"
+                if method == "GET" and "export" not in rule.endpoint:
+                    assert answer.status_code < 500, f"{method} {rule}"  # a file is written down first
                 assert answer.status_code < 500 or says(answer, Outage.READ_ONLY), f"{method} {rule}"
         assert people.owner().get(PAGE).status_code == 200
         assert people.owner().get("/api/v1/invoices", headers=people.bearer()).status_code == 200
