@@ -22,7 +22,7 @@ from portal.reconcile.decide import Marks
 from portal.reconcile.delivery_row import Row, Trouble
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore
-from portal.sync import cursors
+from portal.sync import cursors, read_pages
 from tests.faults import test_crash_points as crashes
 from tests.jobs import test_poll as polling
 from tests.planted import checks
@@ -244,14 +244,14 @@ def sweep_repairs_money(patch: pytest.MonkeyPatch) -> None:
 
 def cursor_before_rows(patch: pytest.MonkeyPatch) -> None:
     """The cursor moves before the rows that it stands for are here."""
-    real = cursors.of
+    real = read_pages.read
 
-    def of(integration_id: int) -> Any:
-        cursors.move(integration_id, "invoices", store.clock_timestamp(), 1)
+    def read(running: Any, client: Any, name: str, *rest: Any, **named: Any) -> Any:
+        cursors.move(running.integration.id, name, store.clock_timestamp(), 1)
         db.session.commit()
-        return real(integration_id)
+        return real(running, client, name, *rest, **named)
 
-    patch.setattr(cursors, "of", of)
+    patch.setattr(read_pages, "read", read)
 
 
 def date_shifted_by_zone(patch: pytest.MonkeyPatch) -> None:
