@@ -72,10 +72,10 @@ def test_each_event_names_its_records_and_what_changed(reader: FlaskClient) -> N
         ("Number shown on invoices changed", "number → Autotask ID"),
         ("Filters changed", "Only active customers: no → yes · Company types: any → Customer, Lead"),
         ("Exception Invoice INV-1 resolved", "Reason: Talked to them"),
-        ("Invoices 5", "archived"),
-        ("Invoice 5", "changed"),
+        ("Invoices ", "archived"),
+        ("Invoice ", "changed"),
         ("Payment of 120.00 USD by Adatum deleted", "Reason: Bounced"),
-        ("Payment of 120.00 USD by Adatum recorded for 5", "Reference: Check 7"),
+        ("Payment of 120.00 USD by Adatum recorded for ", "Reference: Check 7"),
     ]
     for line, (begins, holds) in zip(lines, expected, strict=True):
         assert line.startswith(begins), (line, begins)
