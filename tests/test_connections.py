@@ -155,13 +155,15 @@ def test_the_release_is_refused_when_not_even_one_fits(app, monkeypatch):
 
 @linux_only
 @pytest.mark.faults
-def test_web_processes_under_load_hold_no_more_than_their_share(environment, superuser, app):
+def test_web_processes_under_load_hold_no_more_than_their_share(environment, superuser, app, tmp_path):
     """As the server counts them: two processes of four threads, each asked by eight clients at once."""
     port = free_port()
     variables = os.environ | environment | {"DATABASE_POOL": "2", "WEB_CONCURRENCY": "2", "PORT": str(port)}
     command = [sys.executable, "-P", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     before = superuser.execute("SELECT now()").fetchone()[0]
-    server = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
+    written = tmp_path / "lines.log"
+    with written.open("wb") as lines:
+        server = subprocess.Popen(command, env=variables, stderr=lines)
     statuses: list[int] = []
 
     def ask() -> None:
@@ -183,7 +185,7 @@ def test_web_processes_under_load_hold_no_more_than_their_share(environment, sup
             most = max(most, superuser.execute(OF_THE_APP, (before,)).fetchone()[0])
         assert 0 < most <= 2 * SHARES[Process.WEB].total
         assert len(statuses) == 120
-        assert max(statuses) < 500
+        assert max(statuses) < 500, written.read_text()[-8000:]
     finally:
         server.terminate()
         server.wait(30)
