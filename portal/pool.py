@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
+from typing import Any
 
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util.queue import Empty, Queue
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,42 @@ class Share:
         return self.pool + self.beside
 
 
+class Turns(Queue[Any]):
+    """Who waited longest gets the next connection.
+
+    SQLAlchemy's own queue lets a thread that has just given one back take it again before those who wait for it; with
+    more threads than connections some of them never come first.
+    """
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
+        super().__init__(maxsize, use_lifo)
+        self.line: list[object] = []
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        mine = object()
+        until = None if timeout is None else monotonic() + timeout
+        with self.not_empty:
+            self.line.append(mine)
+            try:
+                while self._empty() or self.line[0] is not mine:
+                    left = None if until is None else until - monotonic()
+                    if not block or (left is not None and left <= 0):
+                        raise Empty
+                    self.not_empty.wait(left)
+                return self._get()
+            finally:
+                self.line.remove(mine)
+                self.not_empty.notify_all()
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.not_empty.notify_all()
+
+
 class SharePool(QueuePool):
     """A pool without overflow, whose size follows what the process becomes (`Engine.dispose` makes a new one)."""
 
+    _queue_class = Turns
     share: Share | None = None
 
     def recreate(self) -> SharePool:

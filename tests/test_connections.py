@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -80,6 +81,38 @@ def test_a_test_that_became_another_process_leaves_a_web_process_to_the_next(app
         share = connections.share_of(app, Process.WEB)
         assert SharePool.share == share
         assert (db.engine.pool.size(), db.engine.pool._timeout) == (share.pool, share.patience)
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_who_waits_for_a_connection_gets_it_before_who_has_just_given_one_back(database_url, turn):
+    """Otherwise a busy thread of a web process takes each free one again, and others wait until they give up."""
+    pool = SharePool(partial(psycopg.connect, database_url), pool_size=1, max_overflow=0)
+    order, held = [], pool.connect()
+
+    def take(name):
+        connection = pool.connect()
+        order.append(name)
+        connection.close()
+
+    waiting = threading.Thread(target=take, args=["who waited"])
+    waiting.start()
+    while not pool._pool.not_empty._waiters:
+        time.sleep(0.001)
+    held.close()
+    take("who had it")
+    waiting.join()
+    pool.dispose()
+    assert order == ["who waited", "who had it"]
+
+
+def test_who_waits_too_long_for_a_connection_does_not_hold_up_the_next(database_url):
+    pool = SharePool(partial(psycopg.connect, database_url), pool_size=1, max_overflow=0, timeout=0.01)
+    held = pool.connect()
+    with pytest.raises(TimeoutError):
+        pool.connect()
+    held.close()
+    pool.connect().close()
+    pool.dispose()
 
 
 def test_a_statement_of_its_own_needs_no_second_connection(app):
