@@ -8,6 +8,7 @@ from typing import Any
 
 from portal import config_values as values
 from portal.config_values import ConfigError, database_url
+from portal.mail import server
 
 __all__ = ["ConfigError", "audit_keys", "database_url", "encryption_keys", "load"]
 
@@ -19,6 +20,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     env = os.environ if environ is None else environ
     tls = values.one_of(env, "DATABASE_TLS", values.TLS)
     redis_url, redis_options = values.redis(env)
+    mail = server.from_environment(env)
     return {
         "SECRET_KEY": _secret(env, "SECRET_KEY"),
         "ENCRYPTION_KEYS": encryption_keys(values.required(env, "ENCRYPTION_KEYS")),
@@ -37,7 +39,8 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "AUTOTASK_INTEGRATION_CODE": values.header_text(env, "AUTOTASK_INTEGRATION_CODE"),
         # Disks are not kept: PDFs lie in PostgreSQL or in a bucket.
         "STORAGE_URL": values.address(env, "STORAGE_URL", ("s3",)),
-        "MAIL_URL": values.address(env, "MAIL_URL", ("smtp", "smtps")),
+        "MAIL": mail,
+        "PORTAL_URL": server.portal_url(env, needed=mail is not None),
         "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
         "HOSTS": [host.removeprefix("*") for host in values.hosts(env, "TRUSTED_HOSTS")],
         "LOG_FORMAT": values.one_of(env, "LOG_FORMAT", ("json", "text")),

@@ -57,6 +57,11 @@ def current_tenant_id() -> int:
     return tenant_id
 
 
+def tenant_in_scope() -> int | None:
+    """The tenant of the running scope, None outside every partner."""
+    return _current.get().tenant_id
+
+
 @contextmanager
 def tenant_scope(tenant_id: int) -> Iterator[None]:
     """Every transaction inside sees and writes this partner's rows only; every log line names the partner."""

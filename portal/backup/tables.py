@@ -28,13 +28,17 @@ class CannotBackUp(RuntimeError):
 
 @dataclass
 class Table:
-    """`columns` are those that can be written, `sums` the exact numbers among all of them."""
+    """`columns` are those that can be written, `sums` the exact numbers among all of them.
+
+    Rows are of a partner, of none, or (where `tenant_id` may be empty) both kinds stand in one table.
+    """
 
     name: str
     columns: list[str] = field(default_factory=list)
     sums: list[str] = field(default_factory=list)
     sequences: dict[str, str] = field(default_factory=dict)
     of_partner: bool = False
+    of_none: bool = True
 
     def count_and_sums(self) -> sql.Composed:
         parts: list[sql.Composable] = [sql.SQL("count(*)")]
@@ -59,6 +63,6 @@ def all_tables(connection: psycopg.Connection[Any]) -> list[Table]:
             table.sums.append(column)
         if sequence:
             table.sequences[column] = sequence
-        if column == "tenant_id" and required:
-            table.of_partner = True
+        if column == "tenant_id":
+            table.of_partner, table.of_none = True, not required
     return list(tables.values())

@@ -46,7 +46,7 @@ class Writer:
         self.scope(None)
         partners = [number for (number,) in self.connection.execute("SELECT id FROM tenant ORDER BY id")]
         for table in tables:
-            if not table.of_partner:
+            if table.of_none:
                 self.part(table, None)
         for number in partners:
             self.scope(number)

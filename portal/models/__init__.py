@@ -27,6 +27,7 @@ from portal.models.invoice import (
     PdfState,
     StoredFile,
 )
+from portal.models.mail import Mail, MailKind, MailSecret, MailState
 from portal.models.membership import Membership, Role
 from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
@@ -90,6 +91,10 @@ __all__ = [
     "InvoicePdf",
     "InvoiceStatus",
     "LoginSession",
+    "Mail",
+    "MailKind",
+    "MailSecret",
+    "MailState",
     "Membership",
     "Payment",
     "PaymentMethod",

@@ -11,8 +11,9 @@ from portal import config, create_app
 from portal.access import api_keys, audit, sessions, support
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.models import Base
+from portal.models import Base, MailKind
 from tests import factories
+from tests.mail.written import one as write_mail
 
 WALLS = """
     SELECT 'wall', relname, relrowsecurity::text, relforcerowsecurity::text FROM pg_class
@@ -25,7 +26,7 @@ WALLS = """
 
 @pytest.fixture
 def books(app):
-    """Two partners with money, people, keys and a support visit."""
+    """Two partners with money, people, keys, mails and a support visit."""
     with app.app_context():
         staff = factories.user(staff=True)
         for slug in ("northwind", "contoso"):
@@ -38,10 +39,12 @@ def books(app):
                 factories.payment((paid, "100.10"))
                 factories.payment((part, "0.01"))
                 api_keys.create(factories.ACTOR, "Checkout", ["read"])
+                write_mail(MailKind.INVITATION)
                 db.session.commit()
         with app.test_request_context():
             login = sessions.start(db.session.merge(staff))
             support.begin(login, db.session.merge(partner), "The partner asked for help on the phone")
+            write_mail(MailKind.PASSWORD_RESET)
             db.session.commit()
         db.session.remove()
 
@@ -98,7 +101,7 @@ def test_all_rows_sums_sequences_and_the_audit_chain_come_back(books, app, elsew
     assert written.exit_code == 0, written.output
     assert file.stat().st_mode & 0o777 == 0o600
     told = {line["table"]: line for line in map(json.loads, written.stdout.splitlines())}
-    assert told["invoice"]["rows"] == 4
+    assert (told["invoice"]["rows"], told["mail"]["rows"], told["mail_secret"]["rows"]) == (4, 3, 3)
     assert told["payment"]["sums"] == {"amount": "200.2200"}
 
     restored = run(elsewhere, "restore", file)

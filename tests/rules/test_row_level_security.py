@@ -13,7 +13,7 @@ from portal.extensions import db
 from portal.models import ApiKey, Base, Customer, IntegrationStatus, Invoice, LoginSession, User
 from tests import factories
 
-SHARED = {"tenant", "app_user", "login_session", "upkeep"}
+SHARED = {"tenant", "app_user", "login_session", "upkeep", "mail", "mail_secret"}
 # Tables without a policy, and why.
 OPEN = {
     "tenant": "Names of partners: which one is meant is asked before any is in scope.",
@@ -21,7 +21,12 @@ OPEN = {
 }
 SECRET = ("secret", "hash", "password", "token", "signature", "fingerprint")
 # What is called so and opens nothing: it tells a worker that a lease is still its own.
-NO_SECRET = {("delivery", "lease_token"), ("sync_run", "lease_token"), ("call_slot", "token")}
+NO_SECRET = {
+    ("delivery", "lease_token"),
+    ("sync_run", "lease_token"),
+    ("call_slot", "token"),
+    ("mail", "lease_token"),
+}
 TENANT_TABLES = sorted(set(Base.metadata.tables) - SHARED)
 
 

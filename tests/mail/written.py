@@ -1,0 +1,25 @@
+"""One mail of every kind, for tests; `**values` replaces parameters."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from portal.mail import kinds, outbox
+from portal.models import Mail, MailKind
+
+AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+VALUES: dict[str, Any] = {
+    "partner": "Northwind IT", "inviter": "Olga Owner", "role": "Manager", "expires": AT, "at": AT,
+    "device": "Firefox on Windows", "place": "203.0.113.7", "new_address": "new@example.com",
+    "what": "Your password was changed", "more": "All other browsers were signed out.",
+}  # fmt: skip
+LINK = "/open/once-abcdef"
+
+
+def one(kind: MailKind, to: str = "person@example.com", **values: Any) -> Mail:
+    known = kinds.KINDS[kind]
+    words = {name: values.pop(name, VALUES.get(name, name)) for name in known.names}
+    if known.link:
+        values.setdefault("link", LINK)
+    mail = outbox.write(kind, to=to, **values, **words)
+    assert mail is not None
+    return mail
