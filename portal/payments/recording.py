@@ -42,12 +42,12 @@ def record(actor: Actor, new: NewPayment, *, scope: str, key: str) -> tuple[Paym
     payment = add(actor, new, invoices)
     claimed.status, claimed.answer = 201, {"payment_id": payment.id}
     ledger.restate([invoice.id for invoice in invoices])
+    tell(actor, new, payment)
     return payment, True
 
 
-def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
-    """Writes a payment with its audit event. The caller has locked and checked the invoices, and restates them."""
-    payment = _insert(actor, new, list(invoices))
+def tell(actor: Actor, new: NewPayment, payment: Payment) -> None:
+    """Writes the audit event, last: until the commit it keeps all others of the partner from writing theirs."""
     audit.record(
         actor,
         "payment.recorded",
@@ -57,7 +57,6 @@ def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
         currency=payment.currency,
         **new.body,
     )
-    return payment
 
 
 def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
@@ -110,7 +109,8 @@ def _payable(new: NewPayment) -> list[Invoice]:
     return list(found)
 
 
-def _insert(actor: Actor, new: NewPayment, invoices: list[Invoice]) -> Payment:
+def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
+    """Writes a payment. The caller has locked and checked the invoices, restates them, and then tells of it."""
     tenant_id = current_tenant_id()
     payment = Payment(
         tenant_id=tenant_id,

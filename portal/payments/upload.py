@@ -101,9 +101,12 @@ def record(actor: Actor, shown: Preview, *, key: str, old_confirmed: bool = Fals
     fresh = preview(shown.words, shown.order)
     if fresh.faulty or fresh.invoice_ids != ids or (fresh.old_days and not old_confirmed):
         return None
+    made = []
     for row in fresh.rows:
         assert row.invoice is not None
-        recording.add(actor, row.new_payment, [row.invoice])
+        made.append((row.new_payment, recording.add(actor, row.new_payment, [row.invoice])))
     ledger.restate(ids)
+    for new, payment in made:
+        recording.tell(actor, new, payment)
     form_keys.remember(FORM, key, payments=len(shown.rows))
     return len(shown.rows)

@@ -70,6 +70,14 @@ def test_payment_wish_and_audit_event_are_one_transaction(customer):
     assert db.session.scalars(scoped(AuditEvent).where(AuditEvent.event == "payment.recorded")).all() == []
 
 
+def test_a_payment_keeps_the_partners_audit_log_for_itself_only_while_it_writes_there(customer, asked):
+    """All other payments and deliveries of the partner wait for that lock: nothing slow comes between it and the end."""
+    invoice = factories.invoice(customer)
+    said = asked(lambda: record((invoice, "100")))
+    from_the_lock = said[next(i for i, sql in enumerate(said) if "pg_advisory_xact_lock(8101" in sql) :]
+    assert [sql for sql in from_the_lock[1:] if "audit_" not in sql] == []
+
+
 def test_one_payment_pays_several_invoices_of_a_customer(customer):
     first, second = factories.invoice(customer, "100"), factories.invoice(customer, "50")
     payment, _ = record((first, "100"), (second, "20"))

@@ -79,6 +79,19 @@ def test_a_file_is_looked_at_then_recorded_at_once(app: Flask, clerk: FlaskClien
     assert recorded(app) == 3
 
 
+def test_a_file_keeps_the_partners_audit_log_for_itself_only_while_it_writes_there(
+    clerk: FlaskClient, asked: Callable[[Callable[[], Any]], list[str]]
+) -> None:
+    page = choose(clerk, HEADING + "INV-1,10,2026-11-20,check,a\r\nINV-2,20,2026-11-20,check,b\r\n").text
+    said = asked(lambda: record(clerk, page))
+    first = next(i for i, sql in enumerate(said) if "pg_advisory_xact_lock(8101" in sql)
+    last = max(i for i, sql in enumerate(said) if "INTO audit_head" in sql)
+    between = [
+        sql for sql in said[first:last] if "audit_" not in sql and "pg_advisory_xact_lock(8101" not in sql
+    ]
+    assert between == []
+
+
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
