@@ -14,16 +14,18 @@ from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 
 SENTENCE = "Closed: the invoice is no longer in Autotask and was archived here, so there is nothing to tell Autotask any more."
+# The only place that writes it; the state stays one that the release before knows, and Delivery.state tells which it is.
+IS_CLOSED = "closed_at IS NOT NULL"
 # A delivery that did not find the invoice knows before a complete read does.
 IS_GONE = """(i.archived_at IS NOT NULL AND (i.missing_since IS NOT NULL OR EXISTS (
     SELECT FROM delivery g WHERE g.tenant_id = i.tenant_id AND g.invoice_id = i.id
-        AND g.error_kind = 'not_found' AND g.state IN ('parked', 'closed'))))"""
+        AND g.error_kind = 'not_found' AND g.state = 'parked')))"""
 
 CLOSE_DELIVERIES = text("""
-    UPDATE delivery SET state = 'closed', next_try_at = NULL, look_at = NULL, error = :sentence,
+    UPDATE delivery SET state = 'parked', closed_at = now(), next_try_at = NULL, look_at = NULL, error = :sentence,
         error_kind = CASE WHEN error_kind = 'not_found' THEN error_kind ELSE 'archived' END
     WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) AND state IN ('waiting', 'parked')
-    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+        AND closed_at IS NULL""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 CLOSE_EXCEPTIONS = text("""
     UPDATE exception_item SET state = 'resolved', resolved_at = now(), resolution = :sentence
@@ -35,7 +37,7 @@ CLOSE_EXCEPTIONS = text("""
 
 def is_gone(row: Row[Any]) -> bool:
     """The same as IS_GONE, of a row with these columns."""
-    not_found = row.error_kind == "not_found" and row.state in ("parked", "closed")
+    not_found = row.error_kind == "not_found" and row.state == "parked"
     return row.archived_at is not None and (row.missing_since is not None or not_found)
 
 

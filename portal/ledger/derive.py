@@ -10,7 +10,7 @@ from sqlalchemy.types import BigInteger
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import conflicts
-from portal.ledger.closing import IS_GONE
+from portal.ledger.closing import IS_CLOSED, IS_GONE
 
 
 def _step(sql: str) -> Any:
@@ -91,20 +91,21 @@ WISHES = _step(
     ON CONFLICT (tenant_id, invoice_id) DO UPDATE SET
         wish_paid_on = excluded.wish_paid_on, wish_version = delivery.wish_version + 1, wished_at = now(),
         state = CASE WHEN delivery.state = 'sending' THEN 'sending' ELSE 'waiting' END,
-        attempts = 0, next_try_at = now(), error = NULL, error_kind = NULL
-    WHERE delivery.wish_paid_on IS DISTINCT FROM excluded.wish_paid_on OR delivery.state = 'closed'""".replace(
+        closed_at = NULL, attempts = 0, next_try_at = now(), error = NULL, error_kind = NULL
+    WHERE delivery.wish_paid_on IS DISTINCT FROM excluded.wish_paid_on OR delivery.IS_CLOSED""".replace(
         "IS_GONE", IS_GONE
-    )
+    ).replace("IS_CLOSED", IS_CLOSED)
 )
 
-AGREEMENTS = _step("""
+AGREEMENTS = _step(
+    """
     WITH judged AS (
         SELECT i.id, CASE
             WHEN i.autotask_id IS NULL THEN 'portal_only'
             WHEN i.is_voided THEN 'voided'
             WHEN i.missing_since IS NOT NULL THEN 'missing'
             WHEN d.state IN ('waiting', 'sending') THEN 'waiting'
-            WHEN d.state = 'parked' OR i.locally_changed_at IS NOT NULL
+            WHEN (d.state = 'parked' AND NOT d.IS_CLOSED) OR i.locally_changed_at IS NOT NULL
                 OR (d.wish_paid_on IS NOT NULL AND i.autotask_paid_on IS NULL)
                 OR (d.wish_paid_on IS NULL AND i.autotask_paid_on = d.our_mark_on) THEN 'differs'
             WHEN i.outside_filters_at IS NOT NULL THEN 'outside_filters'
@@ -113,7 +114,10 @@ AGREEMENTS = _step("""
         WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
     )
     UPDATE invoice i SET agreement = judged.agreement FROM judged
-    WHERE i.tenant_id = :tenant_id AND i.id = judged.id AND i.agreement <> judged.agreement""")
+    WHERE i.tenant_id = :tenant_id AND i.id = judged.id AND i.agreement <> judged.agreement""".replace(
+        "IS_CLOSED", IS_CLOSED
+    )
+)
 
 # Columns of an invoice that is made, as SQL over its values `s`. Nothing is recorded against it or sent yet, so
 # they are what AMOUNTS and AGREEMENTS would find; begin() adds what does not stand in its row.

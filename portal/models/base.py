@@ -1,5 +1,6 @@
 """What every table shares: naming, column kinds, and the tenant that owns a row."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -72,7 +73,7 @@ def bounded(*columns: str, least: str = "-99999999999") -> list[CheckConstraint]
     ]
 
 
-def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
+def one_of(column: str, states: Iterable[StrEnum]) -> CheckConstraint:
     """A check that a text column holds one of an enum's values."""
     values = ", ".join(f"'{state.value}'" for state in states)
     return CheckConstraint(f"{column} IN ({values})", name=f"{column}_known")

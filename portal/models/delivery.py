@@ -1,7 +1,9 @@
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, Integer, UniqueConstraint
+from sqlalchemy import Index, Integer, UniqueConstraint, not_
+from sqlalchemy.ext.hybrid import Comparator, hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import Base, TenantOwned, belongs_to, created, one_of
@@ -16,19 +18,46 @@ class DeliveryState(StrEnum):
     CLOSED = "closed"
 
 
+STORED = [state for state in DeliveryState if state != DeliveryState.CLOSED]
+
+
+class _State(Comparator[str]):
+    """`Delivery.state` in conditions, written so that an index of the column serves them."""
+
+    def __eq__(self, other: object) -> Any:
+        return self.in_((other,))
+
+    def __ne__(self, other: object) -> Any:
+        if other in (DeliveryState.PARKED, DeliveryState.CLOSED):
+            return not_(self == other)
+        return Delivery.stored_state != other
+
+    def in_(self, other: Any) -> Any:
+        states = set(other)
+        stored = sorted(states - {DeliveryState.CLOSED})
+        found = Delivery.stored_state == stored[0] if len(stored) == 1 else Delivery.stored_state.in_(stored)
+        if states >= {DeliveryState.PARKED, DeliveryState.CLOSED}:
+            return found
+        if DeliveryState.PARKED in states:
+            return found & Delivery.closed_at.is_(None)
+        return found | Delivery.closed_at.is_not(None) if DeliveryState.CLOSED in states else found
+
+
 class Delivery(TenantOwned, Base):
     """What Autotask should show for one invoice: paid on `wish_paid_on`, or not paid (null).
 
     `our_mark_on` is the paid date the portal wrote, or may have written; any other date is Autotask's own.
     `shown_on` is the paid date of ours that was last read back there, until we cleared it. `look_at` is when the
-    sweep compares both sides again. `closed`: the invoice is gone in Autotask and archived here (ledger/closing.py).
+    sweep compares both sides again. `closed`: the invoice is gone in Autotask and archived here (ledger/closing.py);
+    stored as parked with `closed_at`, which the release before does not know. The database empties `closed_at` when
+    anybody else than closing.py writes a state that is not parked.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("tenant_id", "invoice_id"),
         belongs_to("invoice_id", "invoice"),
-        one_of("state", DeliveryState),
+        one_of("state", STORED),
         Index("ix_delivery_due", "next_try_at", postgresql_where="state <> 'confirmed'"),
         Index("ix_delivery_look", "look_at", postgresql_where="look_at IS NOT NULL"),
         Index(None, "tenant_id", "state"),
@@ -40,7 +69,8 @@ class Delivery(TenantOwned, Base):
     done_version: Mapped[int] = mapped_column(Integer, server_default="0")
     our_mark_on: Mapped[date | None]
     shown_on: Mapped[date | None]
-    state: Mapped[str]
+    stored_state: Mapped[str] = mapped_column("state")
+    closed_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     next_try_at: Mapped[datetime | None]
     look_at: Mapped[datetime | None]
@@ -54,6 +84,20 @@ class Delivery(TenantOwned, Base):
     created_at: Mapped[datetime] = created()
 
     invoice: Mapped[Invoice] = relationship(viewonly=True)
+
+    @hybrid_property
+    def state(self) -> str:
+        """Where it stands; in conditions too."""
+        return DeliveryState.CLOSED if self.closed_at is not None else self.stored_state
+
+    @state.inplace.setter
+    def _state_setter(self, state: str) -> None:
+        self.stored_state, self.closed_at = state, None
+
+    @state.inplace.comparator
+    @classmethod
+    def _state_comparator(cls) -> _State:
+        return _State(cls.stored_state)
 
 
 class AttemptOutcome(StrEnum):

@@ -85,6 +85,12 @@ def newest_migration() -> str:
     return max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
 
 
+TELL_OF_A_CLOSED_DELIVERY = [
+    f"/p/northwind/{page}"
+    for page in ("payments", "payments/1", "deliveries", "deliveries/1", "invoices/1", "reconciliation")
+]
+
+
 def bad(seen: dict[str, int]) -> dict[str, int]:
     """Addresses that failed, or were not found or not open any more."""
     return {name: code for name, code in seen.items() if not name.startswith("poller") and code >= 400}
@@ -100,11 +106,13 @@ def test_the_last_release_goes_on_working_while_and_after_the_schema_is_brought_
     upgraded = releases.flask(ROOT, "db", "upgrade")
     assert upgraded.returncode == 0, upgraded.stderr
     assert releases.revision() == newest_migration()
+    assert releases.drive(ROOT, "close") == {"delivery": "closed"}
     after = releases.drive(previous, "use", "2")
     assert bad(before) == bad(after)
     assert not {name: code for name, code in after.items() if code >= 500}
     assert after.keys() == before.keys()
     assert 0 < releases.open_for_days() <= 7
+    assert {after[page] for page in TELL_OF_A_CLOSED_DELIVERY} == {200}
     assert (after["login"], after["api: pay"], after["poller: deliveries"]) == (303, 201, 1)
 
 
