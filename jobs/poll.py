@@ -25,6 +25,7 @@ from portal import clock, connections, logs
 from portal.access.tenancy import tenant_scope
 from portal.connect import probing
 from portal.extensions import db
+from portal.mail import send
 from portal.reconcile import due, sweep, waiting_together
 from portal.sync import due_runs, runs
 
@@ -163,6 +164,7 @@ def watches() -> list[Watch]:
         Watch("schedules", 15, lambda: [()], due_runs.create_due),
         Watch("syncs", 2, lambda: list(runs.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
+        Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]

@@ -2,6 +2,7 @@
 
 from jobs.upkeep import do_due
 from portal.access.tenancy import tenant_scope
+from portal.mail import send
 from portal.queue import DELIVERIES, SYNCS, bell
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
@@ -15,6 +16,8 @@ def due_work() -> None:
         bell(SYNCS, "jobs.sync.run_sync", tenant_id, run_id)
     for tenant_id in due.tenants_to_deliver():
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
+    if send.due():
+        bell(SYNCS, "jobs.mail.send_due")  # never in the way of payments
 
 
 def sweep() -> None:

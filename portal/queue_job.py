@@ -14,6 +14,7 @@ from rq.utils import import_attribute
 # Function and the names of its arguments; each argument is an id.
 JOBS: dict[str, tuple[str, ...]] = {
     "jobs.deliver.deliver_due": ("tenant_id",),
+    "jobs.mail.send_due": (),
     "jobs.sync.run_sync": ("tenant_id", "run_id"),
     "jobs.tick_jobs.due_work": (),
     "jobs.tick_jobs.sweep": (),

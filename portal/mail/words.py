@@ -45,6 +45,10 @@ def draw(mail: Mail, link: str | None) -> Drawn:
     return Drawn(subject, _as_text(parts), _as_html(subject, parts))
 
 
+def needs_link(mail: Mail) -> bool:
+    return KINDS[mail.kind].link
+
+
 def absolute(path: str) -> str:
     """An own path with the portal's address before it."""
     return urljoin(f"{current_app.config['PORTAL_URL']}/", path)
