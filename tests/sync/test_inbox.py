@@ -1,9 +1,9 @@
 """The exceptions inbox: try one or all again, resolve many with a reason, undo, and the count in the menu."""
 
-import re
 from collections.abc import Callable
 
 import pytest
+from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
 from portal.models import AuditEvent, ExceptionItem, Integration, Invoice, SyncRun
@@ -93,7 +93,8 @@ def test_resolving_without_a_reason_keeps_the_ticks_and_says_so(three_bad, brows
     assert asked.status_code == 422
     assert "Say why in at least 5 characters. Nothing was resolved." in asked.text
     assert 'value="No"' in asked.text
-    ticked = re.findall(r'name="item" value="(\d+)" form="bulk" checked', asked.text)
+    boxes = BeautifulSoup(asked.text, "lxml").select("input[name=item][form=bulk][checked]")
+    ticked = [str(box["value"]) for box in boxes]
     assert sorted(ticked) == sorted(ids[:2])
     alone = browser.post(at("/exceptions/resolve"), data={"item": ids[0], "alone": "yes", "reason": ""})
     assert (alone.status_code, "Resolve with this reason" in alone.text) == (422, True)

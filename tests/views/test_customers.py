@@ -13,7 +13,7 @@ from portal import attention, clock
 from portal.extensions import db
 from portal.models import Cause, Contact, Customer, Integration, Tenant
 from tests import factories
-from tests.reading import element, words
+from tests.reading import element, words, words_of
 
 TODAY = clock.today("UTC")
 USD = "\N{NO-BREAK SPACE}USD"
@@ -156,7 +156,7 @@ def test_archiving_a_customer_who_owes_asks_once_with_what_is_owed(
     address = f"/p/northwind/customer-edits/{ids['Adatum']}/archive"
     asked = manager.post(address)
     assert asked.status_code == 422
-    assert f"Adatum still owes <strong>300.00{USD}</strong> on 2 open invoices." in asked.text
+    assert "Adatum still owes 300.00 USD on 2 open invoices." in words_of(asked.text)
     assert manager.post(address, data={"told": "another sum"}).status_code == 422
     told = re.search(r'name="told" value="([^"]+)"', manager.get(address).text)
     assert told is not None

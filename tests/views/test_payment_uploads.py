@@ -15,7 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Invoice, Payment, Tenant
 from tests import factories
-from tests.reading import element
+from tests.reading import element, words_of
 
 URL = "/p/northwind/payments/upload"
 HEADING = "Invoice,Amount,Date,Method,Reference\r\n"
@@ -185,7 +185,7 @@ def test_the_order_of_dates_is_suggested_by_where_the_partner_is(app: Flask, cle
 
 def test_old_dates_are_confirmed_once_for_the_whole_file(app: Flask, clerk: FlaskClient) -> None:
     page = choose(clerk, HEADING + "INV-1,10.00,2024-02-29,,\r\nINV-2,11.00,2025-01-02,,\r\n").text
-    assert "Yes, 2 payments were made more than a year ago, the oldest on 29 Feb 2024." in page
+    assert "Yes, 2 payments were made more than a year ago, the oldest on 29 Feb 2024." in words_of(page)
     asked = record(clerk, page)
     assert asked.status_code == 422
     assert "Tick the box if these dates are right" in asked.text

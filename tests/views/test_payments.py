@@ -17,6 +17,7 @@ from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import AuditEvent, Delivery, Invoice, Payment
 from tests import factories
+from tests.reading import element
 
 TODAY = clock.today("UTC").isoformat()
 TOMORROW = (clock.today("UTC") + timedelta(days=1)).isoformat()
@@ -173,7 +174,8 @@ def test_the_amount_is_what_was_typed_whatever_is_allocated(
 
 def test_a_day_more_than_a_year_ago_is_taken_once_its_box_is_ticked(books: Books, clerk: FlaskClient) -> None:
     asked = clerk.post("/p/northwind/payments", data=typed(books, paid_on=OLD))
-    assert re.search(rf'name="confirm_old_day"[^>]*\s+value="{OLD}">', asked.text)
+    box = element(asked.text, "[name=confirm_old_day]")
+    assert (box["value"], box.has_attr("checked")) == (OLD, False)
     other = typed(books, paid_on=OLD, confirm_old_day="2020-01-01")
     assert clerk.post("/p/northwind/payments", data=other).status_code == 422
     ticked = typed(books, paid_on=OLD, confirm_old_day=OLD)

@@ -14,6 +14,7 @@ from portal.access.actor import Actor, Source
 from portal.extensions import db
 from portal.models import Tenant
 from tests import factories
+from tests.reading import element, words_of
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 
@@ -43,7 +44,7 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     revoke = re.search(r"/p/northwind/settings/api-keys/\d+/revoke", owner.get("/p/northwind/settings").text)
     assert revoke is not None
     told = owner.get(revoke[0]).text
-    assert "From the next request on, whoever uses it is refused" in told
+    assert "From the next request on, whoever uses it is refused" in words_of(told)
     assert owner.post(revoke[0]).status_code == 422
     assert app.test_client().get("/api/v1/invoices", headers=call).status_code == 200
     confirmed = re.search(r'name="told" value="(\d+)"', told)
@@ -126,15 +127,14 @@ def test_the_log_pages_filters_and_goes_into_a_file(
     first = reader.get("/p/northwind/activity?kind=payments").text
     assert "<img src=x" not in first
     assert "60 events" in first
-    older = re.search(r'href="([^"]+)" rel="next"', first)
-    assert older is not None
-    assert reader.get(older[1].replace("&amp;", "&")).text.count('<th scope="row">') == 10
+    older = str(element(first, "a[rel=next]")["href"])
+    assert reader.get(older).text.count('<th scope="row">') == 10
     assert "Nothing happened in this filter." in reader.get("/p/northwind/activity?kind=autotask").text
     for odd in ("kind=odd", "from=x&to=9999-12-31", "older=x", "older=" + "9" * 30):
         assert reader.get(f"/p/northwind/activity?{odd}").status_code == 200
     assert reader.get("/p/northwind/activity/export.csv").text.count("payment.recorded") == 60
     first_page = count_queries(lambda: reader.get("/p/northwind/activity"))
-    assert first_page == count_queries(lambda: reader.get(older[1].replace("&amp;", "&")))
+    assert first_page == count_queries(lambda: reader.get(older))
 
 
 def test_strangers_visits_do_not_exist(
