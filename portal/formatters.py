@@ -76,6 +76,11 @@ def month(value: date | None) -> str:
     return NOTHING if value is None else f"{MONTHS[value.month - 1]} {value.year}"
 
 
+def how_paid(method: str) -> str:
+    """`Check`, `ACH`: how money came; `Set in Autotask` where only a paid date there says that it did."""
+    return {"ach": "ACH", "settled": "Set in Autotask"}.get(method, method.capitalize())
+
+
 def clock_time(value: datetime | None, seconds: bool = False) -> str:
     """`10:42` or `10:42:07` in the partner's zone."""
     if value is None:
@@ -188,6 +193,7 @@ FILTERS = (
     plural,
     day,
     month,
+    how_paid,
     clock_time,
     instant,
     since,

@@ -96,6 +96,13 @@ def test_durations_are_short(seconds: float, shown: str) -> None:
     assert formatters.duration(seconds) == shown
 
 
+@pytest.mark.parametrize(
+    ("method", "shown"), [("ach", "ACH"), ("check", "Check"), ("settled", "Set in Autotask")]
+)
+def test_how_money_came_is_said_in_words(method: str, shown: str) -> None:
+    assert formatters.how_paid(method) == shown
+
+
 def test_counts_and_plurals() -> None:
     assert formatters.count(31004) == "31,004"
     assert formatters.plural(1, "invoice") == "1 invoice"

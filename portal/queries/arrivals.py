@@ -20,6 +20,7 @@ from portal.models import (
 )
 
 ON_THE_WAY = (DeliveryState.WAITING, DeliveryState.SENDING)
+NAMED = 3
 
 
 class Arrival(StrEnum):
@@ -34,6 +35,15 @@ class Arrival(StrEnum):
     @property
     def is_on_the_way(self) -> bool:
         return self in (Arrival.WAITING, Arrival.SENDING)
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self == Arrival.CONFIRMED
+
+    @property
+    def is_unsettled(self) -> bool:
+        """On the way, or stuck until a person does something."""
+        return self.is_on_the_way or self == Arrival.PARKED
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,20 @@ class Journey:
         return worst(part.arrival for part in self.parts)
 
     @property
+    def first_parts(self) -> Sequence[Part]:
+        """As many as a row of a list names."""
+        return self.parts[:NAMED]
+
+    @property
+    def more_parts(self) -> int:
+        """How many a row of a list does not name."""
+        return max(len(self.parts) - NAMED, 0)
+
+    def part_of(self, invoice: Invoice) -> Part:
+        """What of the payment goes to this invoice."""
+        return next(part for part in self.parts if part.invoice.id == invoice.id)
+
+    @property
     def is_on_the_way(self) -> bool:
         return any(part.arrival.is_on_the_way for part in self.parts)
 
@@ -78,7 +102,7 @@ class Journey:
     def held_by(self) -> Delivery | None:
         """The delivery that most keeps it from being confirmed everywhere; None once nothing does."""
         part = min(self.parts, key=lambda one: list(Arrival).index(one.arrival), default=None)
-        waits = part is not None and (part.arrival == Arrival.PARKED or part.arrival.is_on_the_way)
+        waits = part is not None and part.arrival.is_unsettled
         return part.delivery if part is not None and waits else None
 
     @property

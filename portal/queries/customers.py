@@ -51,6 +51,15 @@ class Balance:
     invoices: int
     credit: Decimal
 
+    @property
+    def credit_left(self) -> Decimal:
+        """What is left of credits, as a positive amount."""
+        return -self.credit
+
+    @property
+    def currency(self) -> str:
+        return self.customer.currency
+
 
 def filter_from(args: Mapping[str, str], today: date) -> Filter:
     """The filter of an address; what cannot be read counts as not given."""

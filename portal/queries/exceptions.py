@@ -116,6 +116,14 @@ def by_cause() -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def cause_options(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """What a list can be narrowed to: (value, words with how many are open), all of them first."""
+    return [
+        ("", "All"),
+        *((cause, f"{NAMES[Cause(cause)]} ({number:,})") for cause, number in counts.items()),
+    ]
+
+
 def some(ids: Iterable[str]) -> Sequence[ExceptionItem]:
     """The partner's items with these ids, as typed; what is no id or foreign is left out."""
     wanted = [int(text) for text in ids if text.isascii() and text.isdigit() and len(text) < 19][

@@ -17,6 +17,7 @@ from portal.models import (
     ExceptionItem,
     ExceptionState,
     Integration,
+    IntegrationState,
     Invoice,
     Payment,
     RunState,
@@ -72,6 +73,18 @@ class Figures:
         """In the months shown."""
         return sum((bar.amount for bar in self.months), ZERO)
 
+    @property
+    def has_collected(self) -> bool:
+        return any(bar.amount for bar in self.months)
+
+    @property
+    def not_due(self) -> Decimal:
+        return self.ages[0].amount
+
+    @property
+    def overdue(self) -> Decimal:
+        return self.outstanding - self.not_due
+
 
 @dataclass(frozen=True)
 class Syncs:
@@ -82,6 +95,19 @@ class Syncs:
     running: SyncRun | None
     failed: SyncRun | None
     next_due_at: Any
+
+    @property
+    def failed_since(self) -> SyncRun | None:
+        """The last failed read, while none was completed after it."""
+        if self.failed is None or (self.last is not None and self.last.id > self.failed.id):
+            return None
+        return self.failed
+
+    @property
+    def next_read_at(self) -> Any:
+        """None while the integration is not one that is read by the clock."""
+        connected = self.integration is not None and self.integration.state == IntegrationState.CONNECTED
+        return self.next_due_at if connected else None
 
 
 def comparison() -> Comparison:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import contains_eager
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Agreement, Invoice, InvoiceStatus
+from portal.money import ZERO
 from portal.queries import finding, paging
 from portal.queries.text import cleaned
 
@@ -32,6 +33,17 @@ class Show(StrEnum):
     VOIDED = "voided"
     ARCHIVED = "archived"
 
+    @property
+    def heading(self) -> str:
+        return {self.ALL: "All invoices", self.CREDIT: "Credits"}.get(
+            self, self.capitalize().replace("_", " ")
+        )
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether what its invoices have outstanding is one sum: all of them are owed."""
+        return self in (self.UNPAID, self.OVERDUE, self.PART_PAID)
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -48,6 +60,11 @@ class Filter:
     def kept(self) -> dict[str, str]:
         return paging.kept(self.args, "q", "show", "agreement")
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it may hide something that is owed, or shows something else."""
+        return bool(self.words or self.agreement) or self.show != Show.UNPAID
+
 
 @dataclass(frozen=True)
 class Total:
@@ -59,6 +76,11 @@ class Total:
     overdue: Decimal
     overdue_invoices: int
     credit: Decimal
+
+    @property
+    def credit_left(self) -> Decimal:
+        """What is left of credits, as a positive amount."""
+        return -self.credit
 
 
 def filter_from(args: Mapping[str, str], today: date) -> Filter:
@@ -139,13 +161,36 @@ def _shown(chosen: Filter) -> list[Any]:
     return [here, Invoice.status == chosen.show.value]
 
 
-def unpaid_of(customer_id: int) -> Sequence[Invoice]:
+class Unpaid(list[Invoice]):
     """A customer's unpaid invoices, oldest due first."""
-    return db.session.scalars(
-        scoped(Invoice)
-        .where(Invoice.customer_id == customer_id, Invoice.status.in_(UNPAID), Invoice.archived_at.is_(None))
-        .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)
-    ).all()
+
+    @property
+    def only_currency(self) -> str:
+        """The currency of all of them where it is the same; otherwise empty."""
+        found = {invoice.currency for invoice in self}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
+    def outstanding(self) -> Decimal:
+        """Their sum: of use only where the currency is the same."""
+        return sum((invoice.outstanding for invoice in self), ZERO)
+
+    def number_in(self, currency: str) -> int:
+        return sum(invoice.currency == currency for invoice in self)
+
+
+def unpaid_of(customer_id: int) -> Unpaid:
+    return Unpaid(
+        db.session.scalars(
+            scoped(Invoice)
+            .where(
+                Invoice.customer_id == customer_id,
+                Invoice.status.in_(UNPAID),
+                Invoice.archived_at.is_(None),
+            )
+            .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)
+        )
+    )
 
 
 def credits_of(customer_id: int) -> Sequence[Invoice]:

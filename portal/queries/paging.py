@@ -35,6 +35,12 @@ class Page:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def only_currency(self) -> str:
+        """The currency of all rows where it is the same, so that a heading names it once; otherwise empty."""
+        found = {row.currency for row in self.rows}
+        return str(found.pop()) if len(found) == 1 else ""
+
 
 class BadCursor(ValueError):
     """The address carries no usable place in the list."""

@@ -48,6 +48,17 @@ class State(StrEnum):
     CREDITED = "credited"
     SETTLED = "settled"
 
+    @property
+    def words(self) -> str:
+        told = {self.PARKED: "Stuck", self.CREDITED: "Credits applied", self.SETTLED: "Settled in Autotask"}
+        return told.get(self, self.capitalize())
+
+    @property
+    def badge(self) -> str:
+        """The badge that has its tone and icon."""
+        looks = {self.POSTED: "confirmed", self.REVERSED: "deleted", self.CREDITED: "credit"}
+        return looks.get(self, self.value)
+
 
 RECORDED = (State.POSTED, State.WAITING, State.PARKED, State.DIFFERS)
 

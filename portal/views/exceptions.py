@@ -96,14 +96,15 @@ def _resolve_again(refusal: str) -> Any:
 
 
 def _list(args: Mapping[str, str], refusal: str = "", ticked: Set[int] = frozenset()) -> Any:
-    chosen = exceptions.filter_from(args)
+    chosen, counts = exceptions.filter_from(args), exceptions.by_cause()
     return htmx.render(
         "exceptions/index.html",
         "exceptions/_table.html",
         status=422 if refusal else 200,
         chosen=chosen,
         page=exceptions.page(chosen),
-        counts=exceptions.by_cause(),
+        total=sum(counts.values()),
+        options=exceptions.cause_options(counts),
         about=exceptions,
         undo=exceptions.some(args.get("undo", "").split(",")),
         refusal=refusal,

@@ -15,9 +15,11 @@ pages = Blueprint("preferences", __name__, url_prefix="/p/<partner_slug>/integra
 @requires(Permission.VIEW)
 def show() -> Any:
     integration = connect.current() or abort(404, "Autotask was never connected here.")
+    cards = preferences.cards(integration)
     return render_template(
         "preferences/show.html",
         integration=integration,
-        cards=preferences.cards(integration),
+        cards=cards,
+        under_way=any(card.running for card in cards),
         about=sync_runs,
     )

@@ -22,11 +22,13 @@ COLUMNS = ("Kind", "Record", "Autotask ID", "Field", "Old value", "New value", "
 @requires(Permission.VIEW)
 def index() -> Any:
     chosen = sync_runs.filter_from(request.args)
+    page = sync_runs.page(chosen)
     return htmx.render(
         "sync_runs/index.html",
         "sync_runs/_table.html",
         chosen=chosen,
-        page=sync_runs.page(chosen),
+        page=page,
+        under_way=any(run.is_incomplete for run in page.rows),
         about=sync_runs,
     )
 
