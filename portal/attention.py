@@ -89,6 +89,21 @@ def _was_decided(
     return (last.ours, last.theirs) == (ours, theirs)
 
 
+def open_keys(*causes: Cause) -> dict[Cause, dict[str, set[str]]]:
+    """Of each cause: kind of record to the keys of those that have an open item. One query."""
+    found: dict[Cause, dict[str, set[str]]] = {cause: {} for cause in causes}
+    rows = db.session.execute(
+        select(ExceptionItem.cause, ExceptionItem.subject_type, ExceptionItem.subject_key).where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.cause.in_(causes),
+            ExceptionItem.state == ExceptionState.OPEN,
+        )
+    )
+    for row in rows:
+        found[Cause(row.cause)].setdefault(row.subject_type, set()).add(row.subject_key)
+    return found
+
+
 def close_items(
     cause: Cause, subject_type: str, subject_keys: Sequence[str], resolution: str = CLOSED_BY_ITSELF
 ) -> int:

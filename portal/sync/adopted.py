@@ -1,7 +1,6 @@
 """Invoices of the portal's own that were matched to Autotask's, and come in from there once it is primary (rule 6)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -9,7 +8,6 @@ from sqlalchemy.types import BigInteger
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.sync.current_run import Running
 from portal.sync.upsert import Row
 
 ANY = text("""
@@ -30,14 +28,17 @@ PAID = text("""
     """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
-def keep_customers(running: Running, rows: Sequence[Row]) -> None:
+def are_there(integration_id: int) -> bool:
+    """Whether any invoice of the portal's own customers is matched to one of Autotask's."""
+    values = {"tenant_id": current_tenant_id(), "integration_id": integration_id}
+    return bool(db.session.scalar(ANY, values))
+
+
+def keep_customers(integration_id: int, rows: Sequence[Row]) -> None:
     """An adopted invoice stays with its customer while that one's money is on it; the others move to Autotask's."""
-    values: dict[str, Any] = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
-    if running.has_adopted is None:
-        running.has_adopted = bool(db.session.scalar(ANY, values))
-    if not running.has_adopted:
-        return
-    found = db.session.execute(PAID, values | {"ids": [row["autotask_id"] for row in rows]})
+    ids = [row["autotask_id"] for row in rows]
+    values = {"tenant_id": current_tenant_id(), "integration_id": integration_id, "ids": ids}
+    found = db.session.execute(PAID, values)
     stays = {row.autotask_id: row for row in found}
     for row in rows:
         if row["autotask_id"] in stays:

@@ -78,6 +78,14 @@ class Checkpoint:
         found.steps = {name: Step.of(step) for name, step in kept.get("steps", {}).items()}
         return found
 
+    def begin(self, name: str, now: datetime) -> Step:
+        """The step of this name, begun now if it is new."""
+        return self.steps.setdefault(name, Step(read_from=now.isoformat()))
+
+    def begun_again(self) -> "Checkpoint":
+        """Nothing was read yet; what people asked for and what entered is still known."""
+        return Checkpoint(entered=self.entered, reread=self.reread, tries=self.tries)
+
     def as_json(self) -> dict[str, Any]:
         new = Checkpoint()
         values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "steps"}

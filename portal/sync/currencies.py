@@ -6,28 +6,27 @@ from portal import attention
 from portal.autotask.client import Client
 from portal.connect import currencies
 from portal.extensions import db
-from portal.models import Cause
-from portal.sync.current_run import Running
+from portal.models import Cause, Integration
+from portal.sync.task import Task
 
 
-def learn(running: Running, client: Client) -> None:
+def learn(integration: Integration, client: Client) -> None:
     """Reads the partner's currencies once and keeps them on the integration. Commits."""
-    integration = running.integration
     if integration.currencies is None:
         integration.currencies = currencies.read_currencies(client) or {}
         db.session.commit()
 
 
-def code_of(running: Running, record: dict[str, Any]) -> str:
+def code_of(task: Task, record: dict[str, Any]) -> str:
     """The customer's currency, or the partner's own where Autotask names none that is known."""
     wanted = record["currency_autotask_id"]
-    code = currencies.currency_of(running.integration, wanted)
-    if running.integration.currencies and not currencies.is_known(running.integration, wanted):
-        _unknown(running, record, code)
+    code = currencies.currency_of(task.integration, wanted)
+    if task.integration.currencies and not currencies.is_known(task.integration, wanted):
+        _unknown(task, record, code)
     return code
 
 
-def _unknown(running: Running, record: dict[str, Any], code: str) -> None:
+def _unknown(task: Task, record: dict[str, Any], code: str) -> None:
     attention.open_item(
         Cause.CURRENCY_UNKNOWN,
         "customer",
@@ -38,5 +37,5 @@ def _unknown(running: Running, record: dict[str, Any], code: str) -> None:
             f"list. Its invoices are shown in {code}. Check the customer in Autotask."
         ),
         theirs={"currency": record["currency_autotask_id"]},
-        run_id=running.run_id,
+        run_id=task.run_id,
     )

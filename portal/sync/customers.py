@@ -13,8 +13,10 @@ from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
 from portal.extensions import db
 from portal.models import Customer
-from portal.sync import bad_records, counts, currencies, fields, marks, tables, upsert
+from portal.sync import counts, currencies, fields, marks, tables, upsert
+from portal.sync.checkpoint import Checkpoint
 from portal.sync.current_run import Running
+from portal.sync.task import Task
 
 OUTSIDE = "outside the filters"
 
@@ -33,44 +35,45 @@ class Known(NamedTuple):
 
 def customers_in(running: Running, client: Client | None, page: list[Any]) -> None:
     """Writes the companies inside the filters, and marks those that left them."""
-    found = bad_records.parsed(running, counts.CUSTOMERS, records.company, page)
-    inside = [record for record in found if filters.matches_customer(running.filters, record)]
+    found = running.bad.parsed(counts.CUSTOMERS, records.company, page)
+    inside = [record for record in found if filters.matches_customer(running.task.filters, record)]
     left = [
-        record["autotask_id"] for record in found if not filters.matches_customer(running.filters, record)
+        record["autotask_id"]
+        for record in found
+        if not filters.matches_customer(running.task.filters, record)
     ]
-    rows = [tables.customer_row(record, currencies.code_of(running, record)) for record in inside]
-    if has_customer_filters(running):
-        _note_entered(running, [row["autotask_id"] for row in rows])
-    bad_records.one_by_one(running, counts.CUSTOMERS, "Companies", rows, lambda some: _write(running, some))
+    rows = [tables.customer_row(record, currencies.code_of(running.task, record)) for record in inside]
+    if has_customer_filters(running.task):
+        _note_entered(running.checkpoint, [row["autotask_id"] for row in rows])
+    running.bad.one_by_one(counts.CUSTOMERS, "Companies", rows, lambda some: _write(running, some))
     counts.skip(running.items, counts.CUSTOMERS, OUTSIDE, len(left))
-    marks.outside(running, "customer", left)
-    bad_records.came_in_well(running, "customer", [row["autotask_id"] for row in rows])
+    marks.outside(running.writer, "customer", left)
+    running.bad.came_in_well("customer", [row["autotask_id"] for row in rows])
 
 
 def _write(running: Running, rows: list[upsert.Row]) -> None:
     written = upsert.write(
         tables.CUSTOMER,
         rows,
-        integration_id=running.integration.id,
-        run_id=running.run_id,
-        read_at=running.read_at,
+        running.writer,
+        running.clock.read_at,
     )
     counts.add(running.items, counts.CUSTOMERS, **written.numbers())
 
 
-def has_customer_filters(running: Running) -> bool:
-    return bool(filters.customer_conditions(running.filters))
+def has_customer_filters(task: Task) -> bool:
+    return bool(filters.customer_conditions(task.filters))
 
 
-def few_inside(running: Running) -> list[int] | None:
+def few_inside(task: Task) -> list[int] | None:
     """Autotask ids of the customers inside the filters where few enough can be named in a query, else None."""
-    if not has_customer_filters(running):
+    if not has_customer_filters(task):
         return None
     ids = db.session.scalars(
         select(Customer.autotask_id)
         .where(
             Customer.tenant_id == current_tenant_id(),
-            Customer.integration_id == running.integration.id,
+            Customer.integration_id == task.integration.id,
             Customer.outside_filters_at.is_(None),
         )
         .limit(MOST_IDS + 1)
@@ -79,10 +82,10 @@ def few_inside(running: Running) -> list[int] | None:
     return [row for row in ids if row is not None] if len(ids) <= MOST_IDS else None
 
 
-def _note_entered(running: Running, autotask_ids: list[int]) -> None:
+def _note_entered(checkpoint: Checkpoint, autotask_ids: list[int]) -> None:
     """Customers that come into the filters now bring invoices that were left out before."""
     inside = known(autotask_ids).keys()
-    running.checkpoint.entered += [autotask_id for autotask_id in autotask_ids if autotask_id not in inside]
+    checkpoint.entered += [autotask_id for autotask_id in autotask_ids if autotask_id not in inside]
 
 
 def known(autotask_ids: Iterable[int]) -> dict[int, Known]:
@@ -95,18 +98,18 @@ def known_or_read(running: Running, client: Client, autotask_ids: Iterable[int])
     """Like known(), and reads those that are not here yet; then what was not committed before is."""
     wanted = set(autotask_ids)
     here = known(wanted)
-    lacking = wanted - here.keys() - running.unknown_companies
-    if not lacking or has_customer_filters(running):
+    lacking = wanted - here.keys() - running.memory.unknown_companies
+    if not lacking or has_customer_filters(running.task):
         return here
     db.session.commit()
-    read_at = running.read_at
+    read_at = running.clock.read_at
     for condition in filters.ids_in("id", lacking):
-        running.mark()
+        running.clock.look()
         for page in fields.pages(client, "Companies", [condition], records.COMPANY_FIELDS):
             customers_in(running, client, page)
             running.save()
-    running.read_at = read_at
+    running.clock.read_at = read_at
     here = known(wanted)
-    running.unknown_companies |= wanted - here.keys()
+    running.memory.unknown_companies |= wanted - here.keys()
     db.session.commit()
     return here

@@ -11,9 +11,11 @@ from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
-from portal.sync import adopted, bad_records, changes, counts, customers, marks, pdfs, tables, upsert
+from portal.sync import adopted, changes, counts, customers, marks, pdfs, tables, upsert
 from portal.sync.contacts import NO_CUSTOMER
 from portal.sync.current_run import Running
+from portal.sync.progress import Memory
+from portal.sync.task import Writer
 
 OUTSTANDING_CHANGED = text(
     changes.logging("""
@@ -31,22 +33,22 @@ READ_LINES_AGAIN = text("""
 
 def invoices_in(running: Running, client: Client, page: list[Any]) -> None:
     """Writes the invoices inside the filters, and marks those that left them."""
-    found = bad_records.parsed(running, counts.INVOICES, records.invoice, page)
+    found = running.bad.parsed(counts.INVOICES, records.invoice, page)
     owners = customers.known_or_read(running, client, (record["company_autotask_id"] for record in found))
     rows, left = [], []
     for record in found:
         owner = owners.get(record["company_autotask_id"])
-        inside = filters.matches_invoice(running.filters, record, running.tenant.time_zone)
+        inside = filters.matches_invoice(running.task.filters, record, running.task.tenant.time_zone)
         if owner and inside:
-            rows.append(tables.invoice_row(record, running.integration, owner.id, owner.currency))
-        elif owner or customers.has_customer_filters(running):
+            rows.append(tables.invoice_row(record, running.task.integration, owner.id, owner.currency))
+        elif owner or customers.has_customer_filters(running.task):
             counts.skip(running.items, counts.INVOICES, customers.OUTSIDE if owner else NO_CUSTOMER)
             left.append(record["autotask_id"])
         else:
-            bad_records.put_aside(running, counts.INVOICES, _without_customer(record))
-    bad_records.one_by_one(running, counts.INVOICES, "Invoices", rows, lambda some: _write(running, some))
-    marks.outside(running, "invoice", left)
-    bad_records.came_in_well(running, "invoice", [row["autotask_id"] for row in rows])
+            running.bad.put_aside(counts.INVOICES, _without_customer(record))
+    running.bad.one_by_one(counts.INVOICES, "Invoices", rows, lambda some: _write(running, some))
+    marks.outside(running.writer, "invoice", left)
+    running.bad.came_in_well("invoice", [row["autotask_id"] for row in rows])
 
 
 def _without_customer(record: dict[str, Any]) -> BadRecord:
@@ -55,37 +57,39 @@ def _without_customer(record: dict[str, Any]) -> BadRecord:
 
 
 def _write(running: Running, rows: list[upsert.Row]) -> None:
-    adopted.keep_customers(running, rows)
-    lines_read_at = running.checkpoint.steps["invoices"].started_at if reads_all_lines(running) else None
+    _keep_adopted(running.task.integration.id, running.memory, rows)
+    reads_all_lines = bool(running.checkpoint.all_lines)  # in one query, so that no invoice asks for its own
+    lines_read_at = running.checkpoint.steps["invoices"].started_at if reads_all_lines else None
     written = upsert.write(
         tables.INVOICE,
         rows,
-        integration_id=running.integration.id,
-        run_id=running.run_id,
-        read_at=running.read_at,
+        running.writer,
+        running.clock.read_at,
         lines_read_at=lines_read_at,
     )
     counts.add(running.items, counts.INVOICES, **written.numbers())
-    if not reads_all_lines(running):
+    if not reads_all_lines:
         _run(READ_LINES_AGAIN, ids=written.content_changed, lines_read_at=None)
     ledger.begin(written.created)
-    _restate(running, written)
+    _restate(running.writer, written)
     pdfs.want(written.created + written.content_changed)
 
 
-def reads_all_lines(running: Running) -> bool:
-    """True in a run that reads every line in one query, so that no invoice asks for its own."""
-    return bool(running.checkpoint.all_lines)
+def _keep_adopted(integration_id: int, memory: Memory, rows: list[upsert.Row]) -> None:
+    if memory.has_adopted is None:
+        memory.has_adopted = adopted.are_there(integration_id)
+    if memory.has_adopted:
+        adopted.keep_customers(integration_id, rows)
 
 
-def _restate(running: Running, written: upsert.Written) -> None:
+def _restate(by: Writer, written: upsert.Written) -> None:
     """Derives what follows from the changes, and notes what they do to the outstanding."""
     if not written.changed:
         return
     ledger.restate(written.changed)
-    running.touched_invoices = True
+    by.touched_invoices = True
     old = [str(written.before[row_id]) for row_id in written.changed]
-    _run(OUTSTANDING_CHANGED, ids=written.changed, old=old, run_id=running.run_id)
+    _run(OUTSTANDING_CHANGED, ids=written.changed, old=old, run_id=by.run_id)
 
 
 def _run(statement: Any, ids: Sequence[int], **values: Any) -> None:

@@ -15,8 +15,9 @@ from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
-from portal.sync import bad_records, changes, counts, fields, pdfs, tables, upsert
+from portal.sync import changes, counts, fields, pdfs, tables, upsert
 from portal.sync.current_run import Running
+from portal.sync.task import Writer
 
 ENTITY = "BillingItems"
 NOT_SYNCED = "of an invoice that is not synced"
@@ -70,7 +71,9 @@ def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
     last_id = running.checkpoint.steps["lines"].last_id
     present = [row_id for row in page if (row_id := id_of(row)) is not None]
     _write_page(running, page)
-    removed(running, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id))
+    removed(
+        running.writer, running.items, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id)
+    )
 
 
 def single_lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
@@ -79,8 +82,8 @@ def single_lines_in(running: Running, client: Client | None, page: list[Any]) ->
 
 
 def _write_page(running: Running, page: list[Any]) -> upsert.Written:
-    found = bad_records.parsed(running, counts.LINES, records.line, page)
-    owners = _owners(running, (record["invoice_autotask_id"] for record in found))
+    found = running.bad.parsed(counts.LINES, records.line, page)
+    owners = _owners(running.writer.integration_id, (record["invoice_autotask_id"] for record in found))
     rows = []
     for record in found:
         owner = owners.get(record["invoice_autotask_id"])
@@ -95,8 +98,8 @@ def _write_page(running: Running, page: list[Any]) -> upsert.Written:
         written.created += part.created
         written.changed += part.changed
 
-    bad_records.one_by_one(running, counts.LINES, ENTITY, rows, write)
-    bad_records.came_in_well(running, "line", [row["autotask_id"] for row in rows])
+    running.bad.one_by_one(counts.LINES, ENTITY, rows, write)
+    running.bad.came_in_well("line", [row["autotask_id"] for row in rows])
     return written
 
 
@@ -104,24 +107,25 @@ def _write(running: Running, rows: list[upsert.Row]) -> upsert.Written:
     written = upsert.write(
         tables.LINE,
         rows,
-        integration_id=running.integration.id,
-        run_id=running.run_id,
-        read_at=running.read_at,
+        running.writer,
+        running.clock.read_at,
     )
     counts.add(running.items, counts.LINES, **written.numbers())
     return written
 
 
-def _owners(running: Running, invoice_autotask_ids: Iterable[int | None]) -> dict[int | None, int]:
+def _owners(integration_id: int, invoice_autotask_ids: Iterable[int | None]) -> dict[int | None, int]:
     wanted = {autotask_id for autotask_id in invoice_autotask_ids if autotask_id is not None}
-    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    values = {"tenant_id": current_tenant_id(), "integration_id": integration_id}
     rows = db.session.execute(OWNERS, {**values, "ids": list(wanted)})
     return {row.autotask_id: row.id for row in rows}
 
 
-def removed(running: Running, statement: Any, present: Sequence[int], **values: Any) -> list[int]:
+def removed(
+    by: Writer, items: counts.Items, statement: Any, present: Sequence[int], **values: Any
+) -> list[int]:
     """Takes out lines that Autotask no longer has on their invoice; the invoices they were on."""
-    scope = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
+    scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id}
     rows = db.session.execute(statement, {**scope, "ids": list(present), **values}).all()
     if rows:
         told = {
@@ -130,22 +134,29 @@ def removed(running: Running, statement: Any, present: Sequence[int], **values: 
             "labels": [f"{row.number}, {row.name}" for row in rows],
             "prices": [str(row.price_raw) for row in rows],
         }
-        db.session.execute(LOG_GONE, {"tenant_id": scope["tenant_id"], "run_id": running.run_id, **told})
-        counts.add(running.items, counts.LINES, removed=len(rows))
+        db.session.execute(LOG_GONE, {"tenant_id": scope["tenant_id"], "run_id": by.run_id, **told})
+        counts.add(items, counts.LINES, removed=len(rows))
     return sorted({row.invoice_id for row in rows})
 
 
 def after_the_last(running: Running) -> None:
     """Takes out lines beyond the last one of a complete read."""
-    removed(running, GONE_IN_RANGE, [], low=running.checkpoint.steps["lines"].last_id, high=HIGHEST_ID)
+    removed(
+        running.writer,
+        running.items,
+        GONE_IN_RANGE,
+        [],
+        low=running.checkpoint.steps["lines"].last_id,
+        high=HIGHEST_ID,
+    )
 
 
 def ask_again_for_old(running: Running) -> None:
     """Makes open invoices ask for their lines once a week, and where they do not add up. Commits."""
-    if running.kind != SyncKind.UNPAID or running.checkpoint.old_lines:
+    if running.task.kind != SyncKind.UNPAID or running.checkpoint.old_lines:
         return
-    values = {"tenant_id": current_tenant_id(), "integration_id": running.integration.id}
-    db.session.execute(OLD, {**values, "with_tax": running.integration.totals_mode == "with_tax"})
+    values = {"tenant_id": current_tenant_id(), "integration_id": running.task.integration.id}
+    db.session.execute(OLD, {**values, "with_tax": running.task.integration.totals_mode == "with_tax"})
     running.checkpoint.old_lines = True
     running.save()
 
@@ -161,26 +172,26 @@ def ask_all_again(running: Running) -> None:
     """Makes every invoice inside the filters ask for its lines. Commits."""
     if running.checkpoint.asked_all:
         return
-    db.session.execute(ALL, {"tenant_id": current_tenant_id(), "integration_id": running.integration.id})
+    db.session.execute(ALL, {"tenant_id": current_tenant_id(), "integration_id": running.task.integration.id})
     running.checkpoint.asked_all = True
     running.save()
 
 
 def of_invoices(running: Running, client: Client) -> None:
     """Reads the lines of every invoice that asks for them, in groups; a group is done with its last page."""
-    running.current_item = "Line items"
-    while group := _asking(running):
+    running.progress.words = "Line items"
+    while group := _asking(running.task.integration.id):
         with held(client, ENTITY):
             _read_group(running, client, group)
 
 
-def _asking(running: Running) -> dict[int, int]:
+def _asking(integration_id: int) -> dict[int, int]:
     """Autotask id to id of the next invoices whose lines are wanted."""
     rows = db.session.execute(
         select(Invoice.autotask_id, Invoice.id)
         .where(
             Invoice.tenant_id == current_tenant_id(),
-            Invoice.integration_id == running.integration.id,
+            Invoice.integration_id == integration_id,
             Invoice.autotask_id.is_not(None),
             Invoice.lines_read_at.is_(None),
             Invoice.missing_since.is_(None),
@@ -196,14 +207,14 @@ def _asking(running: Running) -> dict[int, int]:
 def _read_group(running: Running, client: Client, group: dict[int, int]) -> None:
     (condition,) = filters.ids_in("invoiceID", group)
     running.begin_query(ENTITY)
-    read_at, present, touched = running.read_at, list[int](), set[int]()
+    read_at, present, touched = running.clock.read_at, list[int](), set[int]()
     for page in fields.pages(client, ENTITY, [condition], records.LINE_FIELDS):
         written = _write_page(running, page)
         touched.update(_invoices_of(written))
         present += [row_id for row in page if (row_id := id_of(row)) is not None]
         running.save_page(page)
     invoice_ids = list(group.values())
-    touched.update(removed(running, GONE_OF_INVOICES, present, invoice_ids=invoice_ids))
+    touched.update(removed(running.writer, running.items, GONE_OF_INVOICES, present, invoice_ids=invoice_ids))
     db.session.execute(READ_NOW, {"tenant_id": current_tenant_id(), "ids": invoice_ids, "read_at": read_at})
     pdfs.want(sorted(touched))
     running.save()

@@ -1,8 +1,6 @@
 """The marks "outside filters" and "no longer in Autotask": set on rows, never archiving anything."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,24 +12,7 @@ from portal.extensions import db
 from portal.models import LEFT
 from portal.sync import changes
 from portal.sync.record_kinds import BY_SUBJECT
-
-
-class By(Protocol):
-    """Who sets a mark: a run, or a person who answers a run's question."""
-
-    run_id: int
-    touched_invoices: bool
-
-    @property
-    def integration_id(self) -> int: ...
-
-
-@dataclass
-class ByPerson:
-    integration_id: int
-    run_id: int
-    touched_invoices: bool = False
-
+from portal.sync.task import Writer
 
 TABLES = ("customer", "contact", "invoice")
 
@@ -40,17 +21,22 @@ HERE = "tenant_id = :tenant_id AND integration_id = :integration_id AND missing_
 UNPAID = "autotask_paid_on IS NULL AND NOT is_voided"
 
 
-def known(by: By, table: str, only: str = "true") -> int:
+def known(integration_id: int, table: str, only: str = "true") -> int:
     """How many rows a complete read should bring back."""
     return int(
-        _rows(by, f"SELECT count(*) FROM {table} WHERE {HERE} AND autotask_id IS NOT NULL AND {only}")[0]
+        _rows(
+            integration_id,
+            f"SELECT count(*) FROM {table} WHERE {HERE} AND autotask_id IS NOT NULL AND {only}",
+        )[0]
     )
 
 
-def absent(by: By, table: str, low: int, high: int, present: Iterable[int], only: str = "true") -> list[int]:
+def absent(
+    integration_id: int, table: str, low: int, high: int, present: Iterable[int], only: str = "true"
+) -> list[int]:
     """Autotask ids above `low`, up to `high`, that are here but not in the answer."""
     return _rows(
-        by,
+        integration_id,
         f"""SELECT autotask_id FROM {table} WHERE {HERE} AND autotask_id > :low AND autotask_id <= :high
             AND autotask_id <> ALL(:ids) AND {only} ORDER BY autotask_id""",
         present,
@@ -59,21 +45,21 @@ def absent(by: By, table: str, low: int, high: int, present: Iterable[int], only
     )
 
 
-def outside(by: By, table: str, autotask_ids: Sequence[int]) -> int:
+def outside(by: Writer, table: str, autotask_ids: Sequence[int]) -> int:
     """Marks records that left the filters, with all that belongs to a customer; how many there were."""
     return _mark(by, table, "outside_filters_at", autotask_ids)
 
 
-def missing(by: By, table: str, autotask_ids: Sequence[int]) -> int:
+def missing(by: Writer, table: str, autotask_ids: Sequence[int]) -> int:
     """Marks records that are no longer in Autotask; how many there were."""
     return _mark(by, table, "missing_since", autotask_ids)
 
 
-def _mark(by: By, table: str, mark: str, autotask_ids: Sequence[int]) -> int:
+def _mark(by: Writer, table: str, mark: str, autotask_ids: Sequence[int]) -> int:
     if not autotask_ids:
         return 0
     ids = _rows(
-        by,
+        by.integration_id,
         f"""UPDATE {table} SET {mark} = clock_timestamp() WHERE {HERE} AND autotask_id = ANY(:ids) RETURNING id""",
         autotask_ids,
     )
@@ -86,17 +72,17 @@ def _mark(by: By, table: str, mark: str, autotask_ids: Sequence[int]) -> int:
     return len(ids)
 
 
-def _follow(by: By, table: str, customer_ids: Sequence[int]) -> list[int]:
+def _follow(by: Writer, table: str, customer_ids: Sequence[int]) -> list[int]:
     """A customer's invoices and contacts leave the filters with it."""
     return _rows(
-        by,
+        by.integration_id,
         f"""UPDATE {table} SET outside_filters_at = clock_timestamp()
             WHERE {HERE} AND customer_id = ANY(:ids) RETURNING id""",
         customer_ids,
     )
 
 
-def _restate(by: By, ids: Sequence[int]) -> None:
+def _restate(by: Writer, ids: Sequence[int]) -> None:
     ledger.restate(ids)
     by.touched_invoices = by.touched_invoices or bool(ids)
 
@@ -104,9 +90,9 @@ def _restate(by: By, ids: Sequence[int]) -> None:
 WORDS = {"outside_filters_at": LEFT[0], "missing_since": LEFT[1]}
 
 
-def _log(by: By, table: str, mark: str, ids: Sequence[int]) -> None:
+def _log(by: Writer, table: str, mark: str, ids: Sequence[int]) -> None:
     _rows(
-        by,
+        by.integration_id,
         changes.logging(
             f"""SELECT '{table}', t.id, t.autotask_id, {BY_SUBJECT[table].label()}, '{WORDS[mark]}', 'no', 'yes'
             FROM {table} t WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids)"""
@@ -117,11 +103,11 @@ def _log(by: By, table: str, mark: str, ids: Sequence[int]) -> None:
     )
 
 
-def _rows(by: By, sql: str, ids: Iterable[int] = (), **values: object) -> list[int]:
+def _rows(integration_id: int, sql: str, ids: Iterable[int] = (), **values: object) -> list[int]:
     statement = text(sql)
     if ":ids" in sql:
         statement = statement.bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
         values["ids"] = list(ids)
     if ":integration_id" in sql:
-        values["integration_id"] = by.integration_id
+        values["integration_id"] = integration_id
     return [row[0] for row in db.session.execute(statement, {"tenant_id": current_tenant_id(), **values})]

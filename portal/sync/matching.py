@@ -4,6 +4,7 @@ A unique match, exact in identifier, amount and currency, gets payment status as
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -19,9 +20,10 @@ from portal.extensions import db
 from portal.ledger import amount_due
 from portal.models import Cause, Identifier, Invoice, SyncChange
 from portal.money import plain
-from portal.sync import bad_records, counts, currencies, marks, missing, read_pages, record_kinds
+from portal.sync import counts, currencies, marks, missing, read_pages, record_kinds
 from portal.sync.current_run import Running
 from portal.sync.resources import Resource
+from portal.sync.task import Task
 
 Record = dict[str, Any]
 
@@ -32,17 +34,22 @@ def nothing(running: Running, client: Client) -> None:
 
 def match(running: Running, client: Client) -> None:
     """Looks for Autotask's counterpart of every unmatched open invoice."""
-    running.current_item = "Matching invoices"
-    running.mark()
+    running.progress.words = "Matching invoices"
+    running.clock.look()
     after = running.checkpoint.matched_to
     while some := _unmatched(after):
-        running.mark()
+        running.clock.look()
         found = _candidates(running, client, some)
         currency_of = _currencies(running, client, found)
         for invoice in some:
-            _decide(running, invoice, [one for one in found if _same(running, invoice, one)], currency_of)
+            _decide(
+                running,
+                invoice,
+                [one for one in found if _same(running.task.integration.identifier, invoice, one)],
+                currency_of,
+            )
         after = running.checkpoint.matched_to = some[-1].id
-        running.done += len(some)
+        running.progress.done += len(some)
         running.save()
 
 
@@ -64,14 +71,14 @@ def _unmatched(after: int) -> list[Invoice]:
 
 
 def _candidates(running: Running, client: Client, invoices: Sequence[Invoice]) -> list[Record]:
-    conditions = _conditions(running, [invoice.number for invoice in invoices])
+    conditions = _conditions(running.task.integration.identifier, [invoice.number for invoice in invoices])
     rows = [row for condition in conditions for page in client.pages("Invoices", [condition]) for row in page]
-    found = bad_records.parsed(running, counts.INVOICES, records.invoice, rows)
+    found = running.bad.parsed(counts.INVOICES, records.invoice, rows)
     return [record for record in found if not record["is_voided"]]
 
 
-def _conditions(running: Running, numbers: Sequence[str]) -> list[Condition]:
-    if running.integration.identifier == Identifier.NUMBER:
+def _conditions(identifier: str, numbers: Sequence[str]) -> list[Condition]:
+    if identifier == Identifier.NUMBER:
         return [{"op": "in", "field": "invoiceNumber", "value": sorted(set(numbers))}]
     return list(filters.ids_in("id", [int(number) for number in numbers if _is_id(number)]))
 
@@ -80,9 +87,9 @@ def _is_id(number: str) -> bool:
     return number.isascii() and number.isdigit() and len(number) < 19
 
 
-def _same(running: Running, invoice: Invoice, record: Record) -> bool:
+def _same(identifier: str, invoice: Invoice, record: Record) -> bool:
     """The identifiers are equal to the letter; Autotask itself compares without regard to case."""
-    if running.integration.identifier == Identifier.NUMBER:
+    if identifier == Identifier.NUMBER:
         return bool(record["number_raw"] == invoice.number)
     return str(record["autotask_id"]) == invoice.number
 
@@ -94,15 +101,13 @@ def _currencies(running: Running, client: Client, found: Sequence[Record]) -> di
     pages = [
         page for condition in filters.ids_in("id", wanted) for page in client.pages("Companies", [condition])
     ]
-    read = bad_records.parsed(
-        running, counts.CUSTOMERS, records.company, [row for page in pages for row in page]
-    )
-    return {record["autotask_id"]: currencies.code_of(running, record) for record in read}
+    read = running.bad.parsed(counts.CUSTOMERS, records.company, [row for page in pages for row in page])
+    return {record["autotask_id"]: currencies.code_of(running.task, record) for record in read}
 
 
 def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency_of: dict[int, str]) -> None:
-    fitting = [record for record in same if _misfit(running, invoice, record, currency_of) is None]
-    if len(fitting) == 1 and not _is_taken(running, fitting[0]):
+    fitting = [record for record in same if _misfit(running.task, invoice, record, currency_of) is None]
+    if len(fitting) == 1 and not _is_taken(running.writer.integration_id, fitting[0]):
         _join(running, invoice, fitting[0])
         return
     counts.skip(running.items, counts.INVOICES, "not matched")
@@ -116,32 +121,34 @@ def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency
         "invoice",
         _key(invoice),
         label=f"Invoice {invoice.number}",
-        detail=_why(running, invoice, same, fitting, currency_of),
+        detail=_why(running.task, invoice, same, fitting, currency_of),
         ours={"number": invoice.number, "amount_due": plain(invoice.amount_due, invoice.currency)},
-        theirs={"candidates": [_shown(running, record, currency_of) for record in (fitting or same)[:10]]},
+        theirs={
+            "candidates": [_shown(running.task, record, currency_of) for record in (fitting or same)[:10]]
+        },
         invoice_id=invoice.id,
-        run_id=running.run_id,
+        run_id=running.task.run_id,
     )
 
 
-def _misfit(running: Running, invoice: Invoice, record: Record, currency_of: dict[int, str]) -> str | None:
-    currency = currency_of.get(record["company_autotask_id"], running.tenant.default_currency)
+def _misfit(task: Task, invoice: Invoice, record: Record, currency_of: dict[int, str]) -> str | None:
+    currency = currency_of.get(record["company_autotask_id"], task.tenant.default_currency)
     if currency != invoice.currency:
         return f"it is in {currency} there and in {invoice.currency} here"
-    due = amount_due(record["total_raw"], record["tax_raw"], running.integration.totals_mode, currency)
+    due = amount_due(record["total_raw"], record["tax_raw"], task.integration.totals_mode, currency)
     if due != invoice.amount_due:
         return f"its amount is {plain(due, currency)} there and {plain(invoice.amount_due, currency)} here"
     return None
 
 
 def _why(
-    running: Running,
+    task: Task,
     invoice: Invoice,
     same: Sequence[Record],
     fitting: Sequence[Record],
     currency_of: dict[int, str],
 ) -> str:
-    word = "number" if running.integration.identifier == Identifier.NUMBER else "Autotask ID"
+    word = "number" if task.integration.identifier == Identifier.NUMBER else "Autotask ID"
     if len(fitting) > 1:
         return (
             f"{len(fitting)} invoices of Autotask have the {word} {invoice.number} and this amount. Make the {word}s "
@@ -152,7 +159,7 @@ def _why(
             f"The invoice with the {word} {invoice.number} in Autotask already belongs to another one here."
         )
     if same:
-        reason = _misfit(running, invoice, same[0], currency_of)
+        reason = _misfit(task, invoice, same[0], currency_of)
         return (
             f"Autotask has an invoice with the {word} {invoice.number}, but {reason}. Correct one of the two."
         )
@@ -161,9 +168,9 @@ def _why(
     )
 
 
-def _shown(running: Running, record: Record, currency_of: dict[int, str]) -> dict[str, Any]:
-    currency = currency_of.get(record["company_autotask_id"], running.tenant.default_currency)
-    due = amount_due(record["total_raw"], record["tax_raw"], running.integration.totals_mode, currency)
+def _shown(task: Task, record: Record, currency_of: dict[int, str]) -> dict[str, Any]:
+    currency = currency_of.get(record["company_autotask_id"], task.tenant.default_currency)
+    due = amount_due(record["total_raw"], record["tax_raw"], task.integration.totals_mode, currency)
     return {
         "autotask_id": record["autotask_id"],
         "number": record["number_raw"],
@@ -172,14 +179,14 @@ def _shown(running: Running, record: Record, currency_of: dict[int, str]) -> dic
     }
 
 
-def _is_taken(running: Running, record: Record) -> bool:
+def _is_taken(integration_id: int, record: Record) -> bool:
     return bool(
         db.session.scalar(
             select(func.count())
             .select_from(Invoice)
             .where(
                 Invoice.tenant_id == current_tenant_id(),
-                Invoice.integration_id == running.integration.id,
+                Invoice.integration_id == integration_id,
                 Invoice.autotask_id == record["autotask_id"],
             )
         )
@@ -194,16 +201,16 @@ def _join(running: Running, invoice: Invoice, record: Record) -> None:
             Invoice.tenant_id == invoice.tenant_id, Invoice.id == invoice.id, Invoice.autotask_id.is_(None)
         )
         .values(
-            integration_id=running.integration.id,
+            integration_id=running.task.integration.id,
             autotask_id=record["autotask_id"],
             autotask_created_at=record["created_at"],
-            **_mirror(running, record),
+            **_mirror(record, running.clock.read_at),
         )
     )
     counts.add(running.items, counts.INVOICES, changed=1)
     db.session.add(
         SyncChange(
-            tenant_id=invoice.tenant_id, run_id=running.run_id, subject_type="invoice", subject_id=invoice.id,
+            tenant_id=invoice.tenant_id, run_id=running.task.run_id, subject_type="invoice", subject_id=invoice.id,
             autotask_id=record["autotask_id"], label=invoice.number, field="Matched in Autotask",
             new_value=f"Autotask ID {record['autotask_id']}",
         )
@@ -211,10 +218,10 @@ def _join(running: Running, invoice: Invoice, record: Record) -> None:
     for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
         attention.close_items(cause, "invoice", [_key(invoice)])
     ledger.restate([invoice.id])
-    running.touched_invoices = True
+    running.writer.touched_invoices = True
 
 
-def _mirror(running: Running, record: Record) -> dict[str, Any]:
+def _mirror(record: Record, read_at: datetime) -> dict[str, Any]:
     """What the portal keeps of Autotask's side; the invoice itself belongs to the other system."""
     return {
         "autotask_number": record["number_raw"],
@@ -223,7 +230,7 @@ def _mirror(running: Running, record: Record) -> dict[str, Any]:
         "is_voided": record["is_voided"],
         "voided_on": record["voided_on"],
         "missing_since": None,
-        "autotask_read_at": running.read_at,
+        "autotask_read_at": read_at,
     }
 
 
@@ -236,38 +243,38 @@ def match_and_read(running: Running, client: Client) -> None:
     match(running, client)
     step = running.checkpoint.steps.get("matched")
     if step is None:
-        running.mark()
-        step = running.step("matched")
+        running.clock.look()
+        step = running.checkpoint.begin("matched", running.clock.read_at)
         step.complete = True
-        step.known = marks.known(running, "invoice", marks.UNPAID)
-        step.absent = marks.absent(running, "invoice", -1, HIGHEST_ID, [], marks.UNPAID)
+        step.known = marks.known(running.task.integration.id, "invoice", marks.UNPAID)
+        step.absent = marks.absent(running.task.integration.id, "invoice", -1, HIGHEST_ID, [], marks.UNPAID)
         running.save()
     gone = read_pages.read_by_id(running, client, "matched by id", MATCHED, step.absent)
     if not step.done:
-        missing.settle(running, step, MATCHED, gone)
+        missing.settle(running.writer, step, MATCHED, gone)
         step.done = True
         running.save()
 
 
 def mirrored_in(running: Running, client: Client, page: list[Any]) -> None:
     """Writes Autotask's side of a page of matched invoices."""
-    found = bad_records.parsed(running, counts.INVOICES, records.invoice, page)
+    found = running.bad.parsed(counts.INVOICES, records.invoice, page)
     for record in found:
         changed = db.session.scalar(
             update(Invoice)
             .where(
                 Invoice.tenant_id == current_tenant_id(),
-                Invoice.integration_id == running.integration.id,
+                Invoice.integration_id == running.task.integration.id,
                 Invoice.autotask_id == record["autotask_id"],
-                Invoice.autotask_read_at < running.read_at,
+                Invoice.autotask_read_at < running.clock.read_at,
             )
-            .values(_mirror(running, record))
+            .values(_mirror(record, running.clock.read_at))
             .returning(Invoice.id)
         )
         if changed is not None:
             ledger.restate([changed])
-            running.touched_invoices = True
-    bad_records.came_in_well(running, "invoice", [record["autotask_id"] for record in found])
+            running.writer.touched_invoices = True
+    running.bad.came_in_well("invoice", [record["autotask_id"] for record in found])
     counts.add(running.items, counts.INVOICES, unchanged=len(found))
 
 

@@ -13,6 +13,7 @@ from portal.sync import marks, read_pages, whereabouts
 from portal.sync.checkpoint import Step
 from portal.sync.current_run import Running
 from portal.sync.resources import Resource
+from portal.sync.task import Task, Writer
 
 MOST_LACKING = 0.10
 MOST_KEPT = 10_000
@@ -22,31 +23,31 @@ def judge(running: Running, client: Client, step: Step, resource: Resource) -> N
     """Looks by id at what the complete read lacked: changed, outside the filters, or no longer in Autotask."""
     if resource.table is None or not step.complete or step.judged:
         return
-    if not step.absent and resource.subject not in running.asked:
+    if not step.absent and resource.subject not in running.memory.asked:
         return
     gone = step.absent
-    if not _is_suspicious(step, len(step.absent)) or _may_have_left(running):
+    if not _is_suspicious(step, len(step.absent)) or _may_have_left(running.task):
         gone = read_pages.read_by_id(running, client, f"{resource.subject} by id", resource, step.absent)
     if gone:
-        whereabouts.make_sure(running)
-    settle(running, step, resource, gone)
+        whereabouts.make_sure(running.task)
+    settle(running.writer, step, resource, gone)
     step.judged = True
     running.save()
 
 
-def settle(running: Running, step: Step, resource: Resource, gone: Sequence[int]) -> None:
+def settle(by: Writer, step: Step, resource: Resource, gone: Sequence[int]) -> None:
     """Marks what is gone, or asks when that is too much to believe."""
     assert resource.table is not None
     if _is_suspicious(step, len(gone)):
-        _ask(running, step, resource, gone)
+        _ask(by.run_id, step, resource, gone)
     else:
-        marks.missing(running, resource.table, gone)
+        marks.missing(by, resource.table, gone)
         attention.close_items(Cause.SUSPICIOUS_READ, "sync_run", [resource.subject])
 
 
-def _may_have_left(running: Running) -> bool:
+def _may_have_left(task: Task) -> bool:
     """With filters on, or in a read of unpaid ones, many can be lacking for a good reason."""
-    return not running.filters.empty or running.kind == SyncKind.UNPAID
+    return not task.filters.empty or task.kind == SyncKind.UNPAID
 
 
 def _is_suspicious(step: Step, lacking: int) -> bool:
@@ -57,7 +58,7 @@ def _is_suspicious(step: Step, lacking: int) -> bool:
     return lacking > 1 and lacking > step.known * MOST_LACKING
 
 
-def _ask(running: Running, step: Step, resource: Resource, gone: Sequence[int]) -> None:
+def _ask(run_id: int, step: Step, resource: Resource, gone: Sequence[int]) -> None:
     """One exception that says how much is lacking; a person says whether that is so."""
     words = resource.words.lower()
     attention.open_item(
@@ -73,7 +74,7 @@ def _ask(running: Running, step: Step, resource: Resource, gone: Sequence[int]) 
         ),
         ours={"known": step.known},
         theirs={"lacking": len(gone), "autotask_ids": list(gone)[:MOST_KEPT]},
-        run_id=running.run_id,
+        run_id=run_id,
     )
 
 
@@ -83,5 +84,5 @@ def accept(item: ExceptionItem, integration_id: int) -> int:
     table = item.subject_key
     if table not in marks.TABLES or item.run_id is None:
         raise ValueError(f"{table} is nothing that can be missing")
-    by = marks.ByPerson(integration_id, item.run_id)
+    by = Writer(integration_id, item.run_id)
     return marks.missing(by, table, [autotask_id for autotask_id in ids if isinstance(autotask_id, int)])

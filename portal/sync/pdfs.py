@@ -16,7 +16,7 @@ from portal.autotask.errors import BadRecord, Forbidden, NotFound, Rejected
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Cause, Invoice, InvoicePdf, PdfState, SyncChange
-from portal.sync import bad_records, counts
+from portal.sync import counts
 from portal.sync.current_run import Running
 
 MOST_IN_A_RUN = 200
@@ -60,8 +60,8 @@ def want_one(invoice: Invoice) -> InvoicePdf:
 
 def fetch_waiting(running: Running, client: Client) -> None:
     """Fetches what waits, at most 200 in a run; each is committed by itself."""
-    running.current_item = "PDF invoices"
-    running.total = min(_waiting(), MOST_IN_A_RUN)
+    running.progress.words = "PDF invoices"
+    running.progress.total = min(_waiting(), MOST_IN_A_RUN)
     running.save()
     with held(client, "Invoices"):
         while running.items[counts.PDFS]["found"] < MOST_IN_A_RUN:
@@ -70,7 +70,7 @@ def fetch_waiting(running: Running, client: Client) -> None:
             if waiting is None:
                 break
             may_go_on = _fetch(running, client, *waiting)
-            running.done += 1
+            running.progress.done += 1
             running.save()
             if not may_go_on:
                 break
@@ -123,9 +123,8 @@ def _fetch(
     try:
         pdf = client.invoice_pdf(autotask_id)
     except (BadRecord, NotFound, Forbidden, Rejected) as error:
-        row = _unavailable(running, pdf_id, invoice_id, number, autotask_id, error)
-        bad_records.failed(
-            running,
+        row = _unavailable(running.task.run_id, pdf_id, invoice_id, number, autotask_id, error)
+        running.bad.failed(
             counts.PDFS,
             "pdf",
             number,
@@ -138,7 +137,7 @@ def _fetch(
         kept = keep(pdf_id, invoice_id, pdf)
         counts.add(running.items, counts.PDFS, **{kept: 1})
         if kept == "changed":
-            _log_change(running, invoice_id, autotask_id, number, pdf)
+            _log_change(running.task.run_id, invoice_id, autotask_id, number, pdf)
         attention.close_items(Cause.PDF_UNAVAILABLE, "invoice", [str(autotask_id)])
         return True
 
@@ -157,10 +156,10 @@ def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
     return "created" if before is None else "unchanged" if before == pdf.data else "changed"
 
 
-def _log_change(running: Running, invoice_id: int, autotask_id: int, number: str, pdf: Pdf) -> None:
+def _log_change(run_id: int, invoice_id: int, autotask_id: int, number: str, pdf: Pdf) -> None:
     db.session.add(
         SyncChange(
-            tenant_id=current_tenant_id(), run_id=running.run_id, subject_type="pdf", subject_id=invoice_id,
+            tenant_id=current_tenant_id(), run_id=run_id, subject_type="pdf", subject_id=invoice_id,
             autotask_id=autotask_id, label=number, field="PDF", old_value="an older one",
             new_value=f"{pdf.name}, {formatters.size(len(pdf.data))}",
         )
@@ -168,7 +167,7 @@ def _log_change(running: Running, invoice_id: int, autotask_id: int, number: str
 
 
 def _unavailable(
-    running: Running, pdf_id: int, invoice_id: int, number: str, autotask_id: int, error: Exception
+    run_id: int, pdf_id: int, invoice_id: int, number: str, autotask_id: int, error: Exception
 ) -> InvoicePdf:
     """Says why; it is tried again on later days, five times, and whenever a person opens it."""
     row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
@@ -193,7 +192,7 @@ def _unavailable(
         detail=f"{row.reason} {todo}, then press Retry.",
         theirs={"answer": error.value} if isinstance(error, BadRecord) else {},
         invoice_id=invoice_id,
-        run_id=running.run_id,
+        run_id=run_id,
     )
     db.session.flush()
     return row

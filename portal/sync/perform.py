@@ -14,8 +14,8 @@ from portal.connect import NotConnected, Paused, calling
 from portal.extensions import db
 from portal.models import Cause, RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
-from portal.sync import bad_records, runs, what_to_read
-from portal.sync.current_run import FLOOD_PAUSE, Cancelled, Flood, LeaseLost, Running
+from portal.sync import bad_records, flood, runs, what_to_read
+from portal.sync.current_run import Cancelled, LeaseLost, Running
 
 DELIVER_JOB = "jobs.deliver.deliver_due"
 
@@ -34,11 +34,9 @@ def perform(run_id: int) -> bool:
     if token is None:
         return False
     running = Running.of(runs.get(run_id), token)
-    bad_records.load_open(running)
-    db.session.commit()
-    structlog.contextvars.bind_contextvars(sync_run_id=run_id, sync_kind=running.kind)
+    structlog.contextvars.bind_contextvars(sync_run_id=run_id, sync_kind=running.task.kind)
     try:
-        calling(running.integration.id, lambda client: _work(running, client))
+        calling(running.task.integration.id, lambda client: _work(running, client))
         _complete(running)
     except LeaseLost:
         db.session.rollback()
@@ -50,15 +48,15 @@ def perform(run_id: int) -> bool:
         _failed(running, error)
     finally:
         structlog.contextvars.unbind_contextvars("sync_run_id", "sync_kind")
-    if running.touched_invoices:
-        bell(DELIVERIES, DELIVER_JOB, running.integration.tenant_id)
+    if running.writer.touched_invoices:
+        bell(DELIVERIES, DELIVER_JOB, running.task.integration.tenant_id)
     return True
 
 
 def _work(running: Running, client: Client) -> None:
-    running.look_up()
+    running.task.look_up()
     running.begin_again_if_moved(client.address)
-    with running.calling_with(client):
+    with running.calls.of(client):
         what_to_read.carry_out(running, client)
 
 
@@ -66,10 +64,10 @@ def _complete(running: Running) -> None:
     """Cursors and completion are one transaction: the cursor moves last (rule 3.3)."""
     running.save()
     what_to_read.move_cursors(running)
-    attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.kind])
-    for subject in what_to_read.completely_read(running):
-        bad_records.not_seen_again(running, subject)
-    if not runs.end(running.run_id, running.token, RunState.COMPLETED):
+    attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
+    for subject in what_to_read.completely_read(running.task.kind, running.checkpoint):
+        running.bad.not_seen_again(subject)
+    if not runs.end(running.task.run_id, running.task.token, RunState.COMPLETED):
         db.session.rollback()
         raise LeaseLost
     db.session.commit()
@@ -79,8 +77,8 @@ def _failed(running: Running, error: Exception) -> None:
     """Waits and goes on later where that can help; otherwise the run ends with the reason."""
     if isinstance(error, Paused):
         _wait(running, error.retry_after or 300.0, "budget", str(error), tries=None)
-    elif isinstance(error, Flood):
-        _wait(running, FLOOD_PAUSE, "flood", str(error), tries=None)
+    elif isinstance(error, flood.Flood):
+        _wait(running, flood.PAUSE_SECONDS, "flood", str(error), tries=None)
     elif isinstance(error, (NotConnected, Unauthorized)):
         _end(running, RunState.FAILED, "not_connected", str(error))
     elif isinstance(error, Retryable):
@@ -94,7 +92,7 @@ def _failed(running: Running, error: Exception) -> None:
 
 def _again(running: Running, error: Retryable) -> None:
     """Tries again after a growing, jittered pause; committed pages make the count start anew."""
-    pauses = SHORT_PAUSES if running.trigger == SyncTrigger.COMMAND else PAUSES
+    pauses = SHORT_PAUSES if running.task.trigger == SyncTrigger.COMMAND else PAUSES
     tries = running.checkpoint.tries
     if tries >= len(pauses):
         _end(running, RunState.FAILED, "unavailable", str(error))
@@ -106,23 +104,23 @@ def _again(running: Running, error: Retryable) -> None:
 
 
 def _wait(running: Running, seconds: float, kind: str, reason: str, *, tries: int | None) -> None:
-    running.keep_calls()
+    running.save_calls()
     known = tries if tries is not None else running.checkpoint.tries
-    runs.postpone(running.run_id, running.token, seconds, kind, reason, known)
+    runs.postpone(running.task.run_id, running.task.token, seconds, kind, reason, known)
     db.session.commit()
 
 
 def _end(running: Running, state: RunState, kind: str | None, reason: str | None) -> None:
-    running.keep_calls()
-    ours = runs.end(running.run_id, running.token, state, kind, reason)
+    running.save_calls()
+    ours = runs.end(running.task.run_id, running.task.token, state, kind, reason)
     if ours and state == RunState.FAILED and reason:
         attention.open_item(
             Cause.SYNC_FAILED,
             "sync_run",
-            running.kind,
-            label=f"Sync failed: {runs.KINDS[running.kind]}",
+            running.task.kind,
+            label=f"Sync failed: {runs.KINDS[running.task.kind]}",
             detail=f"{reason} What was read before is kept. The next run reads it again; Retry does so now.",
-            run_id=running.run_id,
+            run_id=running.task.run_id,
         )
     db.session.commit()
 

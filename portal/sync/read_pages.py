@@ -33,18 +33,18 @@ def read(
     step = _begin(running, name, resource, complete, only)
     if step.done:
         return step
-    running.current_item = resource.words
+    running.progress.words = resource.words
     running.begin_query(resource.entity)
     pages = resource.pages(client, conditions, max(step.last_id, 0))
     with held(client, resource.entity), one_ahead(pages) as coming:
-        asked_at = running.read_at
+        asked_at = running.clock.read_at
         for page in coming:
             # The page after this one is asked for now, so it is as old as the commit before this one.
-            next_asked_at, running.read_at = running.read_at, asked_at
+            next_asked_at, running.clock.read_at = running.clock.read_at, asked_at
             _take_in(running, client, step, resource, page, only)
             asked_at = next_asked_at
     if step.complete:
-        _note_absent(running, step, resource, HIGHEST_ID, [], only)
+        _note_absent(running.task.integration.id, step, resource, HIGHEST_ID, [], only)
     step.done = True
     running.save()
     return step
@@ -58,7 +58,7 @@ def _take_in(
     ids = [row_id for row in page if (row_id := id_of(row)) is not None]
     last_id = max(ids, default=step.last_id)
     if step.complete:
-        _note_absent(running, step, resource, last_id, ids, only)
+        _note_absent(running.task.integration.id, step, resource, last_id, ids, only)
     step.last_id = last_id
     step.rows += len(page)
     running.save_page(page)
@@ -66,21 +66,21 @@ def _take_in(
 
 def _begin(running: Running, name: str, resource: Resource, complete: bool, only: str) -> Step:
     if name not in running.checkpoint.steps:
-        step = running.step(name)
+        step = running.checkpoint.begin(name, running.clock.read_at)
         step.complete = complete and resource.table is not None
         if step.complete:
             assert resource.table is not None
-            step.known = marks.known(running, resource.table, only)
+            step.known = marks.known(running.task.integration.id, resource.table, only)
     running.save()  # also a fresh reading of the database's clock before the first request
     return running.checkpoint.steps[name]
 
 
 def _note_absent(
-    running: Running, step: Step, resource: Resource, high: int, present: list[int], only: str
+    integration_id: int, step: Step, resource: Resource, high: int, present: list[int], only: str
 ) -> None:
     if len(step.absent) >= MOST_ABSENT or not step.known or resource.table is None:
         return
-    step.absent += marks.absent(running, resource.table, step.last_id, high, present, only)
+    step.absent += marks.absent(integration_id, resource.table, step.last_id, high, present, only)
 
 
 def read_by_id(
@@ -92,7 +92,7 @@ def read_by_id(
     step = _begin(running, name, resource, False, "true")
     if step.done:
         return step.gone
-    running.current_item = resource.words
+    running.progress.words = resource.words
     left = [autotask_id for autotask_id in sorted(set(ids)) if autotask_id > step.checked]
     with held(client, resource.entity):
         for condition in filters.ids_in("id", left):
@@ -116,7 +116,7 @@ def count_all(running: Running, client: Client, wanted: Sequence[tuple[str, Sequ
         return
     found = {entity: client.count(entity, list(conditions)) for entity, conditions in wanted}
     running.checkpoint.counts = found
-    running.total = sum(found.values())
+    running.progress.total = sum(found.values())
     running.save()
 
 

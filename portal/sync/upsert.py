@@ -15,6 +15,7 @@ from sqlalchemy import text
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.sync.table import Table
+from portal.sync.task import Writer
 
 Row = dict[str, Any]
 
@@ -39,9 +40,7 @@ class Written:
 def write(
     table: Table,
     rows: Sequence[Row],
-    *,
-    integration_id: int,
-    run_id: int,
+    by: Writer,
     read_at: datetime,
     **at_first: Any,
 ) -> Written:
@@ -50,11 +49,11 @@ def write(
         return Written()
     stage(table, rows)
     keys = [row["autotask_id"] for row in rows]
-    scope = {"tenant_id": current_tenant_id(), "integration_id": integration_id, "read_at": read_at}
+    scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id, "read_at": read_at}
     found = _compared(_here(table, {**scope, "keys": keys}))
     written = Written(unchanged=len(rows), content_changed=found.content_changed)
     if found.differing and table.logged:
-        log = {**scope, "run_id": run_id, "ids": found.differing}
+        log = {**scope, "run_id": by.run_id, "ids": found.differing}
         written.shown = len(db.session.execute(table.log_changes, log).all())
     wanted = [key for key in keys if key not in found.before] + found.differing_keys
     if wanted:

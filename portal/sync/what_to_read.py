@@ -20,8 +20,10 @@ from portal.sync import (
     reread,
     whereabouts,
 )
+from portal.sync.checkpoint import Checkpoint
 from portal.sync.current_run import Running
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
+from portal.sync.task import Task
 
 MODIFIED = {"Companies": "lastTrackedModifiedDateTime", "Contacts": "lastModifiedDate"}
 # Paid dates have no time of day, and a bookkeeper may set yesterday's.
@@ -35,32 +37,32 @@ Plan = Callable[[Running, Client], None]
 def everything(running: Running, client: Client) -> None:
     """All customers, contacts, invoices and lines; whatever is here and not there gets its mark."""
     if running.checkpoint.all_lines is None:
-        running.checkpoint.all_lines = running.filters.empty
+        running.checkpoint.all_lines = running.task.filters.empty
     if running.checkpoint.counts is None:
-        cursors.forget(running.integration.id, "lines")
-        running.mark()
-    read_pages.count_all(running, client, _wanted(running))
+        cursors.forget(running.task.integration.id, "lines")
+        running.clock.look()
+    read_pages.count_all(running, client, _wanted(running.task, all_lines=bool(running.checkpoint.all_lines)))
     people(running, client, complete=True)
-    conditions = _invoice_conditions(running)
+    conditions = _invoice_conditions(running.task)
     step = read_pages.read(running, client, "invoices", INVOICES, conditions, complete=True)
     read_pages.check_count(running, client, step, INVOICES, conditions)
     missing.judge(running, client, step, INVOICES)
     all_lines(running, client)
 
 
-def _wanted(running: Running) -> list[tuple[str, list[Condition]]]:
+def _wanted(task: Task, *, all_lines: bool) -> list[tuple[str, list[Condition]]]:
     wanted = [
-        ("Companies", filters.customer_conditions(running.filters)),
-        ("Contacts", filters.contact_conditions(running.filters)),
-        ("Invoices", _invoice_conditions(running)),
+        ("Companies", filters.customer_conditions(task.filters)),
+        ("Contacts", filters.contact_conditions(task.filters)),
+        ("Invoices", _invoice_conditions(task)),
     ]
-    return [*wanted, ("BillingItems", [lines.ON_INVOICES])] if running.checkpoint.all_lines else wanted
+    return [*wanted, ("BillingItems", [lines.ON_INVOICES])] if all_lines else wanted
 
 
-def _invoice_conditions(running: Running) -> list[Condition]:
+def _invoice_conditions(task: Task) -> list[Condition]:
     """The invoice filters, and the customers' ids where few enough are inside to name them."""
-    conditions = filters.invoice_conditions(running.filters, running.tenant.time_zone)
-    few = customers.few_inside(running)
+    conditions = filters.invoice_conditions(task.filters, task.tenant.time_zone)
+    few = customers.few_inside(task)
     return conditions if few is None else [*conditions, filters.any_value("companyID", few or [NOBODY])]
 
 
@@ -78,16 +80,16 @@ def all_lines(running: Running, client: Client) -> None:
 
 def people(running: Running, client: Client, *, complete: bool) -> None:
     """Customers and their contacts, all of them or those modified since the last completed read."""
-    held = {} if complete else cursors.of(running.integration.id)
+    held = {} if complete else cursors.of(running.task.integration.id)
     for name, resource, conditions in (
-        ("customers", CUSTOMERS, filters.customer_conditions(running.filters)),
-        ("contacts", CONTACTS, filters.contact_conditions(running.filters)),
+        ("customers", CUSTOMERS, filters.customer_conditions(running.task.filters)),
+        ("contacts", CONTACTS, filters.contact_conditions(running.task.filters)),
     ):
-        since = cursors.window_from(held.get(name), running.read_at)
+        since = cursors.window_from(held.get(name), running.clock.read_at)
         if since is not None:
             # Unfiltered, so that a record that left the filters is seen leaving.
             conditions = [filters.modified_since(MODIFIED[resource.entity], since)]
-            running.window_from = min(running.window_from or since, since)
+            running.clock.widen(since)
         step = read_pages.read(running, client, name, resource, conditions, complete=since is None)
         missing.judge(running, client, step, resource)
 
@@ -95,8 +97,8 @@ def people(running: Running, client: Client, *, complete: bool) -> None:
 def new(running: Running, client: Client) -> None:
     """What was created or modified since the last completed read; everything, if there was none."""
     reread.wanted(running, client)
-    held = cursors.of(running.integration.id)
-    since = cursors.window_from(held.get("invoices"), running.read_at)
+    held = cursors.of(running.task.integration.id)
+    since = cursors.window_from(held.get("invoices"), running.clock.read_at)
     if running.checkpoint.everything is None:
         running.checkpoint.everything = since is None
     if running.checkpoint.everything:
@@ -104,26 +106,26 @@ def new(running: Running, client: Client) -> None:
         return
     people(running, client, complete=False)
     if since is not None:
-        conditions = [_new_invoices(running, since, held["invoices"].last_id or 0)]
+        running.clock.widen(since)
+        conditions = [_new_invoices(running.task.trigger, since, held["invoices"].last_id or 0)]
         step = read_pages.read(running, client, "invoices", INVOICES, conditions)
         if not step.rows and held["invoices"].last_id:
             # The last invoice is within the overlap, so it must be in the answer.
-            whereabouts.make_sure(running)
+            whereabouts.make_sure(running.task)
     _invoices_of_entered(running, client)
     if held.get("lines") is None or held["lines"].completed_at is None:
         lines.ask_all_again(running)
     lines.of_invoices(running, client)
 
 
-def _new_invoices(running: Running, since: datetime, last_id: int) -> Condition:
+def _new_invoices(trigger: str, since: datetime, last_id: int) -> Condition:
     """Ids above the last one with an overlap, and by time what appeared below; voids always, paid ones by hand."""
-    running.window_from = min(running.window_from or since, since)
     wanted = [
         filters.id_above(max(last_id - cursors.OVERLAP_IDS, 0)),
         filters.created_since(since),
         filters.since("voidedDate", since),
     ]
-    if running.trigger != SyncTrigger.SCHEDULE:
+    if trigger != SyncTrigger.SCHEDULE:
         day = (since - PAID_DAYS).replace(hour=0, minute=0, second=0, microsecond=0)
         wanted.append(filters.since("paidDate", day))
     return filters.any_of(*wanted)
@@ -132,14 +134,14 @@ def _new_invoices(running: Running, since: datetime, last_id: int) -> Condition:
 def _invoices_of_entered(running: Running, client: Client) -> None:
     """Customers that came into the filters bring their earlier invoices."""
     entered = sorted(set(running.checkpoint.entered))
-    base = filters.invoice_conditions(running.filters, running.tenant.time_zone)
+    base = filters.invoice_conditions(running.task.filters, running.task.tenant.time_zone)
     for number, condition in enumerate(filters.ids_in("companyID", entered)):
         read_pages.read(running, client, f"invoices of entered {number}", INVOICES, [*base, condition])
 
 
 def unpaid(running: Running, client: Client) -> None:
     """All unpaid invoices again, then by id the open ones here that the answer lacked (rule 3, daily)."""
-    conditions = [*filters.unpaid_invoices(), *_invoice_conditions(running)]
+    conditions = [*filters.unpaid_invoices(), *_invoice_conditions(running.task)]
     step = read_pages.read(
         running, client, "invoices", INVOICES, conditions, complete=True, only=missing.marks.UNPAID
     )
@@ -175,35 +177,35 @@ SECONDARY: dict[str, Plan] = {
 
 def carry_out(running: Running, client: Client) -> None:
     """Does what the run's kind asks for."""
-    currencies.learn(running, client)
-    filter_choices.keep_fresh(running.integration, client)
-    plan = PRIMARY if running.integration.is_primary else SECONDARY
-    plan[running.kind](running, client)
+    currencies.learn(running.task.integration, client)
+    filter_choices.keep_fresh(running.task.integration, client)
+    plan = PRIMARY if running.task.integration.is_primary else SECONDARY
+    plan[running.task.kind](running, client)
 
 
 def move_cursors(running: Running) -> None:
     """The last thing a run writes, together with its completion. The caller commits."""
-    if not running.integration.is_primary:
+    if not running.task.integration.is_primary:
         return
-    whole = running.kind == SyncKind.ALL or running.checkpoint.everything
+    whole = running.task.kind == SyncKind.ALL or running.checkpoint.everything
     for name in ("customers", "contacts", "invoices"):
         step = running.checkpoint.steps.get(name)
         # The daily read sees only unpaid invoices, so it says nothing about new ones.
-        if step is not None and step.done and (name != "invoices" or running.kind != SyncKind.UNPAID):
+        if step is not None and step.done and (name != "invoices" or running.task.kind != SyncKind.UNPAID):
             last_id = step.last_id if name == "invoices" else None
-            cursors.move(running.integration.id, name, step.started_at, last_id)
-    if whole or running.kind == SyncKind.NEW:
+            cursors.move(running.task.integration.id, name, step.started_at, last_id)
+    if whole or running.task.kind == SyncKind.NEW:
         started = running.checkpoint.steps["customers"].started_at
-        cursors.move(running.integration.id, "lines", started)
+        cursors.move(running.task.integration.id, "lines", started)
 
 
-def completely_read(running: Running) -> list[str]:
+def completely_read(kind: str, checkpoint: Checkpoint) -> list[str]:
     """Kinds of records of which this run saw every one."""
     subjects = [
         resource.subject
         for name, resource in (("customers", CUSTOMERS), ("contacts", CONTACTS), ("invoices", INVOICES))
-        if (step := running.checkpoint.steps.get(name)) is not None and step.done and step.complete
+        if (step := checkpoint.steps.get(name)) is not None and step.done and step.complete
     ]
-    if running.kind == SyncKind.UNPAID:
+    if kind == SyncKind.UNPAID:
         return []
-    return [*subjects, "line"] if running.checkpoint.all_lines else subjects
+    return [*subjects, "line"] if checkpoint.all_lines else subjects

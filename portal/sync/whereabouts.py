@@ -2,15 +2,15 @@
 
 from portal import connect
 from portal.autotask.errors import Retryable
-from portal.sync.current_run import Running
+from portal.sync.task import Task
 
 
 class Moved(Retryable):
     """The account lives elsewhere now; the run begins again there."""
 
 
-def make_sure(running: Running) -> None:
+def make_sure(task: Task) -> None:
     """Before an absence is believed, nothing unsaved: raises Moved when Autotask names another address now."""
-    running.look_up()
-    if connect.has_moved(running.integration):
+    task.look_up()
+    if connect.has_moved(task.integration):
         raise Moved("Autotask has moved this account to another address. Reading begins again there.")

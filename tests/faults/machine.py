@@ -24,6 +24,7 @@ from portal.reconcile.decide import reading_of
 from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore, clock_timestamp
 from portal.sync import tables, upsert
+from portal.sync.task import Writer
 from tests import factories
 from tests.faults.books import Books, Paid
 from tests.faults.vendor import CLEARING, MOODS, TAX, Vendor
@@ -319,9 +320,8 @@ class Histories(RuleBasedStateMachine):
         written = upsert.write(
             tables.INVOICE,
             rows,
-            integration_id=self.world.integration.id,
-            run_id=self.world.run_id,
-            read_at=started_at,
+            Writer(self.world.integration.id, self.world.run_id),
+            started_at,
             lines_read_at=None,
         )
         ledger.restate(written.changed)

@@ -87,7 +87,7 @@ def test_a_page_never_counts_as_newer_than_its_request(empty: Sandbox, connect, 
 
     def noting(running: Any, client: Any, step: Any, resource: Any, *rest: Any) -> None:
         if resource.entity == "Invoices":
-            read_at.append(running.read_at)
+            read_at.append(running.clock.read_at)
         real(running, client, step, resource, *rest)
 
     monkeypatch.setattr(read_pages, "_take_in", noting)

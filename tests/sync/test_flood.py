@@ -26,7 +26,7 @@ def test_a_flood_is_read_in_stretches_and_each_goes_on_where_the_last_one_stoppe
     flooded: Integration, empty: Sandbox, monkeypatch, superuser
 ) -> None:
     """Data fault F29: what was committed stays, and the run says why it waits."""
-    monkeypatch.setattr("portal.sync.current_run.MOST_UNCOUNTED_PAGES", 2)
+    monkeypatch.setattr("portal.sync.flood.MOST_UNCOUNTED_PAGES", 2)
     monkeypatch.setattr(Client, "count", lambda *asked: 0)
 
     run = sync(flooded)
@@ -49,7 +49,7 @@ def test_a_flood_is_read_in_stretches_and_each_goes_on_where_the_last_one_stoppe
 def test_a_partner_with_more_pages_than_a_flood_is_read_through_when_autotask_counts_them(
     flooded: Integration, monkeypatch
 ) -> None:
-    monkeypatch.setattr("portal.sync.current_run.MOST_UNCOUNTED_PAGES", 2)
+    monkeypatch.setattr("portal.sync.flood.MOST_UNCOUNTED_PAGES", 2)
 
     assert (sync(flooded).state, len(rows(Invoice))) == ("completed", 1001)
 

@@ -191,7 +191,7 @@ def test_progress_never_passes_what_was_counted(
     assert token is not None
     running = Running.of(runs.get(run_id), token)
     for done, total, words in ((100, 314, "100 of 314 records"), (1074, None, "1,074 records so far")):
-        running.done, running.total = done, 314
+        running.progress.done, running.progress.total = done, 314
         running.save()
         row = one(SyncRun)
         assert (row.progress_done, row.progress_total) == (done, total)

@@ -1,0 +1,47 @@
+"""What a claimed run is to do and for whom, and whose hand is on the rows it writes."""
+
+from dataclasses import dataclass
+
+from portal.autotask.filters import SyncFilters
+from portal.extensions import db
+from portal.models import Integration, SyncRun, Tenant
+
+
+@dataclass(frozen=True)
+class Task:
+    """Fixed when the run was claimed; `token` is its lease."""
+
+    run_id: int
+    kind: str
+    trigger: str
+    token: str
+    integration: Integration
+    tenant: Tenant
+    filters: SyncFilters
+
+    @classmethod
+    def of(cls, run: SyncRun, token: str) -> "Task":
+        return cls(
+            run_id=run.id,
+            kind=run.kind,
+            trigger=run.trigger,
+            token=token,
+            integration=db.session.get_one(Integration, (run.tenant_id, run.integration_id)),
+            tenant=db.session.get_one(Tenant, run.tenant_id),
+            filters=SyncFilters.from_dict(run.filters),
+        )
+
+    def look_up(self) -> None:
+        """Reads integration and partner anew and leaves no transaction open: a rollback forgets them."""
+        db.session.refresh(self.integration)
+        db.session.refresh(self.tenant)
+        db.session.commit()
+
+
+@dataclass
+class Writer:
+    """Who writes rows: a run, or a person who answers a run's question."""
+
+    integration_id: int
+    run_id: int
+    touched_invoices: bool = False
