@@ -168,7 +168,7 @@ def payment(*allocations: tuple[Invoice, str], on: date = date(2026, 11, 19), **
         old_day_confirmed=True,
         **values,
     )
-    row, _ = recording.record(ACTOR, new, scope="payment", key=f"key-{next(_numbers)}")
+    row = recording.record(ACTOR, new)
     db.session.commit()
     return row
 

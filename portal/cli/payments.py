@@ -52,6 +52,8 @@ def record(
     """Records a payment of one invoice and tells Autotask when that pays it in full."""
     tenant = lookup.partner(slug)
     with tenant_scope(tenant.id):
+        if not 0 < len(key) <= idempotency.LONGEST_KEY:
+            lookup.refuse(f"Give the payment a key of at most {idempotency.LONGEST_KEY} characters.")
         invoice = recording.invoice_by_autotask_id(autotask_id)
         if invoice is None:
             lookup.refuse(f"{slug} has no invoice with the Autotask ID {autotask_id}.")
@@ -63,7 +65,8 @@ def record(
                 reference=reference,
                 old_day_confirmed=old_day,
             )
-            payment, _ = recording.record(lookup.OPERATOR, new, scope="payment", key=key)
+            claimed = idempotency.claim("payment", key, new.body)
+            payment = recording.record_once(lookup.OPERATOR, new, claimed)
         except recording.OldDay as error:
             lookup.refuse(f"{error} Give --confirm-old-date if that is right.")
         except (AmountError, recording.PaymentRefused, idempotency.KeyReused) as error:

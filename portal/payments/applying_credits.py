@@ -12,10 +12,7 @@ from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
 from portal.models import CreditApplication, Invoice, InvoiceStatus
 from portal.money import ZERO, plain, rounded
-from portal.payments import idempotency
 from portal.payments.rules import why_not_payable
-
-SCOPE = "credit"
 
 
 class CreditRefused(ValueError):
@@ -34,22 +31,12 @@ class NewApplication:
     allocations: Sequence[tuple[int, Decimal]]
     applied_on: date
 
-    @property
-    def body(self) -> dict[str, object]:
-        pairs = sorted(
-            (invoice_id, format(amount.normalize(), "f")) for invoice_id, amount in self.allocations
-        )
-        return {"credit": self.credit_id, "allocations": pairs}
 
+def apply(actor: Actor, new: NewApplication) -> None:
+    """Applies a credit. Not safe to run twice: whoever asks claims a key first.
 
-def apply(actor: Actor, new: NewApplication, *, key: str) -> bool:
-    """Applies a credit; False when this key did so before. Safe to send twice.
-
-    Raises CreditRefused, NotFound for foreign invoices, and KeyReused. The caller commits, then rings the bell.
+    Raises CreditRefused, and NotFound for foreign invoices. The caller commits, then rings the bell.
     """
-    _, is_new = idempotency.claim(SCOPE, key, new.body)
-    if not is_new:
-        return False
     ids = sorted({new.credit_id, *(invoice_id for invoice_id, _ in new.allocations)})
     ledger.lock_invoices(ids)
     rows = _fresh(ids)
@@ -60,7 +47,6 @@ def apply(actor: Actor, new: NewApplication, *, key: str) -> bool:
     for invoice_id, amount in new.allocations:
         _insert(actor, credit, rows[invoice_id], amount, new.applied_on)
     ledger.restate(ids)
-    return True
 
 
 def take_back(actor: Actor, application_id: int) -> CreditApplication:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.access.actor import Actor
-from portal.extensions import db
 from portal.models import Payment
 from portal.payments import idempotency, recording
 from portal.payments.recording import NewPayment
@@ -44,12 +43,16 @@ def record(
 
     Raises PaymentRefused, KeyReused for the same key with another body, and RecordedByAnother. The caller commits.
     """
-    claimed, _ = idempotency.claim(SCOPE, key, sent)
+    claimed = idempotency.claim(SCOPE, key, sent)
     if claimed.answer:
         if claimed.api_key_id != caller.key_id and not caller.may_read:
             raise RecordedByAnother(claimed.answer["id"])
         return claimed.answer, True
-    payment, _ = recording.record(actor, new, scope="payment", key=f"api:{key}")
-    claimed.status, claimed.answer, claimed.api_key_id = 201, tell(payment), caller.key_id
-    db.session.flush()
+
+    def keep(payment: Payment) -> None:
+        claimed.api_key_id = caller.key_id
+        idempotency.keep(claimed, **tell(payment))
+
+    recording.record(actor, new, keep)
+    assert claimed.answer is not None
     return claimed.answer, False

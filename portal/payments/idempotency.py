@@ -1,7 +1,11 @@
-"""One effect per key: the first answer is kept with the key and replayed (for how long: portal/retention.py)."""
+"""One effect per key: the first answer is kept with the key and replayed (for how long: portal/retention.py).
+
+A key is claimed once, by whoever takes the request: page, API, upload or command line.
+"""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -18,17 +22,17 @@ class KeyReused(ValueError):
     """The key came before, with another body."""
 
 
-def claim(scope: str, key: str, body: dict[str, Any]) -> tuple[IdempotencyKey, bool]:
-    """The key's row, and whether it is new. A key that another transaction holds is waited for.
+def claim(scope: str, key: str, body: Mapping[str, Any]) -> IdempotencyKey:
+    """The key's row: its `answer` is what the key led to before, None for its first time.
 
-    Part of the caller's transaction: if that rolls back, the key was never used. Raises KeyReused.
+    A key that another transaction holds is waited for. Part of the caller's transaction: if that rolls back, the key
+    was never used. Raises KeyReused.
     """
-    fingerprint = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
-    inserted = db.session.scalar(
+    fingerprint = hashlib.sha256(json.dumps(dict(body), sort_keys=True, default=str).encode()).digest()
+    db.session.execute(
         insert(IdempotencyKey)
         .values(tenant_id=current_tenant_id(), scope=scope, key=key, fingerprint=fingerprint)
         .on_conflict_do_nothing()
-        .returning(IdempotencyKey.id)
     )
     row = db.session.scalars(
         select(IdempotencyKey)
@@ -41,4 +45,18 @@ def claim(scope: str, key: str, body: dict[str, Any]) -> tuple[IdempotencyKey, b
     ).one()
     if bytes(row.fingerprint) != fingerprint:
         raise KeyReused("This key was already used for a different request. Use a new key for a new payment.")
-    return row, inserted is not None
+    return row
+
+
+def claim_form(form: str, key: str, typed: Mapping[str, str]) -> IdempotencyKey:
+    """A page's form that is sent twice acts once, also when its first sending changed what is still owed.
+
+    Raises KeyReused when the form now says something else.
+    """
+    return claim(f"form {form}", key, typed)
+
+
+def keep(claimed: IdempotencyKey, **answer: Any) -> None:
+    """Keeps what a key led to, in the transaction that did it."""
+    claimed.status, claimed.answer = 201, answer
+    db.session.flush()

@@ -1,13 +1,13 @@
 """Recording and deleting payments. Payment, wish for Autotask and audit event are one transaction (rule 5.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from portal import clock, ledger
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
-from portal.models import Allocation, Invoice, Payment
+from portal.models import Allocation, IdempotencyKey, Invoice, Payment
 from portal.money import plain
 from portal.payments import idempotency
 from portal.payments.rules import (
@@ -23,27 +23,32 @@ from portal.payments.rules import (
 )
 
 __all__ = [
-    "AlreadyDeleted", "NewPayment", "OldDay", "PaymentRefused", "add", "check_day", "check_form", "delete", "record",
+    "AlreadyDeleted", "NewPayment", "OldDay", "PaymentRefused", "add", "check_day", "check_form", "delete", "record", "record_once",
     "why_not_payable",
 ]  # fmt: skip
 
 
-def record(actor: Actor, new: NewPayment, *, scope: str, key: str) -> tuple[Payment, bool]:
-    """The payment, and whether it was recorded just now; the same key again gives the first one.
+def record(actor: Actor, new: NewPayment, keep: Callable[[Payment], None] | None = None) -> Payment:
+    """Records a payment. Not safe to run twice: whoever asks claims a key first, and `keep` writes the key's answer.
 
-    Raises PaymentRefused, and KeyReused for the same key with another body. The caller commits.
+    Raises PaymentRefused. The caller commits.
     """
-    check_form(new, key)
-    claimed, is_new = idempotency.claim(scope, key, new.body)
-    if not is_new and claimed.answer:
-        return db.session.get_one(Payment, (current_tenant_id(), claimed.answer["payment_id"])), False
+    check_form(new)
     check_day(new.paid_on, old_confirmed=new.old_day_confirmed)
     invoices = _payable(new)
     payment = add(actor, new, invoices)
-    claimed.status, claimed.answer = 201, {"payment_id": payment.id}
     ledger.restate([invoice.id for invoice in invoices])
+    if keep is not None:
+        keep(payment)
     tell(actor, new, payment)
-    return payment, True
+    return payment
+
+
+def record_once(actor: Actor, new: NewPayment, claimed: IdempotencyKey) -> Payment:
+    """The payment of a claimed key: recorded now, or the one of its first time. Raises PaymentRefused."""
+    if claimed.answer:
+        return db.session.get_one(Payment, (current_tenant_id(), claimed.answer["payment_id"]))
+    return record(actor, new, lambda payment: idempotency.keep(claimed, payment_id=payment.id))
 
 
 def tell(actor: Actor, new: NewPayment, payment: Payment) -> None:

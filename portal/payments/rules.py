@@ -10,7 +10,6 @@ from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Invoice, InvoiceStatus, PaymentMethod, Tenant
 from portal.money import plain, rounded
-from portal.payments import idempotency
 
 EARLIEST = date(1990, 1, 1)
 OLD = timedelta(days=365)
@@ -69,10 +68,8 @@ class NewPayment:
         return sum((amount for _, amount in self.allocations), Decimal(0))
 
 
-def check_form(new: NewPayment, key: str) -> None:
+def check_form(new: NewPayment) -> None:
     """What can be said without the invoices. Raises PaymentRefused."""
-    if not 0 < len(key) <= idempotency.LONGEST_KEY:
-        raise PaymentRefused("Give the payment a key of at most 255 characters.", "key")
     if not new.allocations:
         raise PaymentRefused("Choose at least one invoice to pay.", "allocations")
     if len({invoice_id for invoice_id, _ in new.allocations}) != len(new.allocations):

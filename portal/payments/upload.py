@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from portal import ledger
 from portal.access.actor import Actor
-from portal.payments import form_keys, recording, upload_file, upload_rows, written_days
+from portal.payments import idempotency, recording, upload_file, upload_rows, written_days
 from portal.payments.upload_rows import Row
 from portal.payments.written_days import Order
 
@@ -93,9 +93,9 @@ def record(actor: Actor, shown: Preview, *, key: str, old_confirmed: bool = Fals
     None, then rings the bell.
     """
     digest = hashlib.sha256(shown.words.encode()).hexdigest()
-    before = form_keys.first_answer(FORM, key, {"file": digest, "order": shown.order})
-    if before is not None:
-        return int(before["payments"])
+    claimed = idempotency.claim_form(FORM, key, {"file": digest, "order": shown.order})
+    if claimed.answer is not None:
+        return int(claimed.answer["payments"])
     ids = shown.invoice_ids
     ledger.lock_invoices(ids)
     fresh = preview(shown.words, shown.order)
@@ -106,7 +106,7 @@ def record(actor: Actor, shown: Preview, *, key: str, old_confirmed: bool = Fals
         assert row.invoice is not None
         made.append((row.new_payment, recording.add(actor, row.new_payment, [row.invoice])))
     ledger.restate(ids)
+    idempotency.keep(claimed, payments=len(shown.rows))
     for new, payment in made:
         recording.tell(actor, new, payment)
-    form_keys.remember(FORM, key, payments=len(shown.rows))
     return len(shown.rows)

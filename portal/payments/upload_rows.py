@@ -114,7 +114,7 @@ def check_form(row: Row) -> None:
     if row.invoice is None or row.paid_on is None or row.errors:
         return
     try:
-        recording.check_form(row.new_payment, key=ANY_KEY)
+        recording.check_form(row.new_payment)
         recording.check_day(row.paid_on, old_confirmed=False)
     except recording.OldDay as old:
         row.is_old = True

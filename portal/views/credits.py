@@ -12,7 +12,7 @@ from portal.extensions import db
 from portal.forms.credit import CreditForm
 from portal.models import CreditApplication
 from portal.money import minor_units
-from portal.payments import applying_credits, form_keys
+from portal.payments import applying_credits, idempotency
 from portal.payments.applying_credits import CreditRefused, NewApplication
 from portal.payments.idempotency import KeyReused
 from portal.queries import credits, payment_form
@@ -70,7 +70,12 @@ def _applied(form: CreditForm, choice: credits.Choice) -> bool:
     if not (form.has_key and form.validate()):
         return False
     try:
-        if not form_keys.first_answer(FORM, form.key.data, form.typed) and not _apply(form, choice):
+        claimed = idempotency.claim_form(FORM, form.key.data, form.typed)
+        new = None if claimed.answer else _application_of(form, choice)
+        if new:
+            applying_credits.apply(g.actor, new)
+            idempotency.keep(claimed, credit_id=choice.credit.id)
+        elif not claimed.answer:
             db.session.rollback()
             return False
     except CreditRefused as refusal:
@@ -85,14 +90,11 @@ def _applied(form: CreditForm, choice: credits.Choice) -> bool:
     return True
 
 
-def _apply(form: CreditForm, choice: credits.Choice) -> bool:
+def _application_of(form: CreditForm, choice: credits.Choice) -> NewApplication | None:
     allocations = form.allocate(choice.credit.currency)
     if allocations is None:
-        return False
-    new = NewApplication(choice.credit.id, allocations, clock.today(g.partner.time_zone))
-    applying_credits.apply(g.actor, new, key=form.key.data)
-    form_keys.remember(FORM, form.key.data, credit_id=choice.credit.id)
-    return True
+        return None
+    return NewApplication(choice.credit.id, allocations, clock.today(g.partner.time_zone))
 
 
 def _form(form: CreditForm, choice: credits.Choice, status: int = 200) -> Any:

@@ -10,9 +10,9 @@ from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.payment import DeletionForm, PaymentForm
-from portal.models import Payment
+from portal.models import IdempotencyKey, Payment
 from portal.money import minor_units
-from portal.payments import form_keys, recording, repeats
+from portal.payments import idempotency, recording, repeats
 from portal.payments.idempotency import KeyReused
 from portal.payments.recording import NewPayment, OldDay, PaymentRefused
 from portal.queries import currencies, customers, payment_form, payments
@@ -103,8 +103,8 @@ def _recorded(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:
         form.begin_anew(LOST_KEY)
         return None
     try:
-        before = form_keys.first_answer(FORM, form.key.data, form.typed)
-        payment = find_or_404(Payment, before["payment_id"]) if before else _new_payment(form, choice)
+        claimed = idempotency.claim_form(FORM, form.key.data, form.typed)
+        payment = _payment_of(form, choice, claimed)
     except OldDay as old:
         form.ask_about_day(old.day, str(old))
         payment = None
@@ -121,13 +121,21 @@ def _recorded(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:
     return payment
 
 
-def _new_payment(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:
+def _payment_of(form: PaymentForm, choice: payment_form.Choice, claimed: IdempotencyKey) -> Payment | None:
+    """The payment of the form's key, recorded now if it is new; None when it is not to be recorded so."""
+    if claimed.answer:
+        return find_or_404(Payment, claimed.answer["payment_id"])
+    new = _new_payment(form, choice)
+    return recording.record_once(g.actor, new, claimed) if new else None
+
+
+def _new_payment(form: PaymentForm, choice: payment_form.Choice) -> NewPayment | None:
     valid = form.validate()
     allocations = form.allocate(choice.currency)
     asks = form.asks_about(_same_money(form, choice))
     if not valid or allocations is None or form.allocation_error or asks:
         return None
-    new = NewPayment(
+    return NewPayment(
         allocations,
         form.method.data,
         form.paid_on.data,
@@ -135,9 +143,6 @@ def _new_payment(form: PaymentForm, choice: payment_form.Choice) -> Payment | No
         form.note.data,
         form.old_day_confirmed,
     )
-    payment, _ = recording.record(g.actor, new, scope="payment", key=f"form:{form.key.data}")
-    form_keys.remember(FORM, form.key.data, payment_id=payment.id)
-    return payment
 
 
 def _same_money(form: PaymentForm, choice: payment_form.Choice) -> Payment | None:

@@ -11,7 +11,7 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.settings import WORDS, ApiKeyForm, TimeZoneForm
 from portal.models import ApiKey
-from portal.payments import form_keys
+from portal.payments import idempotency
 from portal.queries import settings
 from portal.web import htmx
 
@@ -54,12 +54,13 @@ def create_api_key() -> Any:
     form = ApiKeyForm()
     if not form.validate():
         return _page(TimeZoneForm(formdata=None, time_zone=g.partner.time_zone), form, 422)
-    if form_keys.first_answer(FORM, form.key.data, {}) is not None:
+    claimed = idempotency.claim_form(FORM, form.key.data, {})
+    if claimed.answer is not None:
         db.session.rollback()
         flash(MADE_BEFORE, "warning")
         return htmx.redirect(url_for("settings.show", _anchor="api-keys"))
     key, secret = api_keys.create(g.actor, form.name.data, form.scopes.data)
-    form_keys.remember(FORM, form.key.data, api_key_id=key.id)
+    idempotency.keep(claimed, api_key_id=key.id)
     db.session.commit()
     answer = make_response(render_template("settings/api_key.html", key=key, secret=secret, words=WORDS), 201)
     answer.headers["Cache-Control"] = "no-store"

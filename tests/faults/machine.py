@@ -17,7 +17,7 @@ from portal.autotask import records
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
 from portal.models import Customer, Integration
-from portal.payments import recording
+from portal.payments import idempotency, recording
 from portal.payments.idempotency import KeyReused
 from portal.reconcile import by_hand, due, steps, sweep
 from portal.reconcile.decide import reading_of
@@ -180,7 +180,9 @@ class Histories(RuleBasedStateMachine):
 
     def _ask(self, on: date, parts: dict[int, Decimal], key: str) -> tuple[Any, bool]:
         new = recording.NewPayment(list(parts.items()), "check", on, old_day_confirmed=True)
-        return recording.record(factories.ACTOR, new, scope="payment", key=key)
+        claimed = idempotency.claim("payment", key, new.body)
+        is_new = claimed.answer is None
+        return recording.record_once(factories.ACTOR, new, claimed), is_new
 
     def _refused(self, on: date, parts: dict[int, Decimal], key: str) -> None:
         try:

@@ -31,7 +31,8 @@ def recorder(both: Both, invoice: Any, method: str = "check") -> Callable[[], Pa
     partner_id = both.partner.id
 
     def record() -> Payment:
-        payment, _ = recording.record(ACTOR, new, scope="payment", key="the-key")
+        claimed = idempotency.claim("payment", "the-key", new.body)
+        payment = recording.record_once(ACTOR, new, claimed)
         db.session.commit()
         queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", partner_id)
         return payment

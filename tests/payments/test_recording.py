@@ -12,7 +12,7 @@ from portal import clock
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
 from portal.models import Allocation, AuditEvent, Delivery, IdempotencyKey, Payment, Tenant
-from portal.payments import recording
+from portal.payments import idempotency, recording
 from portal.payments.idempotency import KeyReused
 from portal.payments.recording import NewPayment, PaymentRefused
 from tests import factories
@@ -43,7 +43,9 @@ def record(*allocations, key="k-1", **values):
             **values,
         }
     )
-    payment, is_new = recording.record(factories.ACTOR, new, scope="payment", key=key)
+    claimed = idempotency.claim("payment", key, new.body)
+    is_new = claimed.answer is None
+    payment = recording.record_once(factories.ACTOR, new, claimed)
     db.session.commit()
     return payment, is_new
 
@@ -58,12 +60,8 @@ def stored():
 def test_payment_wish_and_audit_event_are_one_transaction(customer):
     """Rule 5.3: undone together."""
     invoice = factories.invoice(customer)
-    recording.record(
-        factories.ACTOR,
-        NewPayment([(invoice.id, Decimal(100))], "card", DAY, old_day_confirmed=True),
-        scope="payment",
-        key="k",
-    )
+    new = NewPayment([(invoice.id, Decimal(100))], "card", DAY, old_day_confirmed=True)
+    recording.record_once(factories.ACTOR, new, idempotency.claim("payment", "k", new.body))
     assert stored() == [1, 1, 1, 1]
     db.session.rollback()
     assert stored() == [0, 0, 0, 0]

@@ -160,14 +160,14 @@ def key_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
 def key_not_scoped_to_tenant(patch: pytest.MonkeyPatch) -> None:
     """One partner's key answers for another's."""
     seen: dict[Any, Any] = {}
-    real = recording.record
+    real = recording.record_once
 
-    def record(actor: Any, new: Any, *, scope: str, key: str) -> Any:
-        if key not in seen:
-            seen[key] = real(actor, new, scope=scope, key=key)
-        return seen[key]
+    def record_once(actor: Any, new: Any, claimed: Any) -> Any:
+        if claimed.key not in seen:
+            seen[claimed.key] = real(actor, new, claimed)
+        return seen[claimed.key]
 
-    patch.setattr(recording, "record", record)
+    patch.setattr(recording, "record_once", record_once)
 
 
 def key_without_comparing_the_body(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from portal import ledger, queue
 from portal.extensions import db
 from portal.models import Payment
-from portal.payments import recording
+from portal.payments import idempotency, recording
 from portal.reconcile import sweep
 from portal.sync import cursors, perform, runs
 from tests import factories
@@ -110,8 +110,7 @@ def _record(invoice: Any, amount: str) -> Payment:
     new = recording.NewPayment(
         [(refreshed(invoice).id, Decimal(amount))], "check", day, old_day_confirmed=True
     )
-    payment, _ = recording.record(ACTOR, new, scope="payment", key="one key")
-    return payment
+    return recording.record_once(ACTOR, new, idempotency.claim("payment", "one key", new.body))
 
 
 def _amount_due(both: Both, total: str, tax: str, totals_mode: str) -> Decimal:

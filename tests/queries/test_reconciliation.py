@@ -95,7 +95,7 @@ def test_stuck_differing_and_reversed_are_told_apart(books: Callable[..., int]) 
 def test_credits_and_what_autotask_settled_stand_beside_the_payments(books: Callable[..., int]) -> None:
     credit, invoice = books("-50.00"), books()
     new = applying_credits.NewApplication(credit, [(invoice, Decimal("50.00"))], DAY)
-    applying_credits.apply(factories.ACTOR, new, key="a-key")
+    applying_credits.apply(factories.ACTOR, new)
     books("70.00", autotask_paid_on=date(2026, 11, 3))
     assert states() == {"credited": 50, "settled": 70}
     assert states(Period(date(2026, 10, 1), None, "UTC")) == {}
@@ -128,7 +128,7 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     deleted_later = pay(gone, "10.00")
     credit = books("-50.00")
     applying_credits.apply(
-        factories.ACTOR, applying_credits.NewApplication(credit, [(credited, Decimal(50))], DAY), key="a-key"
+        factories.ACTOR, applying_credits.NewApplication(credit, [(credited, Decimal(50))], DAY)
     )
     books("70.00", autotask_paid_on=DAY)
     db.session.commit()
