@@ -11,7 +11,7 @@ from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Delivery
 from portal.reconcile import by_hand, deliver
-from portal.reconcile.steps import Work
+from portal.reconcile.work import Work
 
 commands = AppGroup("deliveries", help="What Autotask shall show for each paid invoice.")
 

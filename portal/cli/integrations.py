@@ -9,12 +9,12 @@ from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
 from portal.connect import usage
 from portal.extensions import db
-from portal.models import Identifier, Integration, IntegrationRole, SyncKind, SyncTrigger
+from portal.models import AUTOTASK, Identifier, Integration, IntegrationRole, SyncKind, SyncTrigger
 from portal.sync import runs
 
 commands = AppGroup("integrations", help="A partner's connection to Autotask.")
 
-NEVER = {"kind": "autotask", "state": "not_connected"}
+NEVER = {"kind": AUTOTASK, "state": "not_connected"}
 
 
 @commands.command("connect")

@@ -16,6 +16,7 @@ from portal.connect.settings import renumber
 from portal.connect.verify import ConnectRequest, Verified
 from portal.extensions import db
 from portal.models import (
+    AUTOTASK,
     INCOMPLETE,
     Cause,
     Customer,
@@ -30,14 +31,13 @@ from portal.models import (
     TotalsSource,
 )
 
-KIND = "autotask"
 SOME = 30
 OWED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
 
 
 def current() -> Integration | None:
     """The partner's Autotask integration, in whatever state."""
-    return db.session.scalar(scoped(Integration).where(Integration.kind == KIND))
+    return db.session.scalar(scoped(Integration).where(Integration.kind == AUTOTASK))
 
 
 def matches_invoices(integration: Integration | None) -> bool:
@@ -110,7 +110,7 @@ def _new(request: ConnectRequest) -> Integration:
     minute, hour = sync_minutes.own_time(current_tenant_id())
     integration = Integration(
         tenant_id=current_tenant_id(),
-        kind=KIND,
+        kind=AUTOTASK,
         identifier=request.identifier,
         totals_mode=TotalsMode.WITHOUT_TAX,
         totals_source=TotalsSource.ASSUMED,

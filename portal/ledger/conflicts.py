@@ -11,6 +11,7 @@ from portal import attention
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import closing
+from portal.ledger.conflict_sentences import mark_changed, set_back_to_unpaid
 from portal.models import Cause, ExceptionItem, ExceptionState
 from portal.money import plain
 
@@ -82,24 +83,18 @@ def _voided_with_payments(row: Row[Any]) -> str | None:
 
 
 def _unpaid_in_autotask(row: Row[Any]) -> str | None:
-    seen_by = row.state == "confirmed" or row.error_kind == "unpaid_in_autotask"
+    seen_by = row.state == "confirmed" or row.error_kind == Cause.UNPAID_IN_AUTOTASK
     confirmed = seen_by and row.wish_paid_on is not None
     if row.is_voided or not confirmed or row.autotask_paid_on is not None:
         return None
-    return (
-        f"Autotask had confirmed this invoice as paid on {row.wish_paid_on:%-d %b %Y}, and somebody there has set "
-        "it back to unpaid. Nothing was changed here. Send the paid date again, or delete the payment."
-    )
+    return set_back_to_unpaid(row.wish_paid_on)
 
 
 def _paid_mark_changed(row: Row[Any]) -> str | None:
     changed = row.our_mark_on is not None and row.autotask_paid_on not in (None, row.our_mark_on)
     if row.is_voided or not changed or row.wish_paid_on is not None:
         return None
-    return (
-        f"There is no full payment here any more, but Autotask shows the invoice as paid on "
-        f"{row.autotask_paid_on:%-d %b %Y}, a date that was set there. Keep it as settled in Autotask, or clear it."
-    )
+    return mark_changed(row.autotask_paid_on)
 
 
 def _paid_twice(row: Row[Any]) -> str | None:

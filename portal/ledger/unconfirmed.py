@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, func, or_, select
 
-from portal.models import Delivery, DeliveryState, IntegrationState, IntegrationStatus
+from portal.models import AUTOTASK, Delivery, DeliveryState, IntegrationState, IntegrationStatus
 
 UNCONFIRMED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
 LATE_AFTER = timedelta(minutes=5)
@@ -109,7 +109,7 @@ def why_of(delivery: Delivery, integration_state: str | None, now: datetime) -> 
     return Why.TROUBLE if delivery.error is not None else Why.SENDING
 
 
-OURS: Any = (IntegrationStatus.tenant_id == Delivery.tenant_id) & (IntegrationStatus.kind == "autotask")
+OURS: Any = (IntegrationStatus.tenant_id == Delivery.tenant_id) & (IntegrationStatus.kind == AUTOTASK)
 WHY: Any = case(
     (Delivery.state == DeliveryState.PARKED, Why.STUCK.value),
     (

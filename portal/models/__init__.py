@@ -7,6 +7,7 @@ from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
 from portal.models.integration import (
+    AUTOTASK,
     ApiUsage,
     CallSlot,
     Identifier,
@@ -56,6 +57,7 @@ from portal.models.upkeep import Upkeep
 from portal.models.user import LoginSession, User
 
 __all__ = [
+    "AUTOTASK",
     "INCOMPLETE",
     "LEFT",
     "LINE_REMOVED",

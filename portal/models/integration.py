@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, Json, TenantOwned, belongs_to, created, one_of
 
+AUTOTASK = "autotask"
+
 
 class IntegrationState(StrEnum):
     CONNECTED = "connected"
@@ -53,7 +55,7 @@ class Integration(TenantOwned, Base):
         CheckConstraint("sync_hour BETWEEN 0 AND 23", name="hour_of_day"),
     )
 
-    kind: Mapped[str] = mapped_column(server_default="autotask")
+    kind: Mapped[str] = mapped_column(server_default=AUTOTASK)
     state: Mapped[str]
     role: Mapped[str]
     identifier: Mapped[str]

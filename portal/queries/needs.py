@@ -12,7 +12,7 @@ from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import unconfirmed
 from portal.ledger.unconfirmed import Group, Why
-from portal.models import Delivery, DeliveryState, ExceptionItem, ExceptionState, Integration
+from portal.models import AUTOTASK, Delivery, DeliveryState, ExceptionItem, ExceptionState, Integration
 
 BECAUSE = {
     Why.DISCONNECTED: "Autotask is disconnected; they go out by themselves once it is connected again",
@@ -126,7 +126,7 @@ def read() -> Needs:
         .where(ExceptionItem.tenant_id == mine, ExceptionItem.state == ExceptionState.OPEN)
         .subquery()
     )
-    ours = (Integration.tenant_id == mine) & (Integration.kind == "autotask")
+    ours = (Integration.tenant_id == mine) & (Integration.kind == AUTOTASK)
     rows = db.session.execute(
         select(
             open_ones.c.number.label("exceptions"),

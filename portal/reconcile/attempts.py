@@ -1,5 +1,6 @@
 """The tries of a delivery as rows: written before anything is sent, closed by what was seen."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -8,35 +9,40 @@ from sqlalchemy import select
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryAttempt
-from portal.reconcile.delivery_row import MAY_LAND
 from portal.reconcile.sent_writes import Tries, Try
-from portal.reconcile.steps import Work
+from portal.reconcile.timing import MAY_LAND
+from portal.reconcile.work import Work
 
 CLEARED = "null"
 
 
-def load(delivery_id: int, now: datetime) -> Tries:
-    """All writes of a delivery, oldest first; those too old to arrive count as closed."""
-    rows = db.session.info["tries"] = db.session.scalars(  # held, so that saving finds them without asking
+def writes_of(delivery_id: int) -> Sequence[DeliveryAttempt]:
+    """All writes of a delivery, oldest first."""
+    return db.session.scalars(
         scoped(DeliveryAttempt)
         .where(DeliveryAttempt.delivery_id == delivery_id, DeliveryAttempt.wrote.is_not(None))
         .order_by(DeliveryAttempt.id)
         .execution_options(populate_existing=True)
     ).all()
+
+
+def as_tries(rows: Sequence[DeliveryAttempt], now: datetime) -> Tries:
+    """The writes as the rules see them; those too old to arrive count as closed."""
     return tuple(_as_try(row, now) for row in rows)
 
 
-def save(tries: Tries, now: datetime) -> None:
-    """Writes what became of known tries."""
+def save(tries: Tries, rows: Sequence[DeliveryAttempt], now: datetime) -> None:
+    """Writes what became of these writes."""
+    row_of = {row.id: row for row in rows}
     for one in tries:
-        row = db.session.get_one(DeliveryAttempt, (current_tenant_id(), one.id))
+        row = row_of[one.id]
         if one != _as_try(row, now):
             row.outcome, row.finished_at = one.outcome, one.finished_at
             row.may_land_until = (row.may_land_until or now + MAY_LAND) if one.is_open else None
     db.session.flush()
 
 
-def begin(work: Work, now: datetime) -> int:
+def begin(work: Work, now: datetime) -> DeliveryAttempt:
     """The row that says what is about to be sent."""
     assert work.decision is not None
     attempt = _new(work, AttemptOutcome.STARTED, now)
@@ -44,8 +50,7 @@ def begin(work: Work, now: datetime) -> int:
     attempt.may_land_until = now + MAY_LAND
     db.session.add(attempt)
     db.session.flush()
-    db.session.info["begun"] = attempt
-    return attempt.id
+    return attempt
 
 
 def describe(work: Work, outcome: AttemptOutcome, now: datetime, error: str | None = None) -> None:
@@ -79,7 +84,7 @@ def _begun(work: Work) -> DeliveryAttempt | None:
 
 
 def _repeated(work: Work, outcome: AttemptOutcome, error: str | None) -> DeliveryAttempt | None:
-    """The last try, when this one met the same trouble: hours of outage are one line, not hundreds."""
+    """The last try, when this one met the same failure: hours of outage are one line, not hundreds."""
     last = db.session.scalar(
         select(DeliveryAttempt)
         .where(

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from portal.autotask import records
+from portal.ledger.conflict_sentences import mark_changed, set_back_to_unpaid
+from portal.models import Cause
 
 
 @dataclass(frozen=True)
@@ -84,20 +86,8 @@ VOIDED = Decision(
     kind="voided",
     sentence="Autotask has voided this invoice, so it cannot be marked as paid there.",
 )
-UNPAID = Decision(
-    Act.REFUSE,
-    kind="unpaid_in_autotask",
-    sentence="Autotask had confirmed this invoice as paid, and somebody there has set it back to unpaid. "
-    "Send the paid date again, or delete the payment.",
-)
-CHANGED = Decision(
-    Act.REFUSE,
-    kind="paid_mark_changed",
-    sentence="The invoice is open here again, but somebody in Autotask has changed its paid date, "
-    "so the portal does not clear it. Keep it as settled in Autotask, or clear it.",
-)
 # What Autotask's people did stands against the wish; the ledger tells a person for as long as it does.
-CONFLICTS = frozenset({VOIDED.kind, UNPAID.kind, CHANGED.kind})
+CONFLICTS = frozenset({VOIDED.kind, Cause.UNPAID_IN_AUTOTASK, Cause.PAID_MARK_CHANGED})
 
 
 def decide(wish_paid_on: date | None, marks: Marks, known: Known, read: Reading) -> Decision:
@@ -131,13 +121,16 @@ def _unmark(marks: Marks, paid_on: date | None) -> Decision:
         return Decision(Act.CLEAR)
     if marks.our_mark_on is None and marks.shown_on is None:
         return Decision(Act.NOTHING, sentence="Autotask's people marked it as paid themselves: that is left.")
-    return CHANGED
+    return Decision(Act.REFUSE, kind=Cause.PAID_MARK_CHANGED, sentence=mark_changed(paid_on))
 
 
 def _mark(wish_paid_on: date, marks: Marks, paid_on: date | None) -> Decision:
     if paid_on is None:
         lost_by_us = None in marks.strays or marks.shown_on is None
-        return Decision(Act.WRITE, wish_paid_on) if lost_by_us else UNPAID
+        if lost_by_us:
+            return Decision(Act.WRITE, wish_paid_on)
+        sentence = set_back_to_unpaid(wish_paid_on)
+        return Decision(Act.REFUSE, kind=Cause.UNPAID_IN_AUTOTASK, sentence=sentence)
     if marks.are_ours(paid_on):
         return Decision(Act.WRITE, wish_paid_on)
     return Decision(Act.NOTHING, sentence="Autotask's people set another paid date: theirs is kept.")

@@ -8,21 +8,18 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from portal import clock, connect
-from portal.access.tenancy import scoped
 from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, Misshapen
 from portal.connect import slots
 from portal.extensions import db
-from portal.models import Integration
 from portal.reconcile import steps, waiting_together
-from portal.reconcile.delivery_row import Trouble
-from portal.reconcile.failures import SHARED, trouble_of
-from portal.reconcile.steps import Phase, Work
+from portal.reconcile.failures import SHARED, Failure, failure_of
 from portal.reconcile.store import SqlStore
+from portal.reconcile.work import INVOICES, Autotask, Phase, Store, Work
 
 log = structlog.get_logger(__name__)
 LONGEST_DRAIN = 15.0
-INTERNAL = Trouble("internal", "Something went wrong in the portal itself. It tries again by itself.")
+INTERNAL = Failure("internal", "Something went wrong in the portal itself. It tries again by itself.")
 
 
 @dataclass
@@ -56,10 +53,10 @@ class Drain:
 
     def _note(self, work: Work) -> None:
         self.done += 1
-        if work.trouble is not None and work.trouble.kind in SHARED:
+        if work.failure is not None and work.failure.kind in SHARED:
             self.stopped = True
             waiting_together.wait_like(work.claim.delivery_id)
-        elif work.trouble is None and not self.hurried:
+        elif work.failure is None and not self.hurried:
             self.hurried = True
             waiting_together.hurry()
         if self.tell is not None:
@@ -90,7 +87,7 @@ class Noticing:
             raise
 
 
-def deliver(work: Work, store: steps.Store, autotask: steps.Autotask) -> Work:
+def deliver(work: Work, store: Store, autotask: Autotask) -> Work:
     """All steps of one delivery."""
     while work.phase != Phase.DONE:
         work = steps.advance(work, store, autotask)
@@ -104,14 +101,14 @@ def deliver_due(tell: Callable[[Work], None] | None = None) -> int:
 
 def run(drain: Drain) -> int:
     """The drain, in the name of the integration. A refused login leaves all waiting, with a sentence."""
-    integration = the_integration()
+    integration = connect.current()
     if integration is None:
         db.session.commit()
         return 0
 
     def drained(client: Client) -> None:
         # One place for all calls of the drain: it makes one call at a time.
-        with slots.held(client, steps.INVOICES):
+        with slots.held(client, INVOICES):
             drain.run(client)
 
     try:
@@ -120,7 +117,7 @@ def run(drain: Drain) -> int:
         db.session.rollback()
         waiting_together.explain(error)
         if not drain.stopped:  # else they wait already
-            _pause(trouble_of(error))
+            _pause(failure_of(error))
         log.info("deliveries.wait", reason=str(error))
     except DBAPIError:
         raise
@@ -131,20 +128,15 @@ def run(drain: Drain) -> int:
     return drain.done
 
 
-def _pause(trouble: Trouble) -> None:
+def _pause(failure: Failure) -> None:
     """Nothing is due while the integration is not connected, and all of it at once when it is again."""
-    integration = the_integration()
+    integration = connect.current()
     if integration is not None and integration.is_connected:
-        waiting_together.pause(trouble)
+        waiting_together.pause(failure)
     db.session.commit()
 
 
-def the_integration() -> Integration | None:
-    """The partner's Autotask integration, connected or not."""
-    return db.session.scalar(scoped(Integration).where(Integration.kind == "autotask"))
-
-
-def _delivered(work: Work, store: SqlStore, client: steps.Autotask) -> Work:
+def _delivered(work: Work, store: SqlStore, client: Autotask) -> Work:
     """One delivery; a fault of our own parks it in time, so that it never blocks the others."""
     try:
         return deliver(work, store, client)
@@ -153,6 +145,6 @@ def _delivered(work: Work, store: SqlStore, client: steps.Autotask) -> Work:
     except Exception:
         db.session.rollback()
         log.exception("delivery.failed", delivery_id=work.claim.delivery_id)
-        failed = replace(work, trouble=replace(INTERNAL, maybe_applied=True))
+        failed = replace(work, failure=replace(INTERNAL, maybe_applied=True))
         store.fail(failed)
         return failed

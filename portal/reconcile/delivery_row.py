@@ -4,18 +4,12 @@ The store applies them under the row's lock; a test enumerates their interleavin
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from portal.models import DeliveryState
-
-LEASE = timedelta(seconds=90)
-LEAST_LEFT = timedelta(seconds=30)  # a write ends within 20 s
-MAY_LAND = timedelta(hours=24)
-LONGEST_PAUSE = 240.0  # promised: all delivered within five minutes after Autotask is back
-UNKNOWN_PAUSE = 30.0
-MAX_TRIES = 12
+from portal.reconcile import timing
+from portal.reconcile.failures import Failure
 
 
 @dataclass(frozen=True)
@@ -38,36 +32,15 @@ class Row:
     confirmed_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """Why a try did not end well. `counts` is false where a limit or our login is the reason."""
-
-    kind: str
-    sentence: str
-    final: bool = False
-    counts: bool = True
-    pause: float | None = None
-    maybe_applied: bool = False
-
-
-def is_due(row: Row, now: datetime) -> bool:
-    """A parked row with a next try goes on by itself: it waits for Autotask to come back."""
-    if row.lease_until is not None and row.lease_until >= now:
-        return False
-    if row.state == DeliveryState.SENDING:
-        return True
-    return row.state != DeliveryState.CONFIRMED and row.next_try_at is not None and row.next_try_at <= now
-
-
 def claimed(row: Row, token: str, now: datetime) -> Row:
     """K1: taken for 90 seconds."""
-    return replace(row, state=DeliveryState.SENDING, lease_token=token, lease_until=now + LEASE)
+    return replace(row, state=DeliveryState.SENDING, lease_token=token, lease_until=now + timing.LEASE)
 
 
 def may_send(row: Row, token: str, version: int, now: datetime) -> bool:
     """K3: still ours, still the same wish, and time enough for one write."""
     held = row.lease_token == token and row.lease_until is not None
-    return bool(held and row.wish_version == version and row.lease_until - now >= LEAST_LEFT)  # type: ignore[operator]
+    return bool(held and row.wish_version == version and row.lease_until - now >= timing.LEAST_LEFT)  # type: ignore[operator]
 
 
 def begun(row: Row, mark_on: date | None, now: datetime) -> Row:
@@ -113,23 +86,23 @@ def failed(
     row: Row,
     token: str,
     version: int,
-    trouble: Trouble,
+    failure: Failure,
     now: datetime,
-    jitter: Callable[[float, float], float] = random.uniform,
+    jitter: timing.Jitter = random.uniform,
 ) -> Row:
     """A try that did not end well: tried again after a pause, or parked."""
     if row.lease_token != token:
-        return overtaken(row, now) if trouble.maybe_applied else row
-    said = replace(row, error_kind=trouble.kind, error=trouble.sentence)
+        return overtaken(row, now) if failure.maybe_applied else row
+    said = replace(row, error_kind=failure.kind, error=failure.sentence)
     if row.wish_version > version:
         return replace(_ended(row, state=DeliveryState.WAITING, next_try_at=now), attempts=row.attempts)
-    if trouble.final:
+    if failure.final:
         return _parked(said, None)
-    if not trouble.counts:
-        return _waiting(said, now + _pause(row.attempts, trouble, jitter))
+    if not failure.counts:
+        return _waiting(said, now + timing.pause(row.attempts, failure.pause, jitter))
     tried = replace(said, attempts=row.attempts + 1)
-    again = now + _pause(row.attempts, trouble, jitter)
-    return _parked(tried, again) if tried.attempts >= MAX_TRIES else _waiting(tried, again)
+    again = now + timing.pause(row.attempts, failure.pause, jitter)
+    return _parked(tried, again) if tried.attempts >= timing.MAX_TRIES else _waiting(tried, again)
 
 
 def looked_for(row: Row, now: datetime) -> Row:
@@ -138,14 +111,6 @@ def looked_for(row: Row, now: datetime) -> Row:
     if row.state == DeliveryState.SENDING:
         return again
     return replace(again, state=DeliveryState.WAITING, next_try_at=now)
-
-
-def _pause(attempts: int, trouble: Trouble, jitter: Callable[[float, float], float]) -> timedelta:
-    """Full jitter up to a doubling bound, on top of what Autotask asks for."""
-    bound = min(2.0 ** min(attempts, 16), LONGEST_PAUSE)
-    if trouble.pause is not None:
-        return timedelta(seconds=trouble.pause + jitter(0.0, min(bound, 5.0)))
-    return timedelta(seconds=jitter(0.0, bound))
 
 
 def _ended(

@@ -1,5 +1,7 @@
 """What an error of Autotask means for a delivery: wait, try again, or ask a person."""
 
+from dataclasses import dataclass
+
 from portal.autotask.errors import (
     AutotaskError,
     BadRecord,
@@ -12,70 +14,78 @@ from portal.autotask.errors import (
     Untrusted,
 )
 from portal.connect.errors import NotConnected, Unusable
-from portal.reconcile.delivery_row import LONGEST_PAUSE, UNKNOWN_PAUSE, Trouble
+from portal.reconcile.timing import (
+    LOGIN_PAUSE,
+    LONGEST_PAUSE,
+    NOT_TAKEN_PAUSE,
+    THROTTLED_PAUSE,
+    UNKNOWN_PAUSE,
+)
 
-LOGIN_PAUSE = 60.0
 NOT_FOUND = "not_found"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a try did not end well. `counts` is false where a limit or our login is the reason."""
+
+    kind: str
+    sentence: str
+    final: bool = False
+    counts: bool = True
+    pause: float | None = None
+    maybe_applied: bool = False
+
 
 # Autotask as a whole, not this invoice: all deliveries of the partner wait together.
 SHARED = frozenset({"throttled", "unavailable", "unauthorized", "not_connected", "untrusted"})
 
-UNKNOWN = Trouble(
+UNKNOWN = Failure(
     "unknown",
     "Autotask did not answer when the paid date was sent, so it is not known whether it arrived. "
     "The portal looks before it sends anything again.",
     pause=UNKNOWN_PAUSE,
     maybe_applied=True,
 )
-NOT_TAKEN = Trouble(
+NOT_TAKEN = Failure(
     "not_taken",
     "Autotask accepted the change but does not show it. The portal looks, and sends it again if it must.",
-    pause=1.0,
+    pause=NOT_TAKEN_PAUSE,
     maybe_applied=True,
 )
 
 
-def trouble_of(error: AutotaskError | BadRecord) -> Trouble:
-    """The trouble that fits an error, with its sentence for a person."""
+def failure_of(error: AutotaskError | BadRecord) -> Failure:
+    """What an error means, with its sentence for a person."""
     if isinstance(error, BadRecord):
         sentence = f"Autotask's answer about this invoice cannot be read: {error.field} {error.reason}."
-        return Trouble("bad_record", sentence, final=True)
+        return Failure("bad_record", sentence, final=True)
     if isinstance(error, Throttled):
-        return Trouble("throttled", str(error), counts=False, pause=error.retry_after or 60.0)
+        return Failure("throttled", str(error), counts=False, pause=error.retry_after or THROTTLED_PAUSE)
     if isinstance(error, Unusable):
-        return Trouble("not_connected", str(error), counts=False, pause=LONGEST_PAUSE)
+        return Failure("not_connected", str(error), counts=False, pause=LONGEST_PAUSE)
     if isinstance(error, NotConnected):
-        return Trouble("not_connected", str(error), counts=False, pause=LOGIN_PAUSE)
+        return Failure("not_connected", str(error), counts=False, pause=LOGIN_PAUSE)
     if isinstance(error, Unauthorized):
-        return Trouble("unauthorized", str(error), counts=False, pause=LOGIN_PAUSE)
+        return Failure("unauthorized", str(error), counts=False, pause=LOGIN_PAUSE)
     if isinstance(error, Untrusted):
-        return Trouble("untrusted", str(error), counts=False, pause=LONGEST_PAUSE)
+        return Failure("untrusted", str(error), counts=False, pause=LONGEST_PAUSE)
     if isinstance(error, Unavailable) and error.maybe_applied:
         return UNKNOWN
     if isinstance(error, Unavailable):
-        return Trouble("unavailable", str(error))
+        return Failure("unavailable", str(error))
     return _final(error)
 
 
-def _final(error: AutotaskError) -> Trouble:
+def _final(error: AutotaskError) -> Failure:
     if isinstance(error, NotFound):
         sentence = (
             "Autotask has no such invoice, or this API user cannot see it. Check it in Autotask, then retry."
         )
-        return Trouble(NOT_FOUND, sentence, final=True)
+        return Failure(NOT_FOUND, sentence, final=True)
     if isinstance(error, Forbidden):
         sentence = f"{error} Give the API user the right to change invoices in Autotask, then retry."
-        return Trouble("forbidden", sentence, final=True)
+        return Failure("forbidden", sentence, final=True)
     said = f"“{error.texts[0][:300]}”" if error.texts else str(error)
     sentence = f"Autotask refused the change: {said} Correct that in Autotask, then retry."
-    return Trouble("rejected" if isinstance(error, Rejected) else "refused", sentence, final=True)
-
-
-def not_cleared(said: str = "") -> Trouble:
-    """Neither way of clearing took."""
-    reason = f" Autotask said: “{said[:300]}”" if said else ""
-    sentence = (
-        "Autotask keeps the paid date although the payment was deleted here. Open the invoice in Autotask, "
-        f"remove its paid date by hand, then retry: the portal looks, and closes this by itself.{reason}"
-    )
-    return Trouble("not_cleared", sentence, final=True)
+    return Failure("rejected" if isinstance(error, Rejected) else "refused", sentence, final=True)

@@ -1,12 +1,13 @@
-"""What a delivery tells a person: exceptions that open with its trouble and close when it is confirmed."""
+"""What a delivery tells a person: exceptions that open with its failure and close when it is confirmed."""
 
 from portal import attention
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import Cause, Delivery, DeliveryState, ExceptionItem, ExceptionState, Invoice
 from portal.reconcile import attempts
-from portal.reconcile.decide import CONFLICTS
-from portal.reconcile.steps import Work, moved
+from portal.reconcile.clearing import NOT_CLEARED
+from portal.reconcile.decide import CONFLICTS, Reading
+from portal.reconcile.work import Work
 
 
 def open_item(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
@@ -14,9 +15,9 @@ def open_item(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
     kind = delivery.error_kind or ""
     if kind in CONFLICTS:
         return
-    cause = Cause.NOT_CLEARED if kind == "not_cleared" else Cause.DELIVERY_PARKED
+    cause = Cause.NOT_CLEARED if kind == NOT_CLEARED else Cause.DELIVERY_PARKED
     _open(
-        Cause.DELIVERY_REFUSED if final and kind != "not_cleared" else cause,
+        Cause.DELIVERY_REFUSED if final and kind != NOT_CLEARED else cause,
         invoice,
         delivery.error or "",
         ours={"paid_on": attempts.shown(delivery.wish_paid_on), "attempts": delivery.attempts},
@@ -43,7 +44,7 @@ def close(delivery: Delivery, invoice: Invoice) -> None:
 
 def tell_moved(work: Work, invoice: Invoice) -> None:
     """A field that the portal never changes differs after our write."""
-    if not moved(work) or work.read is None or work.read_back is None:
+    if work.read is None or work.read_back is None or not _moved(work.read, work.read_back):
         return
     _open(
         Cause.DELIVERY_REFUSED,
@@ -53,6 +54,10 @@ def tell_moved(work: Work, invoice: Invoice) -> None:
         ours={"number": work.read.number, "web_service_date": work.read.web_service_date},
         theirs={"number": work.read_back.number, "web_service_date": work.read_back.web_service_date},
     )
+
+
+def _moved(before: Reading, after: Reading) -> bool:
+    return (before.number, before.web_service_date) != (after.number, after.web_service_date)
 
 
 def _open(

@@ -4,7 +4,8 @@ All times are the database's: the clocks of workers are never compared.
 """
 
 import secrets
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,18 +14,18 @@ from sqlalchemy import case, func, select
 from portal import after_commit, ledger, outside_transaction
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import AttemptOutcome, Delivery, DeliveryState, Invoice
-from portal.reconcile import attempts, delivery_row, findings, mirror, transitions, when_to_compare
+from portal.models import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState, Invoice
+from portal.reconcile import attempts, delivery_row, findings, mirror, timing, transitions, when_to_compare
+from portal.reconcile.clearing import NOT_CLEARED_BY_PATCH
 from portal.reconcile.decide import Known
 from portal.reconcile.delivery_row import Row
-from portal.reconcile.due import is_due
-from portal.reconcile.failures import SHARED
-from portal.reconcile.steps import Claim, Work
+from portal.reconcile.failures import SHARED, Failure
 from portal.reconcile.transitions import Held
+from portal.reconcile.work import Claim, Work
 
 ENDS = (DeliveryState.CONFIRMED, DeliveryState.PARKED)
 COLUMNS = tuple(field.name for field in fields(Row))
-CHANGED = delivery_row.Trouble("changed", "The invoice was changed in Autotask. The portal looks again.")
+CHANGED = Failure("changed", "The invoice was changed in Autotask. The portal looks again.")
 
 
 class SqlStore:
@@ -50,72 +51,101 @@ class SqlStore:
 
     def begin(self, work: Work) -> int | None:
         """K3 and K4: the attempt's id, or None when it is no longer ours or the wish has changed."""
-        delivery, now = _locked(work), clock_timestamp()
-        held = held_of(delivery, now)
-        if transitions.begin(held, work, 0, now) is None:
+        loaded = _locked(work)
+        if not transitions.may_begin(loaded.held, work, loaded.now):
             db.session.commit()
             return None
-        attempt_id = attempts.begin(work, now)
-        begun = transitions.begin(held, work, attempt_id, now)
-        assert begun is not None
-        keep(delivery, begun, now)
+        attempt = attempts.begin(work, loaded.now)
+        loaded = replace(loaded, writes=[*loaded.writes, attempt])
+        keep(loaded, transitions.begin(loaded.held, work, attempt.id, loaded.now))
         if work.attempt_id is not None:
-            attempts.describe(work, AttemptOutcome.REFUSED, now, work.refused_with or NOT_CLEARED_BY_PATCH)
+            said = work.refused_with or NOT_CLEARED_BY_PATCH
+            attempts.describe(work, AttemptOutcome.REFUSED, loaded.now, said)
         db.session.commit()
-        return attempt_id
+        return attempt.id
 
     def settle(self, work: Work) -> None:
         """K6: what was read back is kept, and counts as done for the version that was carried."""
         invoice = mirror.lock(work.claim.invoice_id)
-        delivery, now = _locked(work), clock_timestamp()
-        said = None if delivery.lease_token == work.claim.token else OVERTAKEN
-        keep(delivery, transitions.settle(held_of(delivery, now), work, now), now)
-        attempts.describe(work, AttemptOutcome.NOTHING_TO_DO, now, said)
+        loaded = _locked(work)
+        said = None if loaded.delivery.lease_token == work.claim.token else OVERTAKEN
+        keep(loaded, transitions.settle(loaded.held, work, loaded.now))
+        attempts.describe(work, AttemptOutcome.NOTHING_TO_DO, loaded.now, said)
         mirror.write(invoice, work.read_back or work.read)
-        findings.close(delivery, invoice)
+        findings.close(loaded.delivery, invoice)
         findings.tell_moved(work, invoice)
-        self._finish(delivery, invoice, now)
+        _finish(loaded, invoice)
 
     def learn(self, work: Work) -> None:
         """Autotask's own values moved: they come first, the wish that follows from them is looked at anew."""
         invoice = mirror.lock(work.claim.invoice_id)
-        delivery, now = _locked(work), clock_timestamp()
-        held = held_of(delivery, now)
+        loaded = _locked(work)
         if mirror.write(invoice, work.read):
-            keep(delivery, transitions.release(held, work, now), now)
+            keep(loaded, transitions.release(loaded.held, work, loaded.now))
         else:
-            keep(delivery, transitions.fail(held, replace(work, trouble=CHANGED), now), now)
-        self._finish(delivery, invoice, now)
+            keep(loaded, transitions.fail(loaded.held, replace(work, failure=CHANGED), loaded.now))
+        _finish(loaded, invoice)
 
     def fail(self, work: Work) -> None:
         """The try did not end well: what was read is kept, it waits or is parked as an exception."""
         invoice = mirror.lock(work.claim.invoice_id)
-        delivery, now = _locked(work), clock_timestamp()
-        assert work.trouble is not None
-        keep(delivery, transitions.fail(held_of(delivery, now), work, now), now)
-        attempts.describe(work, transitions.failed_outcome(work), now, work.trouble.sentence)
+        loaded = _locked(work)
+        assert work.failure is not None
+        keep(loaded, transitions.fail(loaded.held, work, loaded.now))
+        attempts.describe(work, transitions.failed_outcome(work), loaded.now, work.failure.sentence)
         mirror.write(invoice, work.read_back or work.read)
-        if delivery.state == DeliveryState.PARKED:
-            findings.open_item(delivery, invoice, final=work.trouble.final)
-        self._finish(delivery, invoice, now)
+        if loaded.delivery.state == DeliveryState.PARKED:
+            findings.open_item(loaded.delivery, invoice, final=work.failure.final)
+        _finish(loaded, invoice)
 
     def release(self, work: Work) -> None:
         """Given back: another try begins with what is wished by then."""
-        delivery, now = _locked(work), clock_timestamp()
-        keep(delivery, transitions.release(held_of(delivery, now), work, now), now)
+        loaded = _locked(work)
+        keep(loaded, transitions.release(loaded.held, work, loaded.now))
         if work.attempt_id is not None:
-            attempts.describe(work, AttemptOutcome.OVERTAKEN, now, GIVEN_BACK)
-        db.session.commit()
-
-    def _finish(self, delivery: Delivery, invoice: Invoice, now: datetime) -> None:
-        when_to_compare.plan(delivery, now)
-        ledger.restate([invoice.id])
+            attempts.describe(work, AttemptOutcome.OVERTAKEN, loaded.now, GIVEN_BACK)
         db.session.commit()
 
 
-NOT_CLEARED_BY_PATCH = "Autotask kept the paid date; the second way of clearing is tried."
 GIVEN_BACK = "Given back before it was sent, because the wish changed or time ran short."
 OVERTAKEN = "Another worker had taken over; the invoice is looked at again."
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A delivery that is locked, with the rows of its writes, oldest first, and the database's time of the lock."""
+
+    delivery: Delivery
+    writes: Sequence[DeliveryAttempt]
+    now: datetime
+
+    @property
+    def held(self) -> Held:
+        """As the rules see it."""
+        return Held(row_of(self.delivery), attempts.as_tries(self.writes, self.now))
+
+
+def load(delivery: Delivery, now: datetime) -> Loaded:
+    """With its writes. The caller has locked the delivery."""
+    return Loaded(delivery, attempts.writes_of(delivery.id), now)
+
+
+def keep(loaded: Loaded, held: Held) -> None:
+    """Writes what the rules made of it. The caller commits."""
+    apply(loaded.delivery, held.row)
+    attempts.save(held.tries, loaded.writes, loaded.now)
+
+
+def _locked(work: Work) -> Loaded:
+    key = (current_tenant_id(), work.claim.delivery_id)
+    delivery = db.session.get_one(Delivery, key, with_for_update=True, populate_existing=True)
+    return load(delivery, clock_timestamp())
+
+
+def _finish(loaded: Loaded, invoice: Invoice) -> None:
+    when_to_compare.plan(loaded.delivery, loaded.now)
+    ledger.restate([invoice.id])
+    db.session.commit()
 
 
 def clock_timestamp() -> datetime:
@@ -124,7 +154,7 @@ def clock_timestamp() -> datetime:
 
 
 def _due(now: Any, only_id: int | None) -> Any:
-    query = scoped(Delivery).where(is_due(now))
+    query = scoped(Delivery).where(timing.due(now))
     if only_id is not None:
         query = query.where(Delivery.id == only_id)
     # What failed by itself waits behind the others; while Autotask is away, the same one asks each time.
@@ -148,25 +178,9 @@ def _claim_of(delivery: Delivery, token: str, now: datetime) -> Claim:
         token=token,
         version=delivery.wish_version,
         wish_paid_on=delivery.wish_paid_on,
-        marks=held_of(delivery, now).marks,
+        marks=load(delivery, now).held.marks,
         known=Known(invoice.total_raw, invoice.tax_raw, invoice.is_voided),
     )
-
-
-def _locked(work: Work) -> Delivery:
-    key = (current_tenant_id(), work.claim.delivery_id)
-    return db.session.get_one(Delivery, key, with_for_update=True, populate_existing=True)
-
-
-def held_of(delivery: Delivery, now: datetime) -> Held:
-    """The delivery as the rules see it."""
-    return Held(row_of(delivery), attempts.load(delivery.id, now))
-
-
-def keep(delivery: Delivery, held: Held, now: datetime) -> None:
-    """Writes what the rules made of it. The caller commits."""
-    apply(delivery, held.row)
-    attempts.save(held.tries, now)
 
 
 def row_of(delivery: Delivery) -> Row:

@@ -17,15 +17,13 @@ from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, BadRecord
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState, Invoice
-from portal.reconcile import delivery_row, mirror, transitions, when_to_compare
+from portal.reconcile import mirror, timing, transitions, when_to_compare
 from portal.reconcile.decide import Known, Reading, reading_of
-from portal.reconcile.deliver import the_integration
-from portal.reconcile.steps import INVOICES
-from portal.reconcile.store import clock_timestamp, held_of, keep
+from portal.reconcile.store import clock_timestamp, keep, load
+from portal.reconcile.work import INVOICES
 
 log = structlog.get_logger(__name__)
 MOST = 2000
-TAKEN_FOR = delivery_row.MAY_LAND / 288  # five minutes: another process may look when this one died
 
 
 def compare_due() -> int:
@@ -34,7 +32,7 @@ def compare_due() -> int:
     Safe to run twice and at the same time.
     """
     due = _take()
-    integration = the_integration()
+    integration = connect.current()
     db.session.commit()
     if not due or integration is None:
         return 0
@@ -60,7 +58,7 @@ def _take() -> dict[int, int]:
     db.session.execute(
         update(Delivery)
         .where(Delivery.tenant_id == current_tenant_id(), Delivery.id.in_(ids))
-        .values(look_at=now + TAKEN_FOR)
+        .values(look_at=now + timing.COMPARING)
     )
     rows = db.session.execute(
         select(Invoice.autotask_id, Invoice.id)
@@ -111,6 +109,7 @@ def _compare_one(delivery: Delivery, read: Reading) -> bool:
     if not mirror.write(invoice, read):
         return False
     version, known = delivery.wish_version, Known(invoice.total_raw, invoice.tax_raw, invoice.is_voided)
-    keep(delivery, transitions.compare(held_of(delivery, now), known, read, now), now)
+    loaded = load(delivery, now)
+    keep(loaded, transitions.compare(loaded.held, known, read, now))
     when_to_compare.plan(delivery, now)
     return delivery.wish_version > version

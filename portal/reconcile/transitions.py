@@ -1,7 +1,6 @@
 """What each step does to a delivery and its tries, whole and pure: for the store and for the enumeration."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +10,8 @@ from portal.reconcile.decide import CONFLICTS, Act, Known, Marks, Reading, decid
 from portal.reconcile.delivery_row import Row
 from portal.reconcile.failures import NOT_FOUND
 from portal.reconcile.sent_writes import Tries, Try, accounted, ended, strays
-from portal.reconcile.steps import Work
+from portal.reconcile.timing import Jitter
+from portal.reconcile.work import Work
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,17 @@ class Held:
         return Marks(self.row.our_mark_on, self.row.shown_on, strays(self.tries))
 
 
-def begin(held: Held, work: Work, new_id: int, now: datetime) -> Held | None:
-    """K3 and K4; None when the delivery is no longer ours or the wish has changed."""
-    claim, decision = work.claim, work.decision
-    if decision is None or not delivery_row.may_send(held.row, claim.token, claim.version, now):
-        return None
+def may_begin(held: Held, work: Work, now: datetime) -> bool:
+    """K3: false when the delivery is no longer ours or the wish has changed."""
+    claim = work.claim
+    return work.decision is not None and delivery_row.may_send(held.row, claim.token, claim.version, now)
+
+
+def begin(held: Held, work: Work, new_id: int, now: datetime) -> Held:
+    """K4, once may_begin() said so: the write `new_id` is written down before it is sent."""
     before = ended(held.tries, work.attempt_id, AttemptOutcome.REFUSED, now, is_open=False)
-    row = delivery_row.begun(held.row, decision.paid_on, now)
-    return Held(row, (*before, Try(new_id, decision.paid_on)))
+    row = delivery_row.begun(held.row, work.target, now)
+    return Held(row, (*before, Try(new_id, work.target)))
 
 
 def settle(held: Held, work: Work, now: datetime) -> Held:
@@ -53,16 +56,14 @@ def settle(held: Held, work: Work, now: datetime) -> Held:
     return Held(delivery_row.settled(held.row, claim.token, claim.version, marks, now), tries)
 
 
-def fail(
-    held: Held, work: Work, now: datetime, jitter: Callable[[float, float], float] = random.uniform
-) -> Held:
+def fail(held: Held, work: Work, now: datetime, jitter: Jitter = random.uniform) -> Held:
     """It did not end well: it waits, or is parked."""
-    trouble = work.trouble
-    assert trouble is not None
-    watched = work.sent and not trouble.final
+    failure = work.failure
+    assert failure is not None
+    watched = work.sent and not failure.final
     tries = ended(held.tries, work.attempt_id, failed_outcome(work), now, is_open=watched)
     row = _without_mark(held.row, work)
-    return Held(delivery_row.failed(row, work.claim.token, work.claim.version, trouble, now, jitter), tries)
+    return Held(delivery_row.failed(row, work.claim.token, work.claim.version, failure, now, jitter), tries)
 
 
 def release(held: Held, work: Work, now: datetime) -> Held:
@@ -84,7 +85,7 @@ def compare(held: Held, known: Known, read: Reading, now: datetime) -> Held:
 
 def failed_outcome(work: Work) -> AttemptOutcome:
     """What history calls a try that did not end well."""
-    if work.trouble is not None and work.trouble.final:
+    if work.failure is not None and work.failure.final:
         return AttemptOutcome.REFUSED
     return AttemptOutcome.UNKNOWN if work.sent else AttemptOutcome.RETRY
 

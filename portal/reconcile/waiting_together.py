@@ -10,19 +10,17 @@ from portal.autotask.errors import AutotaskError
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState
 from portal.queue import DELIVERIES, bell
-from portal.reconcile.delivery_row import Trouble
-from portal.reconcile.due import is_due
-from portal.reconcile.failures import SHARED, trouble_of
+from portal.reconcile import timing
+from portal.reconcile.failures import SHARED, Failure, failure_of
 
 OUTAGES = ("unavailable", "untrusted")
 MENDED = (*OUTAGES, "not_connected", "unauthorized")
-FAILED_PAUSE = 30.0
 HERD = (DeliveryState.WAITING, DeliveryState.PARKED)
 
 
 def has_due() -> bool:
     """True when the partner in scope has a delivery that is due now, and not in another worker's hands."""
-    query = scoped(Delivery).where(is_due(func.clock_timestamp())).limit(1)
+    query = scoped(Delivery).where(timing.due(func.clock_timestamp())).limit(1)
     found = db.session.scalar(query.with_only_columns(Delivery.id))
     db.session.commit()
     return found is not None
@@ -57,15 +55,15 @@ def mended() -> None:
 
 def explain(error: AutotaskError) -> None:
     """Says on every waiting delivery why; they go on by themselves when Autotask is connected again."""
-    trouble = trouble_of(error)
-    waits = (Delivery.state == DeliveryState.WAITING) & Delivery.error.is_distinct_from(trouble.sentence)
-    _herd(waits, error=trouble.sentence, error_kind=trouble.kind)
+    failure = failure_of(error)
+    waits = (Delivery.state == DeliveryState.WAITING) & Delivery.error.is_distinct_from(failure.sentence)
+    _herd(waits, error=failure.sentence, error_kind=failure.kind)
     db.session.commit()
 
 
-def pause(trouble: Trouble) -> None:
+def pause(failure: Failure) -> None:
     """What failed before any delivery was tried fails for all: none is due before the pause is over."""
-    seconds = (trouble.pause or FAILED_PAUSE) + random.uniform(0.0, 5.0)  # noqa: S311
+    seconds = (failure.pause or timing.WITHOUT_A_TRY_PAUSE) + random.uniform(0.0, 5.0)  # noqa: S311
     until = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     _herd(Delivery.next_try_at < until, next_try_at=until)
     db.session.commit()

@@ -21,8 +21,8 @@ from portal.payments import idempotency, recording
 from portal.payments.idempotency import KeyReused
 from portal.reconcile import by_hand, due, steps, sweep
 from portal.reconcile.decide import reading_of
-from portal.reconcile.steps import Phase, Work
 from portal.reconcile.store import SqlStore, clock_timestamp
+from portal.reconcile.work import Phase, Work
 from portal.sync import tables, upsert
 from portal.sync.task import Writer
 from tests import factories

@@ -17,11 +17,12 @@ from portal.extensions import db
 from portal.ledger import derive, owed
 from portal.models import Delivery
 from portal.payments import idempotency, recording
-from portal.reconcile import delivery_row, due, failures, steps, store, sweep, transitions
+from portal.reconcile import delivery_row, due, failures, steps, store, sweep, timing, transitions
 from portal.reconcile.decide import Marks
-from portal.reconcile.delivery_row import Row, Trouble
-from portal.reconcile.steps import Phase, Work
+from portal.reconcile.delivery_row import Row
+from portal.reconcile.failures import Failure
 from portal.reconcile.store import SqlStore
+from portal.reconcile.work import Phase, Work
 from portal.sync import cursors, read_pages
 from tests.faults import test_crash_points as crashes
 from tests.jobs import test_poll as polling
@@ -124,8 +125,8 @@ def no_token_check(patch: pytest.MonkeyPatch) -> None:
 
 def short_lease(patch: pytest.MonkeyPatch) -> None:
     """Shorter than the 20 seconds that a call may last."""
-    patch.setattr(delivery_row, "LEASE", timedelta(seconds=15))
-    patch.setattr(delivery_row, "LEAST_LEFT", timedelta(0))
+    patch.setattr(timing, "LEASE", timedelta(seconds=15))
+    patch.setattr(timing, "LEAST_LEFT", timedelta(0))
 
 
 def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
@@ -180,23 +181,23 @@ def key_without_comparing_the_body(patch: pytest.MonkeyPatch) -> None:
 def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
     """No answer is taken for a no."""
 
-    def trouble_of(error: Any) -> Trouble:
+    def failure_of(error: Any) -> Failure:
         if isinstance(error, Unavailable) and error.maybe_applied:
-            return Trouble("failed", "It did not work.", final=True)
-        return failures.trouble_of(error)
+            return Failure("failed", "It did not work.", final=True)
+        return failures.failure_of(error)
 
-    patch.setattr(steps, "trouble_of", trouble_of)
+    patch.setattr(steps, "failure_of", failure_of)
 
 
 def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
     """Autotask's no is taken for an outage."""
 
-    def trouble_of(error: Any) -> Trouble:
+    def failure_of(error: Any) -> Failure:
         if isinstance(error, Rejected):
-            return Trouble("unavailable", str(error))
-        return failures.trouble_of(error)
+            return Failure("unavailable", str(error))
+        return failures.failure_of(error)
 
-    patch.setattr(steps, "trouble_of", trouble_of)
+    patch.setattr(steps, "failure_of", failure_of)
 
 
 def clears_what_is_not_ours(patch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from functools import cache
 from portal.models import AttemptOutcome
 from portal.reconcile.decide import Act, Reading
 from portal.reconcile.sent_writes import Tries, Try
-from portal.reconcile.steps import Phase, Work
 from portal.reconcile.transitions import Held
+from portal.reconcile.work import Phase, Work
 from tests.reconcile.model import HELDS, NOBODY, T0, WORKS, State
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from portal.autotask.errors import Unavailable
 from portal.models import AttemptOutcome, DeliveryState
-from portal.reconcile import delivery_row, steps, transitions
+from portal.reconcile import delivery_row, steps, timing, transitions
 from portal.reconcile.decide import Known, Reading
 from portal.reconcile.delivery_row import Row
-from portal.reconcile.steps import Claim, Phase, Work
 from portal.reconcile.transitions import Held
+from portal.reconcile.work import Claim, Phase, Work
 
 T0 = datetime(2026, 11, 19, 12, tzinfo=UTC)
 D1, D2 = date(2026, 11, 18), date(2026, 11, 19)
@@ -96,9 +96,10 @@ class Side:
 
     def begin(self, work: Work) -> int | None:
         new_id = 1 + max([one.id for one in self.held.tries], default=0)
-        begun = transitions.begin(self.held, work, new_id, self.now())
-        self.held = begun or self.held
-        return None if begun is None else new_id
+        if not transitions.may_begin(self.held, work, self.now()):
+            return None
+        self.held = transitions.begin(self.held, work, new_id, self.now())
+        return new_id
 
     def settle(self, work: Work) -> None:
         self.held = transitions.settle(self.held, work, self.now())
@@ -253,7 +254,7 @@ def _free(state: State, index: int) -> State | None:
 @cache
 def _claimed(held: int, ticks: int, index: int) -> tuple[int, int] | None:
     before: Held = HELDS.things[held]
-    if not delivery_row.is_due(before.row, T0):
+    if not timing.is_due(before.row, T0):
         return None
     row, token = before.row, f"worker {index}"
     claim = Claim(1, 1, 1, token, row.wish_version, row.wish_paid_on, before.marks, KNOWN)

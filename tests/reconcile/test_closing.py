@@ -5,10 +5,11 @@ import pytest
 from portal import own_records
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState, ExceptionItem, Invoice
-from portal.reconcile import by_hand, delivery_row
+from portal.reconcile import by_hand
 from portal.reconcile.by_hand import NotRetryable
-from portal.reconcile.steps import Work
+from portal.reconcile.failures import Failure
 from portal.reconcile.store import SqlStore
+from portal.reconcile.work import Work
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
 
@@ -69,7 +70,7 @@ def test_one_under_way_is_closed_once_it_has_an_answer(both: Both) -> None:
     put(own_records.archive, invoice)
     assert both.delivery(invoice).state == DeliveryState.SENDING
     assert claim is not None
-    SqlStore().fail(Work(claim, trouble=delivery_row.Trouble("not_found", "It is not there.", final=True)))
+    SqlStore().fail(Work(claim, failure=Failure("not_found", "It is not there.", final=True)))
     assert state(both, invoice) == ("closed", set())
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from portal.models import DeliveryState
 from portal.reconcile import transitions
-from portal.reconcile.steps import Work
 from portal.reconcile.transitions import Held
+from portal.reconcile.work import Work
 from tests.reconcile.canonical import canonical
 from tests.reconcile.model import D1, D2, Faults, State, clear_memory, events, held_of, is_quiet, start
 

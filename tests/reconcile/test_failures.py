@@ -11,7 +11,9 @@ from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState
 from portal.payments import recording
 from portal.reconcile import by_hand, due
-from portal.reconcile.delivery_row import LEASE, MAX_TRIES, Row, Trouble, claimed, failed, is_due
+from portal.reconcile.delivery_row import Row, claimed, failed
+from portal.reconcile.failures import Failure
+from portal.reconcile.timing import LEASE, MAX_TRIES, is_due
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
 
@@ -205,12 +207,12 @@ def test_pauses_grow_with_full_jitter_and_end_well_within_five_minutes():
     row = Row(wish_paid_on=DAY, lease_token="t")
     pauses = []
     for _ in range(30):
-        after = failed(row, "t", 1, Trouble("unavailable", "away"), NOW, lambda low, high: high)
+        after = failed(row, "t", 1, Failure("unavailable", "away"), NOW, lambda low, high: high)
         pauses.append((after.next_try_at - NOW).total_seconds())
         row = Row(wish_paid_on=DAY, lease_token="t", attempts=after.attempts)
     assert pauses[:8] == [1, 2, 4, 8, 16, 32, 64, 128]
     assert set(pauses[8:]) == {240}
-    shortest = failed(row, "t", 1, Trouble("unavailable", "away"), NOW, lambda low, high: low)
+    shortest = failed(row, "t", 1, Failure("unavailable", "away"), NOW, lambda low, high: low)
     assert shortest.next_try_at == NOW
 
 
