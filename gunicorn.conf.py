@@ -53,16 +53,16 @@ logger_class = Lines
 
 def when_ready(_):
     """Before the first process is forked: what lives now lives for ever, and is not looked at again."""
-    from portal import connections
+    from portal.database import shares
     from wsgi import app
 
-    connections.look(app)
+    shares.look(app)
     gc.collect()
     gc.freeze()
 
 
 def post_fork(_, __):
-    from portal import connections
+    from portal.database import shares
     from wsgi import app
 
-    connections.become(app, connections.Process.WEB)
+    shares.become(app, shares.Process.WEB)

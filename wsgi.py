@@ -1,7 +1,8 @@
 """What gunicorn and `flask --app wsgi` load."""
 
-from portal import connections, create_app
+from portal import create_app
+from portal.database import shares
 
 app = create_app()
 if app.config["COMMAND_LINE"]:
-    connections.become(app, connections.Process.COMMAND)
+    shares.become(app, shares.Process.COMMAND)

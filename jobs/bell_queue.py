@@ -14,7 +14,7 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.utils import current_timestamp
 
-from portal.queue_job import JobRefused, JsonJob
+from portal.queue.job import JobRefused, JsonJob
 
 log = structlog.get_logger(__name__)
 REGISTRIES = ("failed", "finished", "deferred", "canceled", "scheduled", "ready")

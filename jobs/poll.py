@@ -21,9 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs import upkeep
 from jobs.deliver import deliver_due
 from jobs.sync import run_sync
-from portal import clock, connections, logs
+from portal import clock, logs
 from portal.access.tenancy import tenant_scope
 from portal.connect import probing
+from portal.database import shares
 from portal.extensions import db
 from portal.mail import send
 from portal.reconcile import due, sweep, waiting_together
@@ -185,7 +186,7 @@ def probe(tenant_id: int, integration_id: int) -> None:
 
 def serve(app: Flask) -> None:
     """Polls until told to stop."""
-    connections.become(app, connections.Process.POLLER)
+    shares.become(app, shares.Process.POLLER)
     logs.call_this_process("poller")
     poller = Poller(app, watches())
 
@@ -194,7 +195,7 @@ def serve(app: Flask) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    connections.look(app)
+    shares.look(app)
     poller.run()
 
 

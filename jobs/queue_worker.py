@@ -27,9 +27,10 @@ from rq.worker.base import BaseWorker
 from rq.worker.worker_classes import HerokuWorker
 
 from jobs.bell_queue import BellQueue, forget, tidy
-from portal import connections, logs
+from portal import logs
+from portal.database import shares
 from portal.queue import QUEUES, worker_redis
-from portal.queue_job import JOBS, JsonJob
+from portal.queue.job import JOBS, JsonJob
 
 log = structlog.get_logger(__name__)
 
@@ -137,8 +138,8 @@ def load_jobs() -> None:
 def serve(app: Flask, queue: str, grace: int) -> None:
     """Works until told to stop, and waits for Redis while that is away. The worker itself uses no database."""
     logs.call_this_process(f"worker {queue}")
-    connections.become(app, connections.Process.JOB)
-    os.register_at_fork(after_in_child=lambda: connections.become(app, connections.Process.JOB))
+    shares.become(app, shares.Process.JOB)
+    os.register_at_fork(after_in_child=lambda: shares.become(app, shares.Process.JOB))
     pause = 1.0
     while not worked(app, queue, grace):
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -18,7 +18,7 @@ from rq_scheduler import Scheduler
 
 from jobs.bell_queue import refused
 from portal.queue import DELIVERIES, enqueue
-from portal.queue_job import JobRefused, JsonJob
+from portal.queue.job import JobRefused, JsonJob
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import sys
 from jobs import lines
 from jobs.supervisor import Supervisor
 
-# The names of portal/queue.py, which loads all of the portal.
+# The names of portal/queue, which loads all of the portal.
 QUEUES = ("deliveries", "syncs")
 
 

@@ -6,8 +6,9 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, config, database, formatters, logs, views
+from portal import cli, config, logs, views
 from portal.access import permissions, requests, sessions, tenancy, walls
+from portal.database import connection
 from portal.extensions import csrf, db, login_manager, migrate
 from portal.web import (
     error_pages,
@@ -19,6 +20,7 @@ from portal.web import (
     own_address,
     page_context,
     security_headers,
+    template_filters,
 )
 
 
@@ -34,7 +36,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     requests.register(app)
     security_headers.register(app)
     app.after_request(requests.no_store)
-    formatters.register(app)
+    template_filters.register(app)
     page_context.register(app)
     live.register(app)
     limits.register(app)
@@ -60,5 +62,5 @@ def _extensions(app: Flask) -> None:
     with app.app_context():
         event.listen(db.engine, "connect", tenancy.lower_privileges)
         event.listen(db.engine, "first_connect", walls.look_once)
-        database.prepare(db.engine)
+        connection.prepare(db.engine)
     app.view_functions["static"] = permissions.public(app.view_functions["static"])

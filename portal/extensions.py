@@ -9,7 +9,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import CursorResult, Executable
 
-from portal.pool import SharePool
+from portal.database.pool import SharePool
 
 # Models stand on their own declarative base (portal.models.base); this gives engine and session.
 db = SQLAlchemy(session_options={"expire_on_commit": False}, engine_options={"poolclass": SharePool})

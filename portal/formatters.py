@@ -7,12 +7,10 @@ from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, g, has_app_context
+from flask import g, has_app_context
 
 from portal import clock
 from portal.money import plain
-from portal.web import assets, navigation
-from portal.web.badges import badge_for
 
 NOTHING = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -22,18 +20,6 @@ FORMULA_STARTS = tuple(
 # What spreadsheets drop before they look for a formula.
 TRIMMED = " \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"
 STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
-
-
-def register(app: Flask) -> None:
-    """Give templates every filter of this file under its own name, and the addresses of files and pages."""
-    env = app.jinja_env
-    env.trim_blocks = env.lstrip_blocks = True
-    for function in FILTERS:
-        env.filters[function.__name__] = function
-    env.filters["badge"] = badge_for
-    env.globals.update(zone_name=zone_name)
-    assets.register(app)
-    navigation.register(app)
 
 
 def amount(value: Decimal | None, currency: str = "USD") -> str:

@@ -17,10 +17,11 @@ from structlog.testing import capture_logs
 
 from local.demo_run import answers
 from local.servers import free_port
-from portal import config, connections, outside_transaction
-from portal.connections import SHARES, Process, Room
+from portal import config
+from portal.database import outside_transaction, shares
+from portal.database.pool import SharePool
+from portal.database.shares import SHARES, Process, Room
 from portal.extensions import db
-from portal.pool import SharePool
 from tests.fixtures.web import become, put_back
 from tests.local.processes import linux_only
 from tests.test_config import GOOD
@@ -46,7 +47,7 @@ def of_connections(said):
 
 
 def test_two_releases_and_a_command_fit_into_the_smallest_plan(as_by_default):
-    assert Room(SMALLEST_PLAN, connections.of_one_release(as_by_default)).deploy <= SMALLEST_PLAN
+    assert Room(SMALLEST_PLAN, shares.of_one_release(as_by_default)).deploy <= SMALLEST_PLAN
 
 
 def test_app_json_takes_no_more_than_the_defaults(as_by_default):
@@ -62,7 +63,7 @@ def test_a_process_opens_no_more_than_its_share(app, process):
     with app.app_context():
         pool = db.engine.pool
         pool._timeout = 0.01
-        share = connections.share_of(app, process)
+        share = shares.share_of(app, process)
         held = [db.engine.connect() for _ in range(share.pool)]
         with pytest.raises(TimeoutError):
             db.engine.connect()
@@ -78,7 +79,7 @@ def test_a_test_that_became_another_process_leaves_a_web_process_to_the_next(app
         with app.app_context():
             db.engine.pool._timeout = 0.01
     with app.app_context():
-        share = connections.share_of(app, Process.WEB)
+        share = shares.share_of(app, Process.WEB)
         assert SharePool.share == share
         assert (db.engine.pool.size(), db.engine.pool._timeout) == (share.pool, share.patience)
 
@@ -141,7 +142,7 @@ def test_the_databases_own_limit_is_known_and_said(as_by_default, superuser, dat
     superuser.execute(limit.format(name, 7))
     try:
         with capture_logs() as said:
-            connections.look(as_by_default)
+            shares.look(as_by_default)
     finally:
         superuser.execute(limit.format(name, -1))
     (line,) = of_connections(said)
@@ -159,23 +160,23 @@ def test_the_roles_own_limit_is_known(superuser, database_url):
     try:
         parts = psycopg.conninfo.conninfo_to_dict(database_url) | {"user": name, "password": "few"}
         with psycopg.connect(**parts) as connection:
-            assert connection.execute(connections.FREE_FOR_US.text).fetchone() == (6,)
+            assert connection.execute(shares.FREE_FOR_US.text).fetchone() == (6,)
     finally:
         superuser.execute(f"DROP ROLE {name}")
 
 
 def test_with_room_enough_nothing_is_said_at_the_start(as_by_default):
     with capture_logs() as said:
-        connections.look(as_by_default)
+        shares.look(as_by_default)
     assert of_connections(said) == []
 
 
 def test_without_the_database_the_start_goes_on(app, monkeypatch):
     monkeypatch.setattr(
-        "portal.connections.room", lambda _: db.session.execute(db.text("SELECT no_such_column"))
+        "portal.database.shares.room", lambda _: db.session.execute(db.text("SELECT no_such_column"))
     )
     with app.app_context(), capture_logs() as said:
-        connections.look(app)
+        shares.look(app)
     assert [line["event"] for line in said] == ["connections.unknown"]
 
 

@@ -86,7 +86,7 @@ def test_a_known_authority_is_not_enough_where_the_name_is_another(server, monke
     """Whoever holds any certificate of that authority could stand between."""
     file = tmp_path / "authorities.pem"
     file.write_text(server.authority)
-    monkeypatch.setattr("portal.config_values.authorities", lambda: str(file))
+    monkeypatch.setattr("portal.config.values.authorities", lambda: str(file))
     # PostgreSQL is asked for as other.example, Redis as 127.0.0.1.
     assert connects(server) == server.postgresql
 

@@ -7,11 +7,12 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import after_commit, clock
+from portal import clock
 from portal.access import audit_chain
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.logs import after_commit
 from portal.models import AuditEvent, AuditHead
 
 log = structlog.get_logger(__name__)

@@ -4,8 +4,8 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from portal import connections
 from portal.cli import lookup
+from portal.database import shares
 
 commands = AppGroup("connections", help="Connections to the database.")
 
@@ -14,10 +14,10 @@ commands = AppGroup("connections", help="Connections to the database.")
 def check() -> None:
     """Prints who may hold how many; exits with 1 if a single release does not fit."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    for process in connections.Process:
-        share = connections.share_of(app, process)
+    for process in shares.Process:
+        share = shares.share_of(app, process)
         lookup.answer({"process": process.value, "most": share.total})
-    found = connections.room(app)
+    found = shares.room(app)
     lookup.answer(
         {"allowed": found.allowed, "release": found.release, "deploy": found.deploy, "says": str(found)}
     )

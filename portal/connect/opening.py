@@ -17,8 +17,8 @@ from portal.connect import sentences
 from portal.connect.errors import NotConnected, Paused, Unusable
 from portal.connect.slots import Slots
 from portal.connect.usage import Budget, remembered
+from portal.database.outside_transaction import TransactionOpen, in_transaction
 from portal.models import Integration, IntegrationState
-from portal.outside_transaction import TransactionOpen, in_transaction
 
 THRESHOLD = "ThresholdInformation"
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import clock, outside_transaction
+from portal import clock
 from portal.autotask.budget import Purpose
 from portal.autotask.client import Client
 from portal.autotask.errors import Throttled
+from portal.database import outside_transaction
 from portal.extensions import db
 
 PLACES = 3

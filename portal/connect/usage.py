@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import clock, outside_transaction
+from portal import clock
 from portal.autotask import budget
 from portal.autotask.budget import Pace, Purpose, Threshold
 from portal.autotask.errors import AutotaskError, Throttled, Unauthorized
 from portal.connect.errors import Paused
+from portal.database import outside_transaction
 from portal.extensions import db
 from portal.models import ApiUsage, Integration
 

@@ -13,9 +13,10 @@ from flask import current_app
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import after_commit, crypto, formatters
+from portal import crypto, formatters
 from portal.access.tenancy import tenant_in_scope
 from portal.extensions import db
+from portal.logs import after_commit
 from portal.mail import kinds
 from portal.models import Mail, MailKind, MailSecret, MailState
 from portal.plain_text import cleaned

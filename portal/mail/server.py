@@ -6,8 +6,8 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from portal import config_values as values
-from portal.config_values import ConfigError
+from portal.config import values
+from portal.config.values import ConfigError
 
 PORTS = {"smtp": 587, "smtps": 465}
 SHAPE = (

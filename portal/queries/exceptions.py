@@ -12,7 +12,7 @@ from sqlalchemy import func, or_, select
 from portal import formatters
 from portal.access.permissions import may
 from portal.access.tenancy import current_tenant_id, scoped
-from portal.decisions import ACTIONS, Action
+from portal.attention.buttons import ACTIONS, Action
 from portal.extensions import db
 from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
 from portal.queries import finding, paging

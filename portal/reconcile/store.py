@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import case, func, select
 
-from portal import after_commit, ledger, outside_transaction
+from portal import ledger
 from portal.access.tenancy import current_tenant_id, scoped
+from portal.database import outside_transaction
 from portal.extensions import db
+from portal.logs import after_commit
 from portal.models import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState, Invoice
 from portal.reconcile import attempts, delivery_row, findings, mirror, timing, transitions, when_to_compare
 from portal.reconcile.clearing import NOT_CLEARED_BY_PATCH

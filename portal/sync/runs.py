@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import after_commit
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped, system_scope
 from portal.extensions import db, rows_written
+from portal.logs import after_commit
 from portal.models import INCOMPLETE, Integration, RunState, SyncKind, SyncRun, SyncTrigger
 from portal.queue import SYNCS, bell
 from portal.sync import counts

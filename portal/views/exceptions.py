@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
-from portal import decisions
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
+from portal.attention import decisions
+from portal.attention.buttons import ACTIONS
 from portal.extensions import db
 from portal.models import ExceptionItem, Invoice
 from portal.queries import exceptions
@@ -34,7 +35,7 @@ def act(item_id: int) -> Any:
     """One of the item's buttons; each has its own permission."""
     item, name = find_or_404(ExceptionItem, item_id), request.form.get("action", "")
     if not any(action.name == name for action in exceptions.actions(item)):
-        abort(403 if any(one.name == name for one in decisions.ACTIONS.get(item.cause, ())) else 422)
+        abort(403 if any(one.name == name for one in ACTIONS.get(item.cause, ())) else 422)
     try:
         outcome = decisions.act(g.actor, item, name)
     except decisions.CannotDo as refusal:

@@ -13,8 +13,7 @@ from wtforms import BooleanField, DateField, PasswordField, RadioField, SelectFi
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
-from portal import formatters
-from portal.web import error_pages, htmx, live, security_headers
+from portal.web import error_pages, htmx, live, security_headers, template_filters
 from portal.web.navigation import PARTNER, STAFF
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +48,7 @@ def create_styleguide() -> Flask:
     app.jinja_loader = ChoiceLoader([FileSystemLoader(folder) for folder in folders])  # type: ignore[assignment]
     CSRFProtect(app)
     security_headers.register(app)
-    formatters.register(app)
+    template_filters.register(app)
     error_pages.register(app)
     live.register(app)
     app.before_request(_identify)

@@ -9,7 +9,8 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
-from portal import clock, decisions
+from portal import clock
+from portal.attention import decisions
 from portal.extensions import db
 from portal.models import (
     Delivery,

@@ -9,9 +9,9 @@ from portal.autotask.client import Client
 from portal.autotask.errors import Unauthorized, Unavailable
 from portal.autotask.filters import everything
 from portal.connect import NotConnected, calling, client_for
+from portal.database.outside_transaction import TransactionOpen
 from portal.extensions import db
 from portal.models import AuditEvent, Integration
-from portal.outside_transaction import TransactionOpen
 from sandbox import Sandbox
 from tests.factories import refreshed
 

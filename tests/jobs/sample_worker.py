@@ -3,7 +3,7 @@
 import sys
 
 from jobs import queue_worker
-from portal.queue_job import JOBS
+from portal.queue.job import JOBS
 from tests.jobs.sample_jobs import SAMPLES
 
 if __name__ == "__main__":

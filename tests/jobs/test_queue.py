@@ -8,7 +8,7 @@ from rq.serializers import JSONSerializer
 from local.servers import free_port
 from portal import queue
 from portal.queue import DELIVERIES, SYNCS, bell
-from portal.queue_job import JobRefused, JsonJob
+from portal.queue.job import JobRefused, JsonJob
 
 
 def jobs(redis_url: str, name: str) -> list[JsonJob]:

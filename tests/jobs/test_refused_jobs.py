@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 
 from jobs.bell_queue import BellQueue
 from portal.queue import DELIVERIES, bell
-from portal.queue_job import JOBS, JobRefused, JsonJob
+from portal.queue.job import JOBS, JobRefused, JsonJob
 from tests.jobs.sample_jobs import SAMPLES
 
 SECONDS = 60
@@ -155,7 +155,7 @@ def until(true: Callable[[], object]) -> bool:
 def test_a_worker_process_runs_nothing_that_a_stranger_wrote(
     app, start, connection, monkeypatch, tmp_path
 ) -> None:
-    monkeypatch.setattr("portal.queue_job.JOBS", JOBS | SAMPLES)
+    monkeypatch.setattr("portal.queue.job.JOBS", JOBS | SAMPLES)
     queue, target = stranger(connection), str(tmp_path / "touched")
     queue.enqueue_call("subprocess.check_output", (["touch", target],))
     queue.enqueue_call("tests.jobs.sample_jobs.leave_trace", (1,), on_success=Callback(TOUCH))

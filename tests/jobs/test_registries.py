@@ -14,7 +14,7 @@ from rq import Queue
 from jobs.bell_queue import STUCK_SECONDS, BellQueue, tidy
 from local import redis as server
 from portal.queue import SYNCS, enqueue
-from portal.queue_job import JOBS, JsonJob
+from portal.queue.job import JOBS, JsonJob
 from tests.jobs.sample_jobs import SAMPLES
 from tests.local.processes import linux_only
 
@@ -26,7 +26,7 @@ LEAVE_TRACE, FAIL = "tests.jobs.sample_jobs.leave_trace", "tests.jobs.sample_job
 @pytest.fixture
 def own_redis(tmp_path: Path, monkeypatch) -> Iterator[Redis]:
     """A server whose settings may be changed."""
-    monkeypatch.setattr("portal.queue_job.JOBS", JOBS | SAMPLES)
+    monkeypatch.setattr("portal.queue.job.JOBS", JOBS | SAMPLES)
     started = server.start(tmp_path)
     with Redis.from_url(started.url()) as connection:
         yield connection

@@ -10,7 +10,7 @@ from rq.serializers import JSONSerializer
 
 from jobs.schedule import TABLE, Entry, TableScheduler, hold_exactly
 from portal.queue import DELIVERIES
-from portal.queue_job import JsonJob
+from portal.queue.job import JsonJob
 
 IDS = sorted(entry.id for entry in TABLE)
 

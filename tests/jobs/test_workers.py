@@ -13,7 +13,7 @@ from redis import Redis
 
 from jobs import work
 from portal.queue import DELIVERIES, QUEUES, SYNCS, bell
-from portal.queue_job import JOBS
+from portal.queue.job import JOBS
 from tests.jobs.sample_jobs import SAMPLES
 from tests.local.processes import gone, linux_only
 
@@ -60,7 +60,7 @@ def empty(connection: Redis) -> bool:
 def test_a_job_in_hand_ends_well_although_the_worker_is_told_to_stop_twice(
     app, start, connection, monkeypatch
 ) -> None:
-    monkeypatch.setattr("portal.queue_job.JOBS", JOBS | SAMPLES)
+    monkeypatch.setattr("portal.queue.job.JOBS", JOBS | SAMPLES)
     with app.app_context():
         bell(SYNCS, "tests.jobs.sample_jobs.leave_trace_slowly", 10)
         bell(SYNCS, "tests.jobs.sample_jobs.leave_trace", 12)

@@ -11,7 +11,7 @@ from redis import Redis
 from jobs import queue_worker
 from local.servers import free_port
 from portal.queue import DELIVERIES, bell
-from portal.queue_job import JOBS
+from portal.queue.job import JOBS
 from tests import factories
 from tests.fixtures.form_tokens import NONE
 from tests.fixtures.people import browser, cookie_of
@@ -74,7 +74,7 @@ def test_a_line_names_the_person_the_partner_and_the_visit(json_app, lines, visi
 
 
 def test_a_failing_job_writes_one_line_with_its_id_and_traceback(json_app, lines, redis_url, monkeypatch):
-    monkeypatch.setattr("portal.queue_job.JOBS", JOBS | SAMPLES)
+    monkeypatch.setattr("portal.queue.job.JOBS", JOBS | SAMPLES)
     with json_app.app_context():
         bell(DELIVERIES, "tests.jobs.sample_jobs.fail")
         worker = queue_worker.PatientSimpleWorker(

@@ -10,8 +10,9 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from portal import logs, tracebacks
+from portal import logs
 from portal.extensions import db
+from portal.logs import tracebacks
 from portal.models import RunState, SyncKind, SyncTrigger, User
 from portal.payments import recording
 from portal.payments.recording import NewPayment

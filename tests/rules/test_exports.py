@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from portal.access.permissions import Permission
 from portal.access.tenancy import tenant_scope
-from portal.connections import Process
+from portal.database.shares import Process
 from portal.extensions import db
 from portal.models import AuditEvent
 from portal.queries import history, paging, sync_runs

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from portal import clock, database, logs
+from portal import clock, logs
 from portal.access import api_keys, sessions, support
+from portal.database import connection
 from portal.extensions import db
 from portal.web.outages import WORDS, Outage
 from portal.web.security_headers import HEADERS
@@ -85,15 +86,15 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 def probes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The times somebody asked whether the server still answers at all."""
     asked: list[tuple[str, int]] = []
-    real = database.answers
+    real = connection.answers
 
     def note(host: str, port: int) -> bool:
         asked.append((host, port))
         return real(host, port)
 
-    monkeypatch.setattr(database, "answers", note)
-    monkeypatch.setattr(database, "PATIENCE", 0.2)
-    monkeypatch.setattr(database, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "answers", note)
+    monkeypatch.setattr(connection, "PATIENCE", 0.2)
+    monkeypatch.setattr(connection, "PROBE_SECONDS", 0.5)
     return asked
 
 
@@ -131,7 +132,7 @@ def test_an_outage_is_a_page_of_ours_with_one_line_and_ends_by_itself(
     assert lines[0]["request_id"] in page.text
     assert lines[0]["exception"][0]["frames"]
     assert asked == (kind == "frozen")  # one question decides, however many statements would wait
-    database._found_silent.clear()
+    connection._found_silent.clear()
     assert owner.get(PAGE).status_code == 200
 
 
@@ -142,7 +143,7 @@ def test_a_statement_under_way_ends_when_the_server_freezes(own_database, people
         with own_database.frozen(), pytest.raises(OperationalError, match="does not answer"):
             db.session.execute(text("SELECT 2"))
         assert len(probes) == 1
-        database._found_silent.clear()
+        connection._found_silent.clear()
         db.session.rollback()
         assert db.session.scalar(text("SELECT 3")) == 3
 

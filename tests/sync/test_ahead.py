@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from portal.autotask.errors import Unavailable
+from portal.database.outside_transaction import TransactionOpen
 from portal.extensions import db
-from portal.outside_transaction import TransactionOpen
 from portal.sync import read_pages
 from portal.sync.ahead import one_ahead
 from sandbox import Sandbox

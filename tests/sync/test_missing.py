@@ -97,7 +97,7 @@ def test_the_question_closes_by_itself_when_the_records_are_back(twenty, empty: 
 
 
 def test_a_person_can_say_that_they_were_deleted(twenty, empty: Sandbox) -> None:
-    from portal import decisions
+    from portal.attention import decisions
     from portal.extensions import db
 
     for row in empty.rows("Invoices")[:4]:

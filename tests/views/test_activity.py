@@ -9,8 +9,9 @@ from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import attention, decisions, own_records
+from portal import attention, own_records
 from portal.access import audit
+from portal.attention import decisions
 from portal.autotask.filters import SyncFilters
 from portal.connect.settings import set_identifier
 from portal.extensions import db

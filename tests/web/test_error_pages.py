@@ -5,8 +5,7 @@ from flask import Flask, abort, g
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
 
-from portal import formatters
-from portal.web import error_pages, live
+from portal.web import error_pages, live, template_filters
 
 STATUSES = (400, 403, 404, 405, 413, 422, 429, 500, 503)
 HTMX = {"HX-Request": "true"}
@@ -17,7 +16,7 @@ def small_app() -> Flask:
     app = Flask(__name__, template_folder="../../templates", static_folder="../../static")
     app.config["SECRET_KEY"] = "only for tests"
     CSRFProtect(app)
-    formatters.register(app)
+    template_filters.register(app)
     error_pages.register(app)
     live.register(app)
     app.before_request(lambda: setattr(g, "request_id", "req_1"))

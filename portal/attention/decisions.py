@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from portal import clock, connect
 from portal.access import audit
 from portal.access.actor import Actor
-from portal.access.permissions import Permission
 from portal.access.tenancy import current_tenant_id, scoped
+from portal.attention.buttons import ACTIONS
 from portal.extensions import db
 from portal.models import (
     Cause,
@@ -45,63 +45,6 @@ class Outcome:
     def ring(self) -> None:
         for bell in self.bells:
             bell()
-
-
-@dataclass(frozen=True)
-class Action:
-    """A button: what it says, what it will do, and who may press it."""
-
-    name: str
-    label: str
-    does: str
-    permission: Permission
-
-
-READ_AGAIN = Action(
-    "retry", "Read it again", "Reads this record from Autotask once more now.", Permission.RUN_SYNCS
-)
-SYNC_AGAIN = Action("retry", "Retry", "Starts this sync again now.", Permission.RUN_SYNCS)
-DELIVER_AGAIN = Action("retry", "Retry", "Tries to tell Autotask once more now.", Permission.RETRY_DELIVERIES)
-SEND_AGAIN = Action(
-    "send_again",
-    "Send again",
-    "Marks the invoice as paid in Autotask once more.",
-    Permission.RETRY_DELIVERIES,
-)
-KEEP = Action(
-    "keep",
-    "Keep Autotask's date",
-    "Leaves it as paid there; the rest counts as settled in Autotask here.",
-    Permission.DECIDE_EXCEPTIONS,
-)
-CLEAR = Action(
-    "clear", "Clear it in Autotask", "Shows the invoice as unpaid in Autotask.", Permission.RETRY_DELIVERIES
-)
-ACCEPT = Action(
-    "accept",
-    "They were deleted",
-    "Marks what was lacking as no longer in Autotask. Nothing is archived by that.",
-    Permission.ARCHIVE,
-)
-MATCH_AGAIN = Action(
-    "retry", "Match again", "Looks for its counterpart in Autotask now.", Permission.RUN_SYNCS
-)
-FETCH_PDF = Action("retry", "Retry", "Asks Autotask for the PDF once more now.", Permission.RUN_SYNCS)
-
-ACTIONS: dict[str, tuple[Action, ...]] = {
-    Cause.BAD_RECORD: (READ_AGAIN,),
-    Cause.CURRENCY_UNKNOWN: (READ_AGAIN,),
-    Cause.SYNC_FAILED: (SYNC_AGAIN,),
-    Cause.SUSPICIOUS_READ: (ACCEPT, SYNC_AGAIN),
-    Cause.DELIVERY_REFUSED: (DELIVER_AGAIN,),
-    Cause.DELIVERY_PARKED: (DELIVER_AGAIN,),
-    Cause.NOT_CLEARED: (DELIVER_AGAIN,),
-    Cause.UNPAID_IN_AUTOTASK: (SEND_AGAIN,),
-    Cause.PAID_MARK_CHANGED: (KEEP, CLEAR),
-    Cause.MATCH_NONE: (MATCH_AGAIN,),
-    Cause.MATCH_SEVERAL: (MATCH_AGAIN,),
-    Cause.PDF_UNAVAILABLE: (FETCH_PDF,),
-}
 
 
 def act(actor: Actor, item: ExceptionItem, name: str) -> Outcome:

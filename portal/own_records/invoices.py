@@ -1,15 +1,8 @@
-"""What partners do with customers and invoices in the portal itself. None of it ever goes to Autotask (rule 3.8).
+"""Invoices of the portal's own, and changes here to those of Autotask. None goes to Autotask (rule 3.8). The caller commits."""
 
-Nothing here commits.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
-
-from sqlalchemy import update
 
 from portal import clock, ledger, money
 from portal.access import audit
@@ -17,24 +10,9 @@ from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Agreement, Customer, Invoice
+from portal.own_records.refusal import NotAllowed
 
 UNPAID = ("open", "part_paid")
-KINDS: dict[str, type[Customer] | type[Invoice]] = {"customer": Customer, "invoice": Invoice}
-
-EVENTS = {
-    ("invoice", True): "invoices.archived",
-    ("invoice", False): "invoices.restored",
-    ("customer", True): "customers.archived",
-    ("customer", False): "customers.restored",
-}
-
-
-class NotAllowed(ValueError):
-    """The change is refused; str() is a sentence, `field` the form field to look at."""
-
-    def __init__(self, sentence: str, field: str = "") -> None:
-        super().__init__(sentence)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -48,33 +26,6 @@ class NewInvoice:
     amount: Decimal
     tax: Decimal = Decimal(0)
     comments: str = ""
-
-
-def create_customer(actor: Actor, name: str, currency: str, **values: str) -> Customer:
-    """A customer of the portal's own."""
-    if not name.strip():
-        raise NotAllowed("Give the customer a name.", "name")
-    if not money.is_currency(currency):
-        raise NotAllowed(f"There is no currency {currency}.", "currency")
-    row = Customer(tenant_id=current_tenant_id(), name=name.strip()[:100], currency=currency, **values)
-    db.session.add(row)
-    db.session.flush()
-    audit.record(actor, "customer.created", "customer", row.id, name=row.name, currency=currency)
-    return row
-
-
-def change_customer(actor: Actor, customer: Customer, values: dict[str, str]) -> bool:
-    """Other words for a customer of the portal's own; whether anything changed. Raises NotAllowed."""
-    if customer.autotask_id is not None:
-        raise NotAllowed("This customer comes from Autotask. Change it there; the next sync brings it here.")
-    before = {name: getattr(customer, name) for name in values}
-    if before == values:
-        return False
-    for name, value in values.items():
-        setattr(customer, name, value)
-    db.session.flush()
-    audit.record(actor, "customer.changed", "customer", customer.id, before=before, after=values)
-    return True
 
 
 def create_invoice(actor: Actor, new: NewInvoice) -> Invoice:
@@ -147,34 +98,3 @@ def _check_days(issued_on: date, due_on: date | None) -> None:
     for day, field in ((issued_on, "issued_on"), (due_on, "due_on")):
         if day is not None and not 1990 <= day.year <= 2100:
             raise NotAllowed("Choose a day between 1990 and 2100.", field)
-
-
-def archive(actor: Actor, kind: str, ids: Sequence[int]) -> list[int]:
-    """Puts invoices or customers away; the ids of those that were not archived yet."""
-    return _set(actor, kind, ids, archive_now=True)
-
-
-def restore(actor: Actor, kind: str, ids: Sequence[int]) -> list[int]:
-    """Takes them out of the archive again; the ids of those that were in it."""
-    return _set(actor, kind, ids, archive_now=False)
-
-
-def _set(actor: Actor, kind: str, ids: Sequence[int], *, archive_now: bool) -> list[int]:
-    model: Any = KINDS[kind]
-    if kind == "invoice":
-        ledger.lock_invoices(ids)
-    wanted = model.archived_at.is_(None) if archive_now else model.archived_at.is_not(None)
-    done = sorted(
-        db.session.scalars(
-            update(model)
-            .where(model.tenant_id == current_tenant_id(), model.id.in_(ids), wanted)
-            .values(archived_at=clock.now() if archive_now else None)
-            .returning(model.id)
-            .execution_options(synchronize_session=False)
-        )
-    )
-    if done and kind == "invoice":
-        ledger.restate(done)
-    if done:
-        audit.record(actor, EVENTS[kind, archive_now], kind, done[0] if len(done) == 1 else None, ids=done)
-    return done

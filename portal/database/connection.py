@@ -12,7 +12,7 @@ from psycopg.waiting import Ready
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from portal import tracebacks
+from portal.logs import tracebacks
 
 # A frozen server keeps its connections and answers on none of them, and the network sees nothing wrong. So
 # whoever waits this long asks on a connection of its own whether there is anybody, and goes on or gives up.

@@ -14,8 +14,8 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.database.pool import Share, SharePool
 from portal.extensions import db
-from portal.pool import Share, SharePool
 from portal.queue import QUEUES
 
 log = structlog.get_logger(__name__)

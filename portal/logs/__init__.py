@@ -15,13 +15,13 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor
 
-from portal import tracebacks
+from portal.logs import tracebacks
 
 HIDDEN = {"secret", "password", "token", "authorization", "cookie", "apiintegrationcode"}
 FIRST = ("timestamp", "level", "event")
 GUNICORN = "gunicorn.error"
 # What the portal writes itself, with its own words, and a pool that SQLAlchemy names after its class's own module.
-SAID_BY_US = {"flask_wtf.csrf": logging.WARNING, "portal.pool": logging.WARNING}
+SAID_BY_US = {"flask_wtf.csrf": logging.WARNING, "portal.database.pool": logging.WARNING}
 _process = {"name": ""}
 
 log = structlog.get_logger(__name__)

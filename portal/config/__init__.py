@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from portal import config_values as values
-from portal.config_values import ConfigError, database_url
+from portal.config import values
+from portal.config.values import ConfigError, database_url
 from portal.mail import server
 
 __all__ = ["ConfigError", "audit_keys", "database_url", "encryption_keys", "load"]
@@ -106,7 +106,7 @@ def _engine_options(env: Mapping[str, str]) -> dict[str, Any]:
         "hide_parameters": True,
         "connect_args": {
             "application_name": "portal",
-            # A page says within 5 s that PostgreSQL is away. These see a dead host; portal/database.py a frozen one.
+            # A page says within 5 s that PostgreSQL is away. These see a dead host; portal/database/connection.py a frozen one.
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,
             "keepalives_idle": 15,

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
 
-from portal.queue_job import JsonJob, check_call
+from portal.queue.job import JsonJob, check_call
 
 DELIVERIES, SYNCS = "deliveries", "syncs"
 QUEUES = (DELIVERIES, SYNCS)

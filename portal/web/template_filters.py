@@ -1,0 +1,18 @@
+"""What templates can call: every formatter under its own name, badges, and the addresses of files and pages."""
+
+from flask import Flask
+
+from portal import formatters
+from portal.web import assets, navigation
+from portal.web.badges import badge_for
+
+
+def register(app: Flask) -> None:
+    env = app.jinja_env
+    env.trim_blocks = env.lstrip_blocks = True
+    for function in formatters.FILTERS:
+        env.filters[function.__name__] = function
+    env.filters["badge"] = badge_for
+    env.globals.update(zone_name=formatters.zone_name)
+    assets.register(app)
+    navigation.register(app)
