@@ -16,7 +16,6 @@ from sandbox.faults.kinds import all_kinds, find
 from sandbox.requestlog import Change
 from sandbox.schema import ENTITIES
 from sandbox.switches import choices
-from sandbox.world import World
 
 if TYPE_CHECKING:
     from sandbox.embed import Sandbox
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 Action = Callable[["Sandbox", dict[str, Any]], Any]
 
 
-def handle(world: World, call: Call) -> Answer:
+def handle(sandbox: Sandbox, call: Call) -> Answer:
     """Answers a call below /_sandbox."""
     name = call.path.removeprefix("/_sandbox").strip("/")
     table = READS if call.method == "GET" else ACTIONS
@@ -33,7 +32,7 @@ def handle(world: World, call: Call) -> Answer:
         return _answer(404, {"error": f"there is no {call.method} /_sandbox/{name}"})
     try:
         given = call.arguments() if call.method == "GET" else _body(call)
-        return _answer(200, _shown(action(world.sandbox, given)))
+        return _answer(200, _shown(action(sandbox, given)))
     except KeyError as error:
         return _answer(400, {"error": f"there is no {error}, or it was not given"})
     except (TypeError, ValueError, ArithmeticError) as error:

@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any
 
+from sandbox import control
 from sandbox.api.settings import set_settings
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -70,13 +72,12 @@ class Sandbox:
         **switches: Any,
     ) -> None:
         self.world = World()
-        self.world.sandbox = self
         self.world.switches.update(switches)
         self.username, self.secret, self.integration_code = username, secret, integration_code
         code = integration_code if strict_integration_code else ""
         self.world.users.add(User(username, secret, code))
         sow(self.world, seed, customers, invoices, today or datetime.now(UTC).date())
-        self.serving = Serving(self.world, host, port)
+        self.serving = Serving(self.world, partial(control.handle, self), host, port)
         self.switches: Switches = self.world.switches
         self.clock: Clock = self.world.clock
         self.faults: Faults = self.world.faults
@@ -224,7 +225,7 @@ class Sandbox:
         return self.world.users.by_name[self.username.lower()]
 
     def lock_user(self) -> None:
-        self.user.locked = True
+        self.user.lock()
 
     def deactivate_user(self) -> None:
         """An administrator sets the API user inactive, until `activate_user`."""
@@ -234,7 +235,7 @@ class Sandbox:
         self.user.active = True
 
     def unlock_user(self) -> None:
-        self.user.locked, self.user.refusals = False, 0
+        self.user.unlock()
 
     def change_secret(self, secret: str) -> None:
         """A new secret in Autotask; `sb.secret` stays what it was until it is set too."""

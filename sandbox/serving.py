@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
-from sandbox import control
 from sandbox.api import dispatch
 from sandbox.api.messages import Answer, Call, json_bytes
 from sandbox.faults.certificates import context
@@ -18,16 +17,18 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 class Serving:
-    """One world on one port. `extra` holds further listeners that faults opened."""
+    """One world on one port. `extra` holds further listeners that faults opened; `control` answers /_sandbox."""
 
-    def __init__(self, world: World, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, world: World, control: Callable[[Call], Answer], host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         if host not in LOOPBACK:
             raise ValueError("the sandbox listens on loopback addresses only")
-        self.world = world
+        self.world, self.control = world, control
         self.server = Server(self.serve, host, port)
         self.extra: list[Server] = []
         self.ca = ""
-        world.serving = self
+        world.port = self
 
     def start(self) -> None:
         self.server.start()
@@ -72,7 +73,7 @@ class Serving:
         if not _local(call):
             return Answer(403, b"This server answers its own machine only.", "text/plain")
         if call.path.startswith("/_sandbox"):
-            return control.handle(self.world, call)
+            return self.control(call)
         return pages.handle(self.world, call)
 
 

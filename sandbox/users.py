@@ -19,6 +19,12 @@ class User:
     refusals: int = 0
     forbidden: set[str] = field(default_factory=set)
 
+    def lock(self) -> None:
+        self.locked = True
+
+    def unlock(self) -> None:
+        self.locked, self.refusals = False, 0
+
 
 class Users:
     """All API users of this Autotask, by name in any letter case."""
@@ -30,6 +36,11 @@ class Users:
     def add(self, user: User) -> User:
         self.by_name[user.username.lower()] = user
         return user
+
+    @property
+    def first(self) -> User:
+        """The one that the sandbox was started with."""
+        return next(iter(self.by_name.values()))
 
     def find(self, username: str) -> User | None:
         return self.by_name.get(username.strip().lower())

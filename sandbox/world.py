@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.api.messages import Call
 from sandbox.api.positions import Positions
@@ -18,8 +18,17 @@ from sandbox.store.rows import Row
 from sandbox.store.tables import Database
 from sandbox.switches import Switches
 from sandbox.users import Users
+from sandbox.wire.server import Server
 
 FIRST_ZONE = 5
+
+
+class Port(Protocol):
+    """Where this Autotask listens: faults close it, and open others beside it."""
+
+    server: Server
+
+    def open_tls(self, certificate: str) -> tuple[str, Callable[[], None]]: ...
 
 
 class World:
@@ -40,8 +49,7 @@ class World:
         self.zone = FIRST_ZONE
         self.stopped = threading.Event()
         self.hidden_companies: set[int] = set()
-        self.serving: Any = None
-        self.sandbox: Any = None
+        self.port: Port | None = None
         self.fresh: dict[tuple[str, int], int] = {}
         self.switches.when_changed("totals", self._retotal)
         self.switches.when_changed("uninvoiced", self._uninvoice)

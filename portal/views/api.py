@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import structlog
 from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 
@@ -19,11 +18,11 @@ from portal.payments.by_api import Caller, RecordedByAnother
 from portal.payments.idempotency import KeyReused
 from portal.payments.recording import AlreadyDeleted, OldDay, PaymentRefused
 from portal.queries import api
+from portal.web import problems
 from portal.web.api_description import DESCRIPTION
 from portal.web.api_query import BadQuery
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
-log = structlog.get_logger(__name__)
 csrf.exempt(pages)  # keys travel in a header that no other site can make a browser send
 
 
@@ -68,7 +67,7 @@ def payment(payment_id: int) -> Any:
 def record_payment() -> Any:
     key = request.headers.get("Idempotency-Key", "").strip()
     if not 0 < len(key) <= by_api.LONGEST_KEY or not key.isprintable():
-        return problem(400, f"Send an Idempotency-Key of at most {by_api.LONGEST_KEY} characters.")
+        return problems.refused(400, f"Send an Idempotency-Key of at most {by_api.LONGEST_KEY} characters.")
     raw = _json()
     new = api.new_payment(api_payment.read(raw))
     answer, replayed = by_api.record(g.actor, new, raw, key, api.payment, _caller())
@@ -112,13 +111,13 @@ def docs() -> Any:
 def _bad_body(error: BadBody) -> Response:
     db.session.rollback()
     faults = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
-    return problem(422, str(error), errors=faults)
+    return problems.refused(422, str(error), errors=faults)
 
 
 @pages.errorhandler(AlreadyDeleted)
 def _gone(error: AlreadyDeleted) -> Response:
     db.session.rollback()
-    return problem(409, str(error))
+    return problems.refused(409, str(error))
 
 
 @pages.errorhandler(PaymentRefused)
@@ -127,47 +126,32 @@ def _refused(error: PaymentRefused) -> Response:
     hint = " Send confirm_old_date: true if that is right." if isinstance(error, OldDay) else ""
     detail = f"{error}{hint}"
     errors = [{"pointer": f"/{error.field}", "detail": detail}] if error.field else []
-    return problem(422, detail, errors=errors)
+    return problems.refused(422, detail, errors=errors)
 
 
 @pages.errorhandler(KeyReused)
 def _key_reused(error: KeyReused) -> Response:
     db.session.rollback()
-    return problem(422, str(error), title="Idempotency-Key used before")
+    return problems.refused(422, str(error), title="Idempotency-Key used before")
 
 
 @pages.errorhandler(RecordedByAnother)
 def _recorded_by_another(error: RecordedByAnother) -> Response:
     db.session.rollback()
-    return problem(403, str(error), title="Recorded before, with another key", payment_id=error.payment_id)
+    return problems.refused(
+        403, str(error), title="Recorded before, with another key", payment_id=error.payment_id
+    )
 
 
 @pages.errorhandler(BadQuery)
 def _bad_query(error: BadQuery) -> Response:
-    return problem(400, str(error))
+    return problems.refused(400, str(error))
 
 
 @pages.errorhandler(429)
 def _too_many(wait: TooManyRequests) -> Response:
-    answer = problem(429, wait.description or "")
+    answer = problems.refused(429, wait.description or "")
     answer.headers["Retry-After"] = str(wait.retry_after)
-    return answer
-
-
-def problem(status: int, detail: str, *, title: str = "", **more: Any) -> Response:
-    """An error as RFC 9457 has it."""
-    titles = {
-        429: "Too many requests",
-        400: "The request cannot be read",
-        409: "Not possible any more",
-        422: "The request cannot be accepted",
-    }
-    log.info("request.refused", status=status, method=request.method, reason=detail)
-    body = {"type": "about:blank", "title": title or titles[status], "status": status, "detail": detail}
-    answer = jsonify(
-        body | {"reference": g.request_id} | {name: value for name, value in more.items() if value}
-    )
-    answer.status_code, answer.mimetype = status, "application/problem+json"
     return answer
 
 

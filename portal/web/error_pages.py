@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
-from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from portal.access import support
-from portal.web import htmx, outermost
+from portal.web import htmx, outermost, problems
 
 log = structlog.get_logger(__name__)
 
@@ -147,11 +147,6 @@ def _not_inside(error: support.NotInside) -> Words:
     return Words(f"Your visit to {name} has ended", what, STEP_IN)
 
 
-def reference() -> str:
-    """The request's id, which the log carries too."""
-    return g.get("request_id") or outermost.request_id()
-
-
 def _log_answer(status: int, words: Words, error: HTTPException) -> None:
     if status < 500:
         log.info("request.refused", status=status, method=request.method, reason=words.what)
@@ -162,8 +157,8 @@ def _log_answer(status: int, words: Words, error: HTTPException) -> None:
 def answer(status: int, words: Words) -> Response:
     """A page, a message for the page or a problem document, whichever was asked for."""
     if request.path.startswith("/api/"):
-        return _problem(status, words)
-    context: dict[str, Any] = {"status": status, "words": words, "reference": reference()}
+        return problems.document(status, words.title, words.what)
+    context: dict[str, Any] = {"status": status, "words": words, "reference": problems.reference()}
     if htmx.is_fragment():
         return htmx.into_messages(make_response(_bare("errors/_message.html", context), status))
     return htmx.vary(make_response(_page(context), status))
@@ -182,11 +177,3 @@ def _page(context: dict[str, Any]) -> str:
 def _bare(template: str, context: dict[str, Any]) -> str:
     """Drawn without what the frame asks the database for."""
     return current_app.jinja_env.get_template(template).render(request=request, **context)
-
-
-def _problem(status: int, words: Words) -> Response:
-    body = {"type": "about:blank", "title": words.title, "status": status, "detail": words.what}
-    answer = jsonify(body | {"reference": reference()})
-    answer.status_code = status
-    answer.mimetype = "application/problem+json"
-    return answer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.api.messages import Answer, Call
 from sandbox.faults.edits import edited
 from sandbox.faults.kinds import Kind, register
-from sandbox.world import World
+from sandbox.world import Port, World
 
 if TYPE_CHECKING:
     from sandbox.faults.rules import Fault
@@ -41,9 +41,15 @@ def _for_a_while(world: World, seconds: float, undo: Undo) -> Undo:
     return undo
 
 
+def _port(world: World) -> Port:
+    if world.port is None:
+        raise ValueError("This Autotask does not listen anywhere yet.")
+    return world.port
+
+
 def _refuse(rule: Fault, world: World) -> Undo:
     """Closes the port; it opens again after `seconds`, or when the fault is cleared."""
-    server = world.serving.server
+    server = _port(world).server
     server.close_listener()
     server.close_connections()
     return _for_a_while(world, float(rule.params["seconds"]), server.listen)
@@ -51,7 +57,7 @@ def _refuse(rule: Fault, world: World) -> Undo:
 
 def _stall(rule: Fault, world: World) -> Undo:
     """Keeps the port with a full queue: the kernel lets new connections wait without an answer."""
-    server = world.serving.server
+    server = _port(world).server
     server.close_listener()
     server.close_connections()
     full = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -77,7 +83,7 @@ def _knocking(host: str, port: int) -> socket.socket:
 
 def _tls(rule: Fault, world: World) -> Undo:
     """Opens a TLS port with a bad certificate and lets zone discovery answer its URL."""
-    url, stop = world.serving.open_tls(rule.params["certificate"])
+    url, stop = _port(world).open_tls(rule.params["certificate"])
     rule.params["url"] = url + world.zone_path()
     return _once(stop)
 

@@ -133,22 +133,22 @@ def show(world: World, given: Given) -> Done:
 
 
 def lock(world: World, given: Given) -> Done:
-    world.sandbox.lock_user()
+    world.users.first.lock()
     return "/behaviour", "The API user is locked.", []
 
 
 def deactivate(world: World, given: Given) -> Done:
-    world.sandbox.deactivate_user()
+    world.users.first.active = False
     return "/behaviour", "The API user is inactive.", []
 
 
 def activate(world: World, given: Given) -> Done:
-    world.sandbox.activate_user()
+    world.users.first.active = True
     return "/behaviour", "The API user is active.", []
 
 
 def unlock(world: World, given: Given) -> Done:
-    world.sandbox.unlock_user()
+    world.users.first.unlock()
     return "/behaviour", "The API user is unlocked.", []
 
 

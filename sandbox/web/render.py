@@ -54,7 +54,7 @@ def page(world: World, template: str, status: int = 200, **values: Any) -> Answe
     """One HTML page. The frame shows the zone, the user's state and the clock."""
     frame = {
         "zone": world.zone,
-        "user": world.sandbox.user,
+        "user": world.users.first,
         "now": world.clock.now().isoformat(timespec="seconds"),
         "faults": world.faults.all(),
         "hidden": world.hidden_companies,

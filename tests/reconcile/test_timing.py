@@ -30,7 +30,9 @@ def test_sql_and_python_call_the_same_deliveries_due(app):
         column("id", Integer), column("state", Text), column("next_try_at", moment), column("lease_until", moment),
         name="several",
     ).data([(number, str(row.state), row.next_try_at, row.lease_until) for number, row in enumerate(rows)])  # fmt: skip
-    found = set(db.session.scalars(select(several.c.id).where(timing.due(literal(NOW, moment), several.c))))
+    with app.app_context():
+        query = select(several.c.id).where(timing.due(literal(NOW, moment), several.c))
+        found = set(db.session.scalars(query))
     due = {number for number, row in enumerate(rows) if timing.is_due(row, NOW)}
     assert found == due
     assert 0 < len(due) < len(rows)
