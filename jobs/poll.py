@@ -28,7 +28,7 @@ from portal.database import shares
 from portal.extensions import db
 from portal.mail import send
 from portal.reconcile import due, sweep, waiting_together
-from portal.sync import due_runs, runs
+from portal.sync import due_runs, run_lease
 
 log = structlog.get_logger(__name__)
 WAKE = 1.0
@@ -163,7 +163,7 @@ def watches() -> list[Watch]:
     return [
         Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
         Watch("schedules", 15, lambda: [()], due_runs.create_due),
-        Watch("syncs", 2, lambda: list(runs.due()), run_sync, patience=5),
+        Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),

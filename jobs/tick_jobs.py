@@ -6,13 +6,13 @@ from portal.mail import send
 from portal.queue import DELIVERIES, SYNCS, bell
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
-from portal.sync import due_runs, runs
+from portal.sync import due_runs, run_lease
 
 
 def due_work() -> None:
     """Every minute: creates the runs that are due by the clock, and rings for all work that waits."""
     due_runs.create_due()
-    for tenant_id, run_id in runs.due():
+    for tenant_id, run_id in run_lease.due():
         bell(SYNCS, "jobs.sync.run_sync", tenant_id, run_id)
     for tenant_id in due.tenants_to_deliver():
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)

@@ -51,9 +51,6 @@ ROLE_PERMISSIONS: dict[str, set[Permission]] = {
     Role.OWNER: OWNER,
 }
 
-# A support visit in view mode reads pages; it never exports (rule 7.2).
-SUPPORT_VIEW = {Permission.VIEW}
-
 
 def may(permission: Permission) -> bool:
     """True when the person of this request holds the permission at the current partner."""

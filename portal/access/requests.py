@@ -6,11 +6,11 @@ import structlog
 from flask import Flask, Response, g, request
 from flask_login import current_user
 from sqlalchemy import select
-from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.exceptions import NotFound
 
 from portal.access import form_tokens, sessions, support
 from portal.access.actor import Actor, Source
-from portal.access.permissions import ROLE_PERMISSIONS, SUPPORT_VIEW
+from portal.access.permissions import ROLE_PERMISSIONS
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db, login_manager
 from portal.models import Membership, Tenant
@@ -121,12 +121,12 @@ def _enter_as_support(tenant: Tenant) -> None:
     _open(tenant)
     visit = g.support_visit
     g.actor = support.actor_of(visit, g.request_id)
-    g.role, g.permissions = None, SUPPORT_VIEW
+    g.role, g.permissions = None, support.MAY
     support.log_request(visit, request.method, request.full_path.rstrip("?"), g.request_id)
     db.session.commit()
     structlog.contextvars.bind_contextvars(support_visit_id=visit.id)
     if request.method not in SAFE_METHODS:
-        raise Forbidden("Support can look here but not change anything.")
+        support.refuse_change()
 
 
 def _open(tenant: Tenant) -> None:

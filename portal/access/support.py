@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import NoReturn
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
@@ -11,6 +12,7 @@ from werkzeug.exceptions import Forbidden, NotFound
 from portal import clock
 from portal.access import audit, lifetimes
 from portal.access.actor import Actor, Source
+from portal.access.permissions import Permission
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db, rows_written
 from portal.models import (
@@ -23,6 +25,8 @@ from portal.models import (
     User,
 )
 
+# A visit in view mode reads pages; it never exports and never changes anything (rule 7.2).
+MAY = {Permission.VIEW}
 LONGEST = timedelta(minutes=60)
 SHORTEST_REASON = 10
 ONE_AT_A_TIME = "ex_support_visit_one_at_a_time"
@@ -150,6 +154,10 @@ def stop(visit: SupportVisit, by_user_id: int, request_id: str = "") -> None:
         )
         if ended:
             audit.record(actor_of(visit, request_id), "support_visit.stopped", "support_visit", visit.id)
+
+
+def refuse_change() -> NoReturn:
+    raise Forbidden("Support can look here but not change anything.")
 
 
 def log_request(visit: SupportVisit, method: str, path: str, request_id: str) -> None:

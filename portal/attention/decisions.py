@@ -26,7 +26,7 @@ from portal.models import (
     SyncTrigger,
 )
 from portal.reconcile import by_hand
-from portal.sync import missing, pdfs, reread, runs
+from portal.sync import missing, reread, runs, wanted_pdfs
 
 SHORTEST_REASON = 5
 
@@ -162,7 +162,7 @@ def _fetch_pdf(actor: Actor, item: ExceptionItem) -> Outcome:
     invoice = db.session.get(Invoice, (current_tenant_id(), item.invoice_id)) if item.invoice_id else None
     if invoice is None:
         raise CannotDo("The invoice is not here any more.")
-    pdfs.want_one(invoice)
+    wanted_pdfs.want_one(invoice)
     run = runs.start(_integration(), SyncKind.PDFS, SyncTrigger.RETRY, actor)
     return Outcome("The PDF is fetched again now.", [lambda: runs.ring(run)])
 

@@ -89,8 +89,8 @@ def _check_credit(credit: Invoice, wanted: Decimal) -> None:
 def _check_target(credit: Invoice, invoice: Invoice, amount: Decimal) -> None:
     if (invoice.customer_id, invoice.currency) != (credit.customer_id, credit.currency):
         raise CreditRefused("A credit can pay invoices of its own customer and currency only.", "allocations")
-    if not invoice.is_payable:
-        why = why_not_payable(invoice) or f"Nothing is owed on invoice {invoice.number}."
+    why = why_not_payable(invoice)
+    if why:
         raise CreditRefused(why, "allocations")
     if not amount.is_finite() or amount <= 0 or rounded(amount, invoice.currency) != amount:
         raise CreditRefused(f"The amount must be more than zero, with the decimals of {invoice.currency}.")

@@ -130,4 +130,4 @@ def why_not_payable(invoice: Invoice) -> str | None:
     if invoice.status == InvoiceStatus.PAID:
         settled = "settled in Autotask" if invoice.settled_amount else "paid"
         return f"Invoice {invoice.number} is already {settled}. Nothing is owed on it."
-    return None
+    return None if invoice.is_payable else f"Nothing is owed on invoice {invoice.number}."

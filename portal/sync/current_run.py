@@ -11,7 +11,7 @@ from portal import attention
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Cause, SyncRun
-from portal.sync import counts, runs
+from portal.sync import counts, run_lease
 from portal.sync.bad_records import BadRecords
 from portal.sync.checkpoint import Checkpoint
 from portal.sync.flood import QueryPages
@@ -122,7 +122,7 @@ class Running:
             "calls": self.calls.number,
             "window_from": self.clock.window_from,
             "window_until": self.clock.read_at,
-            "seconds": runs.LEASE_SECONDS,
+            "seconds": run_lease.LEASE_SECONDS,
         }
 
     def _lease(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from portal.models import (
     SyncSchedule,
     SyncTrigger,
 )
-from portal.sync import manual, pdfs, runs
+from portal.sync import manual, runs, wanted_pdfs
 
 WEEK = timedelta(days=7)
 PERIODS = {
@@ -126,5 +126,5 @@ def keep_up() -> None:
             ensure(
                 db.session.get_one(Integration, (row.tenant_id, row.integration_id), populate_existing=True)
             )
-            pdfs.try_unavailable_again()
+            wanted_pdfs.try_unavailable_again()
             db.session.commit()

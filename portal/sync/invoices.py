@@ -11,7 +11,7 @@ from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
-from portal.sync import adopted, changes, counts, customers, marks, pdfs, tables, upsert
+from portal.sync import adopted, changes, counts, customers, marks, tables, upsert, wanted_pdfs
 from portal.sync.contacts import NO_CUSTOMER
 from portal.sync.current_run import Running
 from portal.sync.progress import Memory
@@ -72,7 +72,7 @@ def _write(running: Running, rows: list[upsert.Row]) -> None:
         _run(READ_LINES_AGAIN, ids=written.content_changed, lines_read_at=None)
     ledger.begin(written.created)
     _restate(running.writer, written)
-    pdfs.want(written.created + written.content_changed)
+    wanted_pdfs.want(written.created + written.content_changed)
 
 
 def _keep_adopted(integration_id: int, memory: Memory, rows: list[upsert.Row]) -> None:

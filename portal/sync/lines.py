@@ -1,59 +1,32 @@
 """Billing items: the lines of invoices, all of them in one query or by groups of invoices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy import select, text
 
 from portal.access.tenancy import current_tenant_id
 from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
-from portal.autotask.paging import HIGHEST_ID, id_of
+from portal.autotask.paging import id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
-from portal.sync import changes, counts, fields, pdfs, tables, upsert
+from portal.sync import counts, fields, tables, upsert, wanted_pdfs
 from portal.sync.current_run import Running
-from portal.sync.task import Writer
+from portal.sync.removed_lines import GONE_IN_RANGE, GONE_OF_INVOICES, take_out, with_ids
 
 ENTITY = "BillingItems"
 NOT_SYNCED = "of an invoice that is not synced"
 ON_INVOICES = {"op": "gt", "field": "invoiceID", "value": 0}
-
-
-def _with_ids(sql: str) -> Any:
-    return text(sql).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
-
-
-OWNERS = _with_ids("""
+OWNERS = with_ids("""
     SELECT autotask_id, id FROM invoice
     WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND autotask_id = ANY(:ids)""")
-
-GONE = """
-    DELETE FROM invoice_line l USING invoice i
-    WHERE l.tenant_id = :tenant_id AND l.integration_id = :integration_id AND l.autotask_id IS NOT NULL
-        AND i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND NOT i.is_voided
-        AND i.missing_since IS NULL AND i.outside_filters_at IS NULL
-        AND l.autotask_id <> ALL(:ids) AND {where}
-    RETURNING l.id, l.autotask_id, l.invoice_id, l.name, l.price_raw, i.number"""
-GONE_IN_RANGE = _with_ids(GONE.format(where="l.autotask_id > :low AND l.autotask_id <= :high"))
-GONE_OF_INVOICES = _with_ids(GONE.format(where="l.invoice_id = ANY(CAST(:invoice_ids AS bigint[]))"))
-
-LOG_GONE = _with_ids(
-    changes.logging("""
-        SELECT 'line', gone.id, gone.autotask_id, gone.label, 'Line removed', gone.price, NULL
-        FROM unnest(:ids, CAST(:keys AS bigint[]), CAST(:labels AS text[]), CAST(:prices AS text[]))
-            AS gone (id, autotask_id, label, price)""")
-)
-
-READ_NOW = _with_ids("""
+READ_NOW = with_ids("""
     UPDATE invoice i SET lines_read_at = :read_at, lines_raw = coalesce(
         (SELECT sum(l.price_raw) FROM invoice_line l WHERE l.tenant_id = i.tenant_id AND l.invoice_id = i.id), 0)
     WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)""")
-
 # Once a week for all open ones; and once where the lines do not add up to the header.
 OLD = text("""
     UPDATE invoice i SET lines_read_at = NULL
@@ -71,7 +44,7 @@ def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
     last_id = running.checkpoint.steps["lines"].last_id
     present = [row_id for row in page if (row_id := id_of(row)) is not None]
     _write_page(running, page)
-    removed(
+    take_out(
         running.writer, running.items, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id)
     )
 
@@ -119,36 +92,6 @@ def _owners(integration_id: int, invoice_autotask_ids: Iterable[int | None]) -> 
     values = {"tenant_id": current_tenant_id(), "integration_id": integration_id}
     rows = db.session.execute(OWNERS, {**values, "ids": list(wanted)})
     return {row.autotask_id: row.id for row in rows}
-
-
-def removed(
-    by: Writer, items: counts.Items, statement: Any, present: Sequence[int], **values: Any
-) -> list[int]:
-    """Takes out lines that Autotask no longer has on their invoice; the invoices they were on."""
-    scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id}
-    rows = db.session.execute(statement, {**scope, "ids": list(present), **values}).all()
-    if rows:
-        told = {
-            "ids": [row.id for row in rows],
-            "keys": [row.autotask_id for row in rows],
-            "labels": [f"{row.number}, {row.name}" for row in rows],
-            "prices": [str(row.price_raw) for row in rows],
-        }
-        db.session.execute(LOG_GONE, {"tenant_id": scope["tenant_id"], "run_id": by.run_id, **told})
-        counts.add(items, counts.LINES, removed=len(rows))
-    return sorted({row.invoice_id for row in rows})
-
-
-def after_the_last(running: Running) -> None:
-    """Takes out lines beyond the last one of a complete read."""
-    removed(
-        running.writer,
-        running.items,
-        GONE_IN_RANGE,
-        [],
-        low=running.checkpoint.steps["lines"].last_id,
-        high=HIGHEST_ID,
-    )
 
 
 def ask_again_for_old(running: Running) -> None:
@@ -214,9 +157,11 @@ def _read_group(running: Running, client: Client, group: dict[int, int]) -> None
         present += [row_id for row in page if (row_id := id_of(row)) is not None]
         running.save_page(page)
     invoice_ids = list(group.values())
-    touched.update(removed(running.writer, running.items, GONE_OF_INVOICES, present, invoice_ids=invoice_ids))
+    touched.update(
+        take_out(running.writer, running.items, GONE_OF_INVOICES, present, invoice_ids=invoice_ids)
+    )
     db.session.execute(READ_NOW, {"tenant_id": current_tenant_id(), "ids": invoice_ids, "read_at": read_at})
-    pdfs.want(sorted(touched))
+    wanted_pdfs.want(sorted(touched))
     running.save()
 
 
@@ -226,7 +171,7 @@ def _invoices_of(written: upsert.Written) -> list[int]:
         return []
     return list(
         db.session.scalars(
-            _with_ids(
+            with_ids(
                 "SELECT DISTINCT invoice_id FROM invoice_line WHERE tenant_id = :tenant_id AND id = ANY(:ids)"
             ),
             {"tenant_id": current_tenant_id(), "ids": ids},

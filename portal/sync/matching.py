@@ -7,25 +7,30 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
 from portal import attention, ledger
-from portal.access.tenancy import current_tenant_id, scoped
-from portal.autotask import filters, records
+from portal.access.tenancy import current_tenant_id
+from portal.autotask import records
 from portal.autotask.client import Client
-from portal.autotask.conditions import MOST_IDS
-from portal.autotask.filters import Condition
 from portal.autotask.paging import HIGHEST_ID
 from portal.extensions import db
-from portal.ledger import amount_due
-from portal.models import Cause, Identifier, Invoice, SyncChange
+from portal.models import Cause, Invoice, SyncChange
 from portal.money import plain
-from portal.sync import counts, currencies, marks, missing, read_pages, record_kinds
+from portal.sync import counts, marks, missing, read_pages, record_kinds
+from portal.sync.candidates import (
+    Record,
+    currencies_of,
+    is_same,
+    is_taken,
+    misfit,
+    search,
+    shown,
+    unmatched,
+    why,
+)
 from portal.sync.current_run import Running
 from portal.sync.resources import Resource
-from portal.sync.task import Task
-
-Record = dict[str, Any]
 
 
 def nothing(running: Running, client: Client) -> None:
@@ -37,15 +42,15 @@ def match(running: Running, client: Client) -> None:
     running.progress.words = "Matching invoices"
     running.clock.look()
     after = running.checkpoint.matched_to
-    while some := _unmatched(after):
+    while some := unmatched(after):
         running.clock.look()
-        found = _candidates(running, client, some)
-        currency_of = _currencies(running, client, found)
+        found = search(running, client, some)
+        currency_of = currencies_of(running, client, found)
         for invoice in some:
             _decide(
                 running,
                 invoice,
-                [one for one in found if _same(running.task.integration.identifier, invoice, one)],
+                [one for one in found if is_same(running.task.integration.identifier, invoice, one)],
                 currency_of,
             )
         after = running.checkpoint.matched_to = some[-1].id
@@ -53,61 +58,9 @@ def match(running: Running, client: Client) -> None:
         running.save()
 
 
-def _unmatched(after: int) -> list[Invoice]:
-    rows = db.session.scalars(
-        scoped(Invoice)
-        .where(
-            Invoice.id > after,
-            Invoice.autotask_id.is_(None),
-            Invoice.archived_at.is_(None),
-            Invoice.is_voided.is_(False),
-            Invoice.amount_due > 0,
-        )
-        .order_by(Invoice.id)
-        .limit(MOST_IDS)
-    ).all()
-    db.session.commit()
-    return list(rows)
-
-
-def _candidates(running: Running, client: Client, invoices: Sequence[Invoice]) -> list[Record]:
-    conditions = _conditions(running.task.integration.identifier, [invoice.number for invoice in invoices])
-    rows = [row for condition in conditions for page in client.pages("Invoices", [condition]) for row in page]
-    found = running.bad.parsed(counts.INVOICES, records.invoice, rows)
-    return [record for record in found if not record["is_voided"]]
-
-
-def _conditions(identifier: str, numbers: Sequence[str]) -> list[Condition]:
-    if identifier == Identifier.NUMBER:
-        return [{"op": "in", "field": "invoiceNumber", "value": sorted(set(numbers))}]
-    return list(filters.ids_in("id", [int(number) for number in numbers if _is_id(number)]))
-
-
-def _is_id(number: str) -> bool:
-    return number.isascii() and number.isdigit() and len(number) < 19
-
-
-def _same(identifier: str, invoice: Invoice, record: Record) -> bool:
-    """The identifiers are equal to the letter; Autotask itself compares without regard to case."""
-    if identifier == Identifier.NUMBER:
-        return bool(record["number_raw"] == invoice.number)
-    return str(record["autotask_id"]) == invoice.number
-
-
-def _currencies(running: Running, client: Client, found: Sequence[Record]) -> dict[int, str]:
-    """Company id to currency: an Autotask invoice is in its company's."""
-    db.session.commit()
-    wanted = {record["company_autotask_id"] for record in found}
-    pages = [
-        page for condition in filters.ids_in("id", wanted) for page in client.pages("Companies", [condition])
-    ]
-    read = running.bad.parsed(counts.CUSTOMERS, records.company, [row for page in pages for row in page])
-    return {record["autotask_id"]: currencies.code_of(running.task, record) for record in read}
-
-
 def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency_of: dict[int, str]) -> None:
-    fitting = [record for record in same if _misfit(running.task, invoice, record, currency_of) is None]
-    if len(fitting) == 1 and not _is_taken(running.writer.integration_id, fitting[0]):
+    fitting = [record for record in same if misfit(running.task, invoice, record, currency_of) is None]
+    if len(fitting) == 1 and not is_taken(running.writer.integration_id, fitting[0]):
         _join(running, invoice, fitting[0])
         return
     counts.skip(running.items, counts.INVOICES, "not matched")
@@ -121,75 +74,13 @@ def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency
         "invoice",
         _key(invoice),
         label=f"Invoice {invoice.number}",
-        detail=_why(running.task, invoice, same, fitting, currency_of),
+        detail=why(running.task, invoice, same, fitting, currency_of),
         ours={"number": invoice.number, "amount_due": plain(invoice.amount_due, invoice.currency)},
         theirs={
-            "candidates": [_shown(running.task, record, currency_of) for record in (fitting or same)[:10]]
+            "candidates": [shown(running.task, record, currency_of) for record in (fitting or same)[:10]]
         },
         invoice_id=invoice.id,
         run_id=running.task.run_id,
-    )
-
-
-def _misfit(task: Task, invoice: Invoice, record: Record, currency_of: dict[int, str]) -> str | None:
-    currency = currency_of.get(record["company_autotask_id"], task.tenant.default_currency)
-    if currency != invoice.currency:
-        return f"it is in {currency} there and in {invoice.currency} here"
-    due = amount_due(record["total_raw"], record["tax_raw"], task.integration.totals_mode, currency)
-    if due != invoice.amount_due:
-        return f"its amount is {plain(due, currency)} there and {plain(invoice.amount_due, currency)} here"
-    return None
-
-
-def _why(
-    task: Task,
-    invoice: Invoice,
-    same: Sequence[Record],
-    fitting: Sequence[Record],
-    currency_of: dict[int, str],
-) -> str:
-    word = "number" if task.integration.identifier == Identifier.NUMBER else "Autotask ID"
-    if len(fitting) > 1:
-        return (
-            f"{len(fitting)} invoices of Autotask have the {word} {invoice.number} and this amount. Make the {word}s "
-            "differ, so that the payment status goes to the right one."
-        )
-    if fitting:
-        return (
-            f"The invoice with the {word} {invoice.number} in Autotask already belongs to another one here."
-        )
-    if same:
-        reason = _misfit(task, invoice, same[0], currency_of)
-        return (
-            f"Autotask has an invoice with the {word} {invoice.number}, but {reason}. Correct one of the two."
-        )
-    return (
-        f"Autotask has no invoice with the {word} {invoice.number}. Its payment status cannot be sent there."
-    )
-
-
-def _shown(task: Task, record: Record, currency_of: dict[int, str]) -> dict[str, Any]:
-    currency = currency_of.get(record["company_autotask_id"], task.tenant.default_currency)
-    due = amount_due(record["total_raw"], record["tax_raw"], task.integration.totals_mode, currency)
-    return {
-        "autotask_id": record["autotask_id"],
-        "number": record["number_raw"],
-        "amount_due": plain(due, currency),
-        "currency": currency,
-    }
-
-
-def _is_taken(integration_id: int, record: Record) -> bool:
-    return bool(
-        db.session.scalar(
-            select(func.count())
-            .select_from(Invoice)
-            .where(
-                Invoice.tenant_id == current_tenant_id(),
-                Invoice.integration_id == integration_id,
-                Invoice.autotask_id == record["autotask_id"],
-            )
-        )
     )
 
 

@@ -14,7 +14,7 @@ from portal.connect import NotConnected, Paused, calling
 from portal.extensions import db
 from portal.models import Cause, RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
-from portal.sync import bad_records, flood, runs, what_to_read
+from portal.sync import bad_records, flood, run_lease, runs, what_to_read
 from portal.sync.current_run import Cancelled, LeaseLost, Running
 
 DELIVER_JOB = "jobs.deliver.deliver_due"
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 def perform(run_id: int) -> bool:
     """Claims the run and works on it until it ends or must wait. False when it was not to be had."""
-    token = runs.claim(run_id)
+    token = run_lease.claim(run_id)
     if token is None:
         return False
     running = Running.of(runs.get(run_id), token)
@@ -67,7 +67,7 @@ def _complete(running: Running) -> None:
     attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
     for subject in what_to_read.completely_read(running.task.kind, running.checkpoint):
         running.bad.not_seen_again(subject)
-    if not runs.end(running.task.run_id, running.task.token, RunState.COMPLETED):
+    if not run_lease.end(running.task.run_id, running.task.token, RunState.COMPLETED):
         db.session.rollback()
         raise LeaseLost
     db.session.commit()
@@ -106,13 +106,13 @@ def _again(running: Running, error: Retryable) -> None:
 def _wait(running: Running, seconds: float, kind: str, reason: str, *, tries: int | None) -> None:
     running.save_calls()
     known = tries if tries is not None else running.checkpoint.tries
-    runs.postpone(running.task.run_id, running.task.token, seconds, kind, reason, known)
+    run_lease.postpone(running.task.run_id, running.task.token, seconds, kind, reason, known)
     db.session.commit()
 
 
 def _end(running: Running, state: RunState, kind: str | None, reason: str | None) -> None:
     running.save_calls()
-    ours = runs.end(running.task.run_id, running.task.token, state, kind, reason)
+    ours = run_lease.end(running.task.run_id, running.task.token, state, kind, reason)
     if ours and state == RunState.FAILED and reason:
         attention.open_item(
             Cause.SYNC_FAILED,

@@ -14,7 +14,7 @@ from portal.money import rounded
 from portal.queries import currencies, invoice_detail, invoices
 from portal.serializers import number, paid_on
 from portal.storage import StorageFailed
-from portal.sync import pdfs, runs
+from portal.sync import runs, wanted_pdfs
 from portal.web import downloads, exports, htmx, limits
 
 pages = Blueprint("invoices", __name__, url_prefix="/p/<partner_slug>/invoices")
@@ -102,7 +102,7 @@ def _start_fetching(invoice: Invoice, integration: Integration) -> None:
         limits.PDF_PERSON, g.partner.id, g.true_user.id, what="You asked for many PDFs in the last hour."
     )
     limits.take(limits.PDF_INVOICE, g.partner.id, invoice.id, what=often)
-    pdfs.want_one(invoice)
+    wanted_pdfs.want_one(invoice)
     run = runs.start(integration, SyncKind.PDFS, SyncTrigger.BUTTON, g.actor)
     db.session.commit()
     runs.ring(run)

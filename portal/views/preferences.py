@@ -6,7 +6,7 @@ from flask import Blueprint, abort, render_template
 
 from portal import connect
 from portal.access.permissions import Permission, requires
-from portal.queries import preferences, sync_runs
+from portal.queries import preferences, sync_changes
 
 pages = Blueprint("preferences", __name__, url_prefix="/p/<partner_slug>/integrations/autotask/preferences")
 
@@ -21,5 +21,5 @@ def show() -> Any:
         integration=integration,
         cards=cards,
         under_way=any(card.running for card in cards),
-        about=sync_runs,
+        change_words=sync_changes,
     )

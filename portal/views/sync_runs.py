@@ -9,7 +9,7 @@ from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import SyncRun, SyncTrigger
-from portal.queries import sync_runs
+from portal.queries import sync_changes, sync_runs
 from portal.sync import manual, runs, sentences
 from portal.web import exports, htmx
 
@@ -44,14 +44,15 @@ def show(run_id: int) -> Any:
 @requires(Permission.VIEW)
 def changes(run_id: int) -> Any:
     """The records behind one number of the run."""
-    run, chosen = find_or_404(SyncRun, run_id), sync_runs.changes_from(request.args)
+    run, chosen = find_or_404(SyncRun, run_id), sync_changes.changes_from(request.args)
     return htmx.render(
         "sync_runs/changes.html",
         "sync_runs/_records.html",
         run=run,
         chosen=chosen,
-        page=sync_runs.records(run.id, chosen),
+        page=sync_changes.records(run.id, chosen),
         about=sync_runs,
+        change_words=sync_changes,
     )
 
 
@@ -59,8 +60,8 @@ def changes(run_id: int) -> Any:
 @requires(Permission.EXPORT)
 def export(run_id: int) -> Any:
     run = find_or_404(SyncRun, run_id)
-    name, changes = f"sync-{run.id}-changes.csv", sync_runs.every_change(run.id)
-    return exports.send(exports.Table(name, COLUMNS, changes, _cells, sync_runs.with_names))
+    name, changes = f"sync-{run.id}-changes.csv", sync_changes.every_change(run.id)
+    return exports.send(exports.Table(name, COLUMNS, changes, _cells, sync_changes.with_names))
 
 
 @pages.post("")
@@ -109,6 +110,7 @@ def _context(detail: sync_runs.Detail) -> dict[str, Any]:
         "detail": detail,
         "run": detail.run,
         "about": sync_runs,
+        "change_words": sync_changes,
         "told": sentences.of_run(detail.run),
         "filter_sentences": sentences.of_filters(detail.run.filters, connect.current()),
     }
@@ -116,7 +118,7 @@ def _context(detail: sync_runs.Detail) -> dict[str, Any]:
 
 def _cells(change: Any) -> tuple[object, ...]:
     return (
-        sync_runs.SUBJECTS.get(change.subject_type, change.subject_type),
+        sync_changes.SUBJECTS.get(change.subject_type, change.subject_type),
         change.label,
         change.autotask_id,
         change.field,

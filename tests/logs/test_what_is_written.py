@@ -16,7 +16,7 @@ from portal.logs import tracebacks
 from portal.models import RunState, SyncKind, SyncTrigger, User
 from portal.payments import recording
 from portal.payments.recording import NewPayment
-from portal.sync import runs
+from portal.sync import run_lease, runs
 from tests import factories
 from tests.fixtures.people import browser, cookie_of
 
@@ -63,8 +63,8 @@ def test_a_payment_writes_a_line_when_it_is_committed_and_none_when_it_is_undone
 def test_a_run_that_ends_writes_one_line(json_app, partner, lines):
     run = runs.start(factories.integration(json_app), SyncKind.NEW, SyncTrigger.BUTTON, factories.ACTOR)
     db.session.commit()
-    token = runs.claim(run.id)
-    assert runs.end(run.id, token, RunState.FAILED, "unavailable", "Autotask was away.")
+    token = run_lease.claim(run.id)
+    assert run_lease.end(run.id, token, RunState.FAILED, "unavailable", "Autotask was away.")
     db.session.commit()
     (line,) = named(lines, "sync_run.ended")
     assert (line["sync_run_id"], line["state"], line["error_kind"]) == (run.id, "failed", "unavailable")

@@ -4,7 +4,7 @@ import pytest
 
 from portal.extensions import db
 from portal.models import ExceptionItem, Invoice
-from portal.sync import pdfs
+from portal.sync import wanted_pdfs
 from sandbox import Sandbox
 from tests.pages import Page, rows_behind
 from tests.sync.conftest import changes, one, rows, sync
@@ -70,7 +70,7 @@ def test_a_failed_pdf_names_its_invoice_and_the_next_step(
     empty.faults.clear()
     empty.allow("InvoicePdf")
     for invoice in rows(Invoice):
-        pdfs.want_one(invoice)
+        wanted_pdfs.want_one(invoice)
     db.session.commit()
     sync(integration, "pdfs", "schedule")
     assert rows(ExceptionItem, state="open") == []

@@ -6,7 +6,7 @@ from portal import storage
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import ExceptionItem, Integration, Invoice, InvoicePdf
-from portal.sync import pdfs
+from portal.sync import wanted_pdfs
 from sandbox import Sandbox
 from tests.sync.conftest import one, rows, sync
 
@@ -50,7 +50,7 @@ def test_a_paid_invoice_waits_for_no_pdf_until_a_person_opens_it(empty: Sandbox,
     sync(integration)
     assert rows(InvoicePdf) == []
 
-    assert pdfs.want_one(one(Invoice)).state == "waiting"
+    assert wanted_pdfs.want_one(one(Invoice)).state == "waiting"
     db.session.commit()
     sync(integration, "pdfs", "schedule")
 
@@ -77,7 +77,7 @@ def test_the_exception_closes_when_the_pdf_comes(synced, empty: Sandbox) -> None
     sync(integration, "pdfs", "schedule")
     empty.faults.clear()
 
-    pdfs.want_one(one(Invoice))
+    wanted_pdfs.want_one(one(Invoice))
     db.session.commit()
     sync(integration, "pdfs", "schedule")
 

@@ -12,7 +12,7 @@ from portal import clock
 from portal.access.actor import Actor, Source
 from portal.extensions import db
 from portal.models import Integration, SyncRun
-from portal.sync import cursors, manual, perform, runs
+from portal.sync import cursors, manual, perform, run_lease, runs
 from portal.sync.current_run import Running
 from sandbox import Sandbox
 from tests import factories
@@ -187,7 +187,7 @@ def test_progress_never_passes_what_was_counted(
     """More came than Autotask had counted: then nobody knows how many there are, and no bar says so."""
     run_id = runs.start(connect(sandbox), "all", "connect", ACTOR).id
     db.session.commit()
-    token = runs.claim(run_id)
+    token = run_lease.claim(run_id)
     assert token is not None
     running = Running.of(runs.get(run_id), token)
     for done, total, words in ((100, 314, "100 of 314 records"), (1074, None, "1,074 records so far")):

@@ -8,7 +8,7 @@ from flask import Flask
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import ExceptionItem, Integration, Invoice, SyncCursor, SyncRun
-from portal.sync import manual, perform, runs
+from portal.sync import manual, perform, run_lease, runs
 from sandbox import Sandbox
 from tests.sync.conftest import ACTOR, one, planned, rows, sync
 
@@ -63,26 +63,26 @@ def test_a_retry_is_no_new_start(integration: Integration) -> None:
 
 def test_only_one_worker_gets_a_run(integration: Integration) -> None:
     run = waiting(integration)
-    assert runs.claim(run.id) is not None
-    assert runs.claim(run.id) is None
+    assert run_lease.claim(run.id) is not None
+    assert run_lease.claim(run.id) is None
 
 
 def test_a_second_run_of_the_integration_waits_for_the_first_but_pdfs_do_not(
     integration: Integration,
 ) -> None:
-    runs.claim(waiting(integration, "all").id)
-    assert runs.claim(waiting(integration, "unpaid").id) is None
-    assert runs.claim(waiting(integration, "pdfs").id) is not None
+    run_lease.claim(waiting(integration, "all").id)
+    assert run_lease.claim(waiting(integration, "unpaid").id) is None
+    assert run_lease.claim(waiting(integration, "pdfs").id) is not None
 
 
 def test_a_run_whose_worker_died_is_taken_up_again(integration: Integration, superuser) -> None:
     """Crash points S1 and S5."""
     run = waiting(integration)
-    runs.claim(run.id)
-    assert (integration.tenant_id, run.id) not in runs.due()
+    run_lease.claim(run.id)
+    assert (integration.tenant_id, run.id) not in run_lease.due()
     superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second'")
 
-    assert (integration.tenant_id, run.id) in runs.due()
+    assert (integration.tenant_id, run.id) in run_lease.due()
     assert perform.perform(run.id)
     assert runs.get(run.id).state == "completed"
 
@@ -91,7 +91,7 @@ def test_a_run_that_kills_its_worker_three_times_ends_as_stale(integration: Inte
     """Rule 3.2: never "running" for ever."""
     run = waiting(integration)
     for _ in range(4):
-        runs.claim(run.id)
+        run_lease.claim(run.id)
         superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second'")
     ended = one(SyncRun)
     assert (ended.state, ended.error_kind) == ("failed", "stale")
