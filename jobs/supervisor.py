@@ -2,6 +2,9 @@
 
 A command has its output prefixed by its name, and a guard (jobs/guard.py), so that it never outlives the
 supervisor, whatever ends that. A forked function writes where the supervisor writes.
+
+Ours, because RQ's worker pool and the usual supervisors start commands only: none forks processes that share what their
+parent has loaded, which saves 90 MB each.
 """
 
 from __future__ import annotations

@@ -26,7 +26,3 @@ class Actor:
     @classmethod
     def system(cls, source: Source = Source.WORKER) -> "Actor":
         return cls(source=source)
-
-    @property
-    def is_support(self) -> bool:
-        return self.visit_id is not None

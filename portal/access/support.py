@@ -58,20 +58,10 @@ def begin(
     if len(reason.strip()) < SHORTEST_REASON:
         raise CannotVisit(f"Say why in at least {SHORTEST_REASON} characters.")
     _refuse_second(login)
-    started_at = clock.now()
     with tenant_scope(tenant.id), _one_at_a_time():
-        visit = SupportVisit(
-            tenant_id=tenant.id,
-            staff_user_id=login.user_id,
-            as_user_id=_user_to_act_as(tenant).id,
-            login_session_id=login.id,
-            reason=reason.strip(),
-            ticket=ticket.strip(),
-            started_at=started_at,
-            expires_at=started_at + min(timedelta(minutes=minutes), LONGEST),
+        visit = _new_visit(
+            login, tenant, reason.strip(), ticket.strip(), min(timedelta(minutes=minutes), LONGEST)
         )
-        db.session.add(visit)
-        db.session.flush()
         audit.record(
             actor_of(visit, request_id),
             "support_visit.started",
@@ -82,6 +72,25 @@ def begin(
             mode=visit.mode,
             expires_at=visit.expires_at,
         )
+    return visit
+
+
+def _new_visit(
+    login: LoginSession, tenant: Tenant, reason: str, ticket: str, time: timedelta
+) -> SupportVisit:
+    started_at = clock.now()
+    visit = SupportVisit(
+        tenant_id=tenant.id,
+        staff_user_id=login.user_id,
+        as_user_id=_user_to_act_as(tenant).id,
+        login_session_id=login.id,
+        reason=reason,
+        ticket=ticket,
+        started_at=started_at,
+        expires_at=started_at + time,
+    )
+    db.session.add(visit)
+    db.session.flush()
     return visit
 
 

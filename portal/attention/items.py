@@ -42,30 +42,27 @@ def open_item(
     """
     if cause in STANDING and _was_decided(cause, subject_type, subject_key, ours or {}, theirs or {}):
         return
-    row = {
-        "tenant_id": current_tenant_id(),
-        "cause": cause,
-        "subject_type": subject_type,
-        "subject_key": subject_key,
-        "label": label,
-        "detail": detail,
-        "ours": ours or {},
-        "theirs": theirs or {},
-        "invoice_id": invoice_id,
-        "run_id": run_id,
-    }
-    statement = insert(ExceptionItem).values(row)
+    values = {"label": label, "detail": detail, "ours": ours or {}, "theirs": theirs or {}, "run_id": run_id}
+    _upsert(cause, subject_type, subject_key, values, invoice_id)
+
+
+def _upsert(
+    cause: Cause, subject_type: str, subject_key: str, refreshed: dict[str, Any], invoice_id: int | None
+) -> None:
+    statement = insert(ExceptionItem).values(
+        tenant_id=current_tenant_id(),
+        cause=cause,
+        subject_type=subject_type,
+        subject_key=subject_key,
+        invoice_id=invoice_id,
+        **refreshed,
+    )
+    seen_again = {"times_seen": ExceptionItem.times_seen + 1, "last_seen_at": func.now()}
     db.session.execute(
         statement.on_conflict_do_update(
             index_elements=["tenant_id", "cause", "subject_type", "subject_key"],
             index_where=IS_OPEN,
-            set_={
-                **{
-                    name: statement.excluded[name] for name in ("label", "detail", "ours", "theirs", "run_id")
-                },
-                "times_seen": ExceptionItem.times_seen + 1,
-                "last_seen_at": func.now(),
-            },
+            set_={name: statement.excluded[name] for name in refreshed} | seen_again,
         )
     )
 

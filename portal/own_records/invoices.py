@@ -65,6 +65,19 @@ def change_invoice(actor: Actor, invoice: Invoice, amount: Decimal, due_on: date
     """
     ledger.lock_invoices([invoice.id])
     db.session.refresh(invoice)
+    amount = _checked(invoice, amount, due_on)
+    before = {"amount_due": money.plain(invoice.amount_due, invoice.currency), "due_on": invoice.due_on}
+    if (amount, due_on) == (invoice.amount_due, invoice.due_on):
+        return False
+    _set(invoice, amount, due_on)
+    ledger.restate([invoice.id])
+    after = {"amount_due": money.plain(amount, invoice.currency), "due_on": due_on}
+    audit.record(actor, "invoice.changed", "invoice", invoice.id, before=before, after=after)
+    return True
+
+
+def _checked(invoice: Invoice, amount: Decimal, due_on: date | None) -> Decimal:
+    """The amount, rounded as the currency is. Raises NotAllowed."""
     if invoice.status not in UNPAID or invoice.archived_at is not None:
         raise NotAllowed("Only an unpaid invoice can be changed here.")
     _check_amount(amount)
@@ -74,19 +87,16 @@ def change_invoice(actor: Actor, invoice: Invoice, amount: Decimal, due_on: date
     if amount < covered:
         shown = money.plain(covered, invoice.currency)
         raise NotAllowed(f"{shown} {invoice.currency} is already paid; the amount cannot be less.", "amount")
-    before = {"amount_due": money.plain(invoice.amount_due, invoice.currency), "due_on": invoice.due_on}
-    if (amount, due_on) == (invoice.amount_due, invoice.due_on):
-        return False
+    return amount
+
+
+def _set(invoice: Invoice, amount: Decimal, due_on: date | None) -> None:
     invoice.amount_due, invoice.due_on = amount, due_on
     if invoice.autotask_id is not None:
         invoice.locally_changed_at = clock.now()
     else:
         invoice.total_raw = amount - invoice.tax_raw
     db.session.flush()
-    ledger.restate([invoice.id])
-    after = {"amount_due": money.plain(amount, invoice.currency), "due_on": due_on}
-    audit.record(actor, "invoice.changed", "invoice", invoice.id, before=before, after=after)
-    return True
 
 
 def _check_amount(amount: Decimal) -> None:

@@ -18,7 +18,6 @@ from portal.payments.upload_file import Line
 from portal.payments.written_days import Order
 
 LARGEST_ID = 2**63 - 1
-ANY_KEY = "upload"
 
 
 @dataclass

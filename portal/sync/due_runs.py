@@ -25,12 +25,6 @@ from portal.models import (
 from portal.sync import manual, runs, wanted_pdfs
 
 WEEK = timedelta(days=7)
-PERIODS = {
-    SyncKind.NEW: timedelta(hours=1),
-    SyncKind.PDFS: timedelta(hours=1),
-    SyncKind.UNPAID: timedelta(days=1),
-    SyncKind.CUSTOMERS: WEEK,
-}
 
 
 def create_due(now: datetime | None = None) -> list[tuple[int, int]]:

@@ -48,7 +48,7 @@ def _fetch(
     try:
         pdf = client.invoice_pdf(autotask_id)
     except (BadRecord, NotFound, Forbidden, Rejected) as error:
-        row = _unavailable(running.task.run_id, pdf_id, invoice_id, number, autotask_id, error)
+        row = _unavailable(running.task.run_id, pdf_id, number, autotask_id, error)
         running.bad.failed(
             counts.PDFS,
             "pdf",
@@ -91,9 +91,7 @@ def _log_change(run_id: int, invoice_id: int, autotask_id: int, number: str, pdf
     )  # fmt: skip
 
 
-def _unavailable(
-    run_id: int, pdf_id: int, invoice_id: int, number: str, autotask_id: int, error: Exception
-) -> InvoicePdf:
+def _unavailable(run_id: int, pdf_id: int, number: str, autotask_id: int, error: Exception) -> InvoicePdf:
     """Says why; it is tried again on later days, five times, and whenever a person opens it."""
     row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
     if row.state == PdfState.HERE:  # what is here stays; it is looked at again in a week
@@ -102,6 +100,12 @@ def _unavailable(
     row.attempts += 1
     row.reason = reason_of(error)
     row.state = PdfState.UNAVAILABLE
+    _tell(run_id, row, number, autotask_id, error)
+    db.session.flush()
+    return row
+
+
+def _tell(run_id: int, row: InvoicePdf, number: str, autotask_id: int, error: Exception) -> None:
     forbidden = isinstance(error, Forbidden)
     subject, (key,) = FORBIDDEN if forbidden else ("invoice", [str(autotask_id)])
     todo = (
@@ -116,11 +120,9 @@ def _unavailable(
         label=f"PDF of invoice {number}",
         detail=f"{row.reason} {todo}, then press Retry.",
         theirs={"answer": error.value} if isinstance(error, BadRecord) else {},
-        invoice_id=invoice_id,
+        invoice_id=row.invoice_id,
         run_id=run_id,
     )
-    db.session.flush()
-    return row
 
 
 def reason_of(error: Exception) -> str:

@@ -6,8 +6,6 @@ from typing import Any
 from flask import Request, Response, make_response, render_template, request
 from flask import redirect as plain_redirect
 
-STOP_POLLING = 286  # htmx swaps the answer and ends the poll
-
 
 def is_fragment(asked: Request | None = None) -> bool:
     """True when htmx asks for a part of the page; history, boosted links and open pages want all of it."""
@@ -33,13 +31,6 @@ def redirect(url: str) -> Response:
     answer = Response(status=204)
     answer.headers["HX-Redirect"] = url
     return vary(answer)
-
-
-def stop_polling(answer: Response) -> Response:
-    """Mark this fragment as the last one of a poll; the finished fragment should not ask again either."""
-    if is_fragment():
-        answer.status_code = STOP_POLLING
-    return answer
 
 
 def announce(answer: Response, words: str) -> Response:

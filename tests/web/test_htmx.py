@@ -39,13 +39,6 @@ def test_a_redirect_is_seen_by_browser_and_htmx(app: Flask) -> None:
     assert (part.status_code, part.headers["HX-Redirect"]) == (204, "/next")
 
 
-def test_the_last_fragment_of_a_poll_ends_it(app: Flask) -> None:
-    with app.test_request_context(headers=FRAGMENT):
-        assert htmx.stop_polling(Response("done")).status_code == htmx.STOP_POLLING
-    with app.test_request_context():
-        assert htmx.stop_polling(Response("done")).status_code == 200
-
-
 def test_events_add_up_and_carry_any_letters() -> None:
     answer = htmx.announce(htmx.trigger(Response(), "saved", 1), "Bestätigt in Autotask")
     assert (
