@@ -27,6 +27,13 @@ READ_NOW = with_ids("""
     UPDATE invoice i SET lines_read_at = :read_at, lines_raw = coalesce(
         (SELECT sum(l.price_raw) FROM invoice_line l WHERE l.tenant_id = i.tenant_id AND l.invoice_id = i.id), 0)
     WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)""")
+# A voided invoice keeps its lines: one that moves on to the next invoice leaves a copy behind (rule 3.9).
+KEEP_IF_VOIDED = text("""
+    UPDATE invoice_line l SET autotask_id = NULL FROM invoice i
+    WHERE l.tenant_id = :tenant_id AND l.id = ANY(:ids)
+        AND i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.is_voided
+    RETURNING l.id""")
+
 # Once a week for all open ones; and once where the lines do not add up to the header.
 OLD = text("""
     UPDATE invoice i SET lines_read_at = NULL
@@ -82,6 +89,7 @@ def _write(running: Running, rows: list[upsert.Row]) -> upsert.Written:
         rows,
         running.writer,
         running.clock.read_at,
+        keep=KEEP_IF_VOIDED,
     )
     counts.add(running.items, counts.LINES, **written.numbers())
     return written

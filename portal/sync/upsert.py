@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import TextClause
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
@@ -42,17 +42,22 @@ def write(
     rows: Sequence[Row],
     by: Writer,
     read_at: datetime,
+    *,
+    keep: TextClause | None = None,
     **at_first: Any,
 ) -> Written:
-    """Upserts the page and logs what changed in it. Safe to run twice: the second time nothing changes."""
+    """Upserts the page and logs what changed in it. Safe to run twice: the second time nothing changes.
+
+    `keep` is SQL for rows whose content changed: those it returns stay as they are, and a new row is made.
+    """
     if not rows:
         return Written()
     stage(table, rows)
     keys = [row["autotask_id"] for row in rows]
     scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id, "read_at": read_at}
-    found = _compared(_here(table, {**scope, "keys": keys}))
+    found = _compared(_here(table, keep, {**scope, "keys": keys}))
     written = Written(unchanged=len(rows), content_changed=found.content_changed)
-    if found.differing and table.logged:
+    if found.differing:
         log = {**scope, "run_id": by.run_id, "ids": found.differing}
         written.shown = len(db.session.execute(table.log_changes, log).all())
     wanted = [key for key in keys if key not in found.before] + found.differing_keys
@@ -63,13 +68,13 @@ def write(
     return written
 
 
-def _here(table: Table, values: dict[str, Any]) -> Sequence[Any]:
-    """The rows that are here, compared with the staged ones; without those that the table keeps as they are."""
+def _here(table: Table, keep: TextClause | None, values: dict[str, Any]) -> Sequence[Any]:
+    """The rows that are here, compared with the staged ones; without those that are kept as they are."""
     here = db.session.execute(table.classify, values).all()
-    moved = [row.id for row in here if row.content_differs] if table.keep else []
-    if not moved:
+    moved = [row.id for row in here if row.content_differs] if keep is not None else []
+    if keep is None or not moved:
         return here
-    kept = set(db.session.scalars(text(table.keep), {"tenant_id": values["tenant_id"], "ids": moved}))
+    kept = set(db.session.scalars(keep, {"tenant_id": values["tenant_id"], "ids": moved}))
     return [row for row in here if row.id not in kept]
 
 
