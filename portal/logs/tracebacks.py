@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MOST_ERRORS, MOST_FRAMES, MOST_FOREIGN_FRAMES, LONGEST_TEXT = (
     4,
     20,

@@ -17,9 +17,10 @@ import structlog
 from flask import current_app
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from portal import after_commit, clock
+from portal import clock
 from portal.access.tenancy import people_scope, system_scope, tenant_scope
 from portal.extensions import db
+from portal.logs import after_commit
 from portal.mail import outbox, smtp, words
 from portal.mail.server import Server
 from portal.mail.smtp import Answer, Outcome

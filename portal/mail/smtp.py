@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from portal import clock
-from portal.config_values import authorities
+from portal.config.values import authorities
 from portal.mail.server import Server
 from portal.mail.words import Drawn
 
