@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-WIDTH = 120
+WIDTH, HEIGHT = 120, 80
+CODE = [*(ROOT / "portal").rglob("*.py"), *(ROOT / "static").glob("*.js"), *TEMPLATES]
 
 
 def test_no_line_of_a_template_is_longer_than_120_characters():
@@ -16,6 +17,40 @@ def test_no_line_of_a_template_is_longer_than_120_characters():
         if len(line) > WIDTH
     ]
     assert not long, f"longer than {WIDTH} characters: {long}"
+
+
+def test_no_template_is_longer_than_80_lines():
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in TEMPLATES}
+    assert not {name: number for name, number in lines.items() if number > HEIGHT}
+
+
+def test_every_template_is_drawn_by_a_view_or_another_template():
+    code = "\n".join(path.read_text() for path in CODE)
+    names = [str(path.relative_to(ROOT / "templates")) for path in TEMPLATES]
+    assert not [name for name in names if not re.search(rf"[\"']{re.escape(name)}[\"']", code)]
+
+
+def test_every_macro_is_called():
+    code = "\n".join(re.sub(r"{%-? macro \w+", "", path.read_text()) for path in CODE)
+    macros = {name for path in TEMPLATES for name in re.findall(r"{%-? macro (\w+)", path.read_text())}
+    assert macros
+    assert not {name for name in macros if not re.search(rf"\b{name}\(", code)}
+
+
+def test_every_class_of_the_style_sheet_is_on_a_page():
+    """One that a template composes, such as `state-{{ tone }}`, counts by its beginning; htmx sets its own."""
+    css = re.sub(r"/\*.*?\*/", "", (ROOT / "static/portal.css").read_text(), flags=re.DOTALL)
+    code = "\n".join(path.read_text() for path in CODE)
+    classes = set(re.findall(r"\.([a-z][\w-]+)(?=[^{}]*\{)", css))
+    unused = {
+        name
+        for name in classes
+        if not name.startswith("htmx-")
+        and not re.search(rf"(?<![\w-]){name}(?![\w-])", code)
+        and not re.search(rf"\b{name.rpartition('-')[0]}-(['\"] ~|{{{{)", code)
+    }
+    assert classes
+    assert not unused
 
 
 # What belongs into a query, with a name: looking for rows, adding up, collecting, dropping the first.
