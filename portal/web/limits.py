@@ -26,10 +26,10 @@ class Limit(NamedTuple):
     alone: int
 
 
-QUARTER, HOUR = 15 * 60, 60 * 60
+MINUTE, QUARTER, HOUR = 60, 15 * 60, 60 * 60
 LOGIN_DEVICE = Limit("login by a known device", 10, QUARTER, 10)
 LOGIN_ACCOUNT_HERE = Limit("login to an account from an address", 10, QUARTER, 3)
-LOGIN_ACCOUNT = Limit("login to an account", 30, HOUR, 10)
+LOGIN_ACCOUNT = Limit("login to an account", 10, MINUTE, 5)
 LOGIN_ADDRESS = Limit("login from an address", 40, QUARTER, 10)
 API_KEY = Limit("requests with an API key", 600, 60, 600)
 API_ADDRESS = Limit("wrong API keys from an address", 60, QUARTER, 60)

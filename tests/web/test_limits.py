@@ -15,13 +15,14 @@ from flask.testing import FlaskClient
 
 from local import redis
 from portal import clock
-from portal.access import api_keys, devices
+from portal.access import api_keys, devices, logins, sessions
 from portal.extensions import db
 from portal.models import Invoice
 from portal.web import limits
 from tests import factories
 from tests.rules.test_every_route import path, routes
 
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "limits.md"
 DANA, WRONG = "dana@northwind.example", "not the password"
 
 
@@ -56,6 +57,55 @@ def test_an_account_is_guarded_across_addresses(app, dana, monkeypatch):
     assert [answer.status_code for answer in answers] == [422, 422, 422, 429]
     assert 0 < int(answers[3].headers["Retry-After"]) <= limits.HOUR
     assert "too many wrong passwords" in answers[3].text
+
+
+def test_strangers_who_fail_for_an_hour_shut_nobody_out_of_a_new_browser(app, dana, monkeypatch):
+    """Each minute is a new one, and a try that was refused unread counts nowhere."""
+    now = at_a_clock_of_its_own(app, monkeypatch)
+    failed = 0
+    for minute in range(60):
+        now[0] = 60.0 * minute
+        for n in range(limits.LOGIN_ACCOUNT.alone):
+            failed += try_login(app.test_client(), address=f"10.1.{minute}.{n}").status_code == 422
+    assert failed > 100
+    assert try_login(app.test_client(), factories.PASSWORD, address="10.0.0.9").status_code == 429
+    now[0] += 60
+    assert try_login(app.test_client(), factories.PASSWORD, address="10.0.0.9").status_code == 303
+
+
+@pytest.mark.parametrize(("addresses", "told"), [(1, "40"), (1000, "600")])
+def test_the_guesses_that_are_documented_are_those_that_are_possible(app, dana, monkeypatch, addresses, told):
+    """An hour of trying as fast as it is allowed, from so many addresses."""
+    now = at_a_clock_of_its_own(app, monkeypatch)
+    monkeypatch.setattr(sessions, "authenticate", lambda email, password: None)
+    for name in ("LOGIN_ACCOUNT_HERE", "LOGIN_ADDRESS", "LOGIN_ACCOUNT"):
+        limit = getattr(limits, name)
+        monkeypatch.setattr(limits, name, limit._replace(alone=limit.tries))
+    guesses, turn = 0, 0
+    for minute in range(60):
+        now[0] = 60.0 * minute
+        for _ in range(limits.LOGIN_ACCOUNT.tries + 1):
+            turn += 1
+            guesses += not refused(app, f"10.{turn % addresses // 250}.0.{turn % addresses % 250}")
+    row = f"| {addresses:,} address{'es' if addresses > 1 else ''} | {told} |"
+    assert (guesses, row in DOCUMENTED.read_text()) == (int(told), True)
+
+
+def refused(app: Flask, address: str) -> bool:
+    with app.test_request_context(environ_base={"REMOTE_ADDR": address}):
+        try:
+            logins.attempt(DANA, WRONG)
+        except limits.TooMany:
+            return True
+    return False
+
+
+def at_a_clock_of_its_own(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """This process counts alone, at the time that the test sets."""
+    now = [0.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(app.extensions["limits"], "redis_may_answer", lambda: False)
+    return now
 
 
 def test_an_address_is_guarded_across_accounts(app, dana, monkeypatch):
@@ -270,7 +320,7 @@ def test_a_pdf_is_fetched_once_while_one_is_under_way_and_a_few_times_an_hour(
 
 
 def test_the_limits_that_are_documented_are_those_in_force():
-    table = (Path(__file__).parents[2] / "docs" / "limits.md").read_text().split("|---|---|---|")[1]
+    table = DOCUMENTED.read_text().split("|---|---|---|")[1]
     told = [
         re.findall(r"\d+", row.split("|", 2)[2])[:1] + re.findall(r"\d+", row)[-1:]
         for row in table.split("\n\n")[0].strip().splitlines()
