@@ -22,7 +22,8 @@ class User(Base):
 
     @property
     def label(self) -> str:
-        return self.name or self.email
+        """The name; of a person without one, the e-mail address up to its @, which is the same for all who look."""
+        return self.name or self.email.partition("@")[0]
 
 
 class LoginSession(Base):

@@ -1,5 +1,6 @@
 """The Integrations pages: connect, look, test, reconnect, disconnect (rules 1.1 to 1.8)."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -149,7 +150,7 @@ def test_every_page_carries_a_banner_while_the_login_is_refused(
     since = datetime(2026, 11, 19, 10, 42, tzinfo=UTC)
     connected(state="needs_reconnecting", reconnect_reason="Autotask said no.", reconnect_since=since)
 
-    for role, words in (("owner", "Reconnect"), ("reader", "Look at the connection")):
+    for role, words in (("owner", "Edit credentials"), ("reader", "Look at the connection")):
         page = browse(role).get("/p/northwind/invoices")
         assert page.status_code == 200
         assert "Autotask needs reconnecting" in page.text
@@ -525,3 +526,22 @@ def test_connecting_and_disconnecting_are_in_the_audit_log(
         events = list(db.session.scalars(select(AuditEvent.event).order_by(AuditEvent.position)))
     mine = [event for event in events if event.startswith("integration.")]
     assert mine == ["integration.connected", "integration.tested", "integration.disconnected"]
+
+
+@pytest.mark.parametrize("state", ["connected", "needs_reconnecting"])
+def test_the_page_for_a_new_key_and_secret_has_one_name(
+    app: Flask, partner: Tenant, browse: Callable[..., FlaskClient], state: str
+) -> None:
+    with tenant_scope(partner.id):
+        since = clock.now() if state == "needs_reconnecting" else None
+        factories.integration(app, state=state, reconnect_since=since, reconnect_reason="Refused.")
+    owner = browse("owner")
+    target = f"/p/{partner.slug}/integrations/autotask/credentials"
+    names: set[str] = set()
+    for path in ("", "integrations", "integrations/autotask", "integrations/autotask/credentials"):
+        page = owner.get(f"/p/{partner.slug}/{path}").text
+        links = re.findall(rf'<a [^>]*href="{target}"[^>]*>(.*?)</a>', page, re.DOTALL)
+        names |= {re.sub("<[^>]+>", "", link).strip() for link in links}
+    assert names == {"Edit credentials"}
+    assert "<h1" in page
+    assert "Edit credentials" in page.partition("<h1")[2].partition("</h1>")[0]
