@@ -1,7 +1,7 @@
 """What browsers send us: one file per noun."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -14,6 +14,8 @@ from portal.access import form_tokens
 OPEN_TOO_LONG = "This form was open too long: somebody logged in or out in this browser since it was opened. Nothing was saved. "
 STILL_HERE = "What you typed is still here; look it over and send it again."
 ALMOST_STILL_HERE = "What you typed is still here, but not the password: type it once more."
+TICKS_STILL_HERE = OPEN_TOO_LONG + "What you ticked is still ticked; look it over and press the button again."
+CHOOSE_THE_FILE_AGAIN = "Choose the file once more: a browser does not keep it. The rest is as you left it."
 NO_TEXT = "There is a character here that is no text. Type it again instead of pasting it."
 
 
@@ -29,11 +31,17 @@ class Form(FlaskForm):
 
     def validate(self, extra_validators: Any = None) -> bool:
         if form_tokens.refused():
-            secret = any(field.type == "PasswordField" for field in self)
-            self.form_errors.append(OPEN_TOO_LONG + (ALMOST_STILL_HERE if secret else STILL_HERE))
+            self.form_errors.append(OPEN_TOO_LONG + _still_here({field.type for field in self}))
             return False
         texts = {name: [_text_only] for name, field in self._fields.items() if isinstance(field, StringField)}
         return bool(super().validate(_together(texts, extra_validators)))
+
+
+def _still_here(kinds: Set[str]) -> str:
+    """What of a form with these kinds of fields was kept."""
+    if "FileField" in kinds:
+        return CHOOSE_THE_FILE_AGAIN
+    return ALMOST_STILL_HERE if "PasswordField" in kinds else STILL_HERE
 
 
 def _tidying(field: Any) -> Callable[[str | None], str | None] | None:

@@ -1,4 +1,4 @@
-from wtforms import SelectField, StringField
+from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
@@ -24,3 +24,4 @@ class SupportVisitForm(Form):
         coerce=int,
         default=30,
     )
+    to = HiddenField()

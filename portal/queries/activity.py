@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SupportRequest, SupportVisit
-from portal.queries import event_details, event_records, event_words, history, paging
+from portal.queries import cut, event_details, event_records, event_words, history, paging
 
 KINDS = {
     "payments": ("payment", "credit"),
@@ -21,6 +21,8 @@ KINDS = {
     "people": ("user", "membership", "support_visit", "api_key", "partner", "file"),
 }
 KEYS = (paging.Key(AuditEvent.position),)
+VISIT_KEYS, REQUEST_KEYS = (paging.Key(SupportVisit.id),), (paging.Key(SupportRequest.id),)
+VISITS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -83,24 +85,25 @@ def count(chosen: Filter) -> int:
     return db.session.scalar(_narrowed(select(func.count()).select_from(AuditEvent), chosen)) or 0
 
 
-def visits(most: int = 20) -> Sequence[SupportVisit]:
-    """Support's latest visits, with both people."""
-    return db.session.scalars(
-        scoped(SupportVisit)
-        .options(joinedload(SupportVisit.staff), joinedload(SupportVisit.as_user))
-        .order_by(SupportVisit.id.desc())
-        .limit(most)
-    ).all()
+def visits() -> cut.Some:
+    """Support's latest visits, with both people, and how many there were."""
+    return cut.first(_visits().order_by(SupportVisit.id.desc()), VISITS_SHOWN)
 
 
-def requests_of(visit_id: int, most: int = 500) -> Sequence[SupportRequest]:
-    """What a visit looked at, in order."""
-    return db.session.scalars(
-        scoped(SupportRequest)
-        .where(SupportRequest.visit_id == visit_id)
-        .order_by(SupportRequest.id)
-        .limit(most)
-    ).all()
+def page_of_visits(args: Mapping[str, str]) -> paging.Page:
+    """One page of all visits, newest first."""
+    return paging.fetch(_visits(), VISIT_KEYS, args)
+
+
+def requests_of(visit_id: int, args: Mapping[str, str]) -> paging.Page:
+    """A page of what a visit looked at, in order."""
+    mine = scoped(SupportRequest).where(SupportRequest.visit_id == visit_id)
+    return paging.fetch(mine, REQUEST_KEYS, args, ascending=True)
+
+
+def _visits() -> Any:
+    people = (joinedload(SupportVisit.staff), joinedload(SupportVisit.as_user))
+    return scoped(SupportVisit).options(*people)
 
 
 def entry(row: AuditEvent, records: event_records.Records) -> Entry:

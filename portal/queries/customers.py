@@ -1,6 +1,6 @@
 """Customers as pages show them: who owes what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -12,8 +12,16 @@ from sqlalchemy import case, func, select
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Contact, Customer, Invoice, InvoiceStatus
-from portal.queries import finding, invoices, paging
+from portal.queries import cut, finding, invoices, paging
 from portal.queries.text import cleaned
+
+CONTACTS_SHOWN = 100
+CONTACT_KEYS = (
+    paging.Key(Contact.last_name, str),
+    paging.Key(Contact.first_name, str),
+    paging.Key(Contact.id),
+)
+NAME_KEYS = (paging.Key(Customer.name, str), paging.Key(Customer.id))
 
 
 class Order(StrEnum):
@@ -26,6 +34,7 @@ class Show(StrEnum):
     OWING = "owing"
     OVERDUE = "overdue"
     ARCHIVED = "archived"
+    EVERY = "every"
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,7 @@ def page(chosen: Filter) -> paging.Page:
     amounts = [func.coalesce(column, 0).label(column.name) for column in columns]
     statement = _narrowed(select(Customer, *amounts), owed, chosen)
     if chosen.order == Order.NAME:
-        keys: tuple[paging.Key, ...] = (paging.Key(Customer.name, str), paging.Key(Customer.id))
-        found = paging.fetch(statement, keys, chosen.args, ascending=True)
+        found = paging.fetch(statement, NAME_KEYS, chosen.args, ascending=True)
     else:
         keys = (paging.Key(amounts[0], Decimal), paging.Key(Customer.id))
         found = paging.fetch(statement, keys, chosen.args)
@@ -109,18 +117,21 @@ def balances_of(customer_id: int, today: date) -> list[invoices.Total]:
     return [invoices.Total(*row) for row in rows]
 
 
-def contacts_of(customer_id: int) -> Sequence[Contact]:
+def contacts_of(customer_id: int) -> cut.Some:
     """The people who get a customer's invoices, billing contacts first."""
-    return db.session.scalars(
-        scoped(Contact)
-        .where(Contact.customer_id == customer_id)
-        .order_by(Contact.billing.desc(), Contact.active.desc(), Contact.last_name, Contact.id)
-        .limit(100)
-    ).all()
+    mine = scoped(Contact).where(Contact.customer_id == customer_id)
+    order = (Contact.billing.desc(), Contact.active.desc(), Contact.last_name, Contact.id)
+    return cut.first(mine.order_by(*order), CONTACTS_SHOWN)
 
 
-def paying(words: str, most: int = 20) -> Sequence[Customer]:
-    """Customers to choose from when recording a payment: those with unpaid invoices, by name."""
+def page_of_contacts(customer_id: int, args: Mapping[str, str]) -> paging.Page:
+    """One page of all of them, by name."""
+    mine = scoped(Contact).where(Contact.customer_id == customer_id)
+    return paging.fetch(mine, CONTACT_KEYS, args, ascending=True)
+
+
+def paying(words: str, args: Mapping[str, str]) -> paging.Page:
+    """Customers to choose from when recording a payment: a page of those with unpaid invoices, by name."""
     owing = (
         select(Invoice.id)
         .where(
@@ -135,7 +146,7 @@ def paying(words: str, most: int = 20) -> Sequence[Customer]:
     statement = scoped(Customer).where(owing)
     if words:
         statement = statement.where(finding.customer(words))
-    return db.session.scalars(statement.order_by(Customer.name, Customer.id).limit(most)).all()
+    return paging.fetch(statement, NAME_KEYS, args, ascending=True)
 
 
 def _owed(today: date) -> Any:
@@ -163,7 +174,8 @@ def _narrowed(statement: Any, owed: Any, chosen: Filter) -> Any:
         owed, (owed.c.customer_id == Customer.id) & (owed.c.currency == Customer.currency)
     ).where(Customer.tenant_id == current_tenant_id())
     archived = Customer.archived_at.is_not(None)
-    statement = statement.where(archived if chosen.show == Show.ARCHIVED else ~archived)
+    if chosen.show != Show.EVERY:
+        statement = statement.where(archived if chosen.show == Show.ARCHIVED else ~archived)
     if chosen.show == Show.OWING:
         statement = statement.where(owed.c.outstanding > 0)
     if chosen.show == Show.OVERDUE:

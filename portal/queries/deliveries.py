@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, not_, select
+from sqlalchemy import func, not_, select, true
 from sqlalchemy.orm import contains_eager
 
 from portal import formatters
@@ -21,7 +21,7 @@ from portal.models import (
     IntegrationStatus,
     Invoice,
 )
-from portal.queries import finding, needs, paging
+from portal.queries import cut, finding, needs, paging
 from portal.queries.arrivals import ON_THE_WAY, Step
 from portal.queries.text import cleaned
 
@@ -31,7 +31,7 @@ WISHES: dict[str, Any] = {
     "paid": Delivery.wish_paid_on.is_not(None),
     "unpaid": Delivery.wish_paid_on.is_(None),
 }
-MOST_TRIES = 100
+TRY_KEYS = (paging.Key(DeliveryAttempt.id),)
 TRIES: Any = (
     select(func.count())
     .where(DeliveryAttempt.tenant_id == Delivery.tenant_id, DeliveryAttempt.delivery_id == Delivery.id)
@@ -54,8 +54,17 @@ class Show(StrEnum):
 
     ALL = "all"
     NEEDS = "needs"
+    LATE = "late"
+    STUCK = "stuck"
     WAITING = "waiting"
     CONFIRMED = "confirmed"
+
+
+NEEDING: dict[Show, Any] = {
+    Show.NEEDS: true(),
+    Show.LATE: Delivery.state != DeliveryState.PARKED,
+    Show.STUCK: Delivery.state == DeliveryState.PARKED,
+}
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Detail:
-    """One delivery with its tries, newest first, and the way it went."""
+    """One delivery with a page of its tries, newest first, and the way it went."""
 
     delivery: Delivery
-    tries: Sequence[DeliveryAttempt]
+    tries: paging.Page
     steps: Sequence[Step]
 
     @property
@@ -93,13 +102,17 @@ def filter_from(args: Mapping[str, str]) -> Filter:
     return Filter(show, cleaned(args.get("q")), why, cleaned(args.get("kind")), wish, args)
 
 
-def needing(chosen: Filter) -> paging.Page:
-    """A page of those that are late or stuck, the one that waits longest first; a few where more is shown."""
-    alone = chosen.show == Show.NEEDS
-    statement = _searched(_with_invoice().where(needs_a_person()), chosen if alone else Filter())
-    size = paging.SIZE if alone else SHOWN_FIRST
+def needing(chosen: Filter) -> paging.Page | cut.Some:
+    """Those that are late or stuck, the one that waits longest first: a page, or the first above the history."""
+    if chosen.show in (Show.WAITING, Show.CONFIRMED):
+        return cut.Some((), 0)
+    alone = chosen.show in NEEDING
+    wanted = NEEDING.get(chosen.show, true())
+    statement = _searched(_with_invoice().where(needs_a_person(), wanted), chosen if alone else Filter())
     statement = statement.add_columns(TRIES)
-    return paging.fetch(statement, KEYS, chosen.args if alone else {}, ascending=True, size=size)
+    if alone:
+        return paging.fetch(statement, KEYS, chosen.args, ascending=True)
+    return cut.first(statement.order_by(Delivery.wished_at, Delivery.id), SHOWN_FIRST)
 
 
 def history(chosen: Filter) -> paging.Page:
@@ -112,15 +125,10 @@ def history(chosen: Filter) -> paging.Page:
     return paging.fetch(_searched(statement, chosen), KEYS, chosen.args)
 
 
-def detail(delivery: Delivery) -> Detail:
+def detail(delivery: Delivery, args: Mapping[str, str]) -> Detail:
     """The delivery with everything its page shows."""
-    tries = db.session.scalars(
-        scoped(DeliveryAttempt)
-        .where(DeliveryAttempt.delivery_id == delivery.id)
-        .order_by(DeliveryAttempt.id.desc())
-        .limit(MOST_TRIES)
-    ).all()
-    return Detail(delivery, tries, _steps(delivery, tries))
+    tries = scoped(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery.id)
+    return Detail(delivery, paging.fetch(tries, TRY_KEYS, args), _steps(delivery))
 
 
 def wish_in_words(wish_paid_on: date | None) -> str:
@@ -148,13 +156,20 @@ def _searched(statement: Any, chosen: Filter) -> Any:
     return statement.where(finding.invoice(chosen.words)) if chosen.words else statement
 
 
-def _steps(delivery: Delivery, tries: Sequence[DeliveryAttempt]) -> list[Step]:
+def _first_sent_at(delivery: Delivery) -> datetime | None:
+    """When the wish in force was sent first, of all its tries."""
+    mine = select(func.min(DeliveryAttempt.started_at)).where(
+        DeliveryAttempt.tenant_id == delivery.tenant_id, DeliveryAttempt.delivery_id == delivery.id
+    )
+    return db.session.scalar(
+        mine.where(DeliveryAttempt.wrote.is_not(None), DeliveryAttempt.started_at >= delivery.wished_at)
+    )
+
+
+def _steps(delivery: Delivery) -> list[Step]:
     """Recorded, sent, confirmed: of the wish that is in force. Sent is what the tries say was sent."""
     done = delivery.state == DeliveryState.CONFIRMED
-    sent_at = min(
-        (one.started_at for one in tries if one.was_sent and one.started_at >= delivery.wished_at),
-        default=None,
-    )
+    sent_at = _first_sent_at(delivery)
     steps = [Step(f"Wished: {wish_in_words(delivery.wish_paid_on)}", "recorded", delivery.wished_at)]
     if sent_at:
         steps.append(Step("Sent to Autotask", "sent", sent_at))

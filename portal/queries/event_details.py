@@ -47,7 +47,8 @@ def lines(event: AuditEvent, records: Records) -> list[str]:
         if name not in hidden and not name.endswith("_id") and plain:
             found.append(f"{_word(name)}: {_short(value)}")
     found += [str(sentence)[:LONGEST] for sentence in details.get("sentences") or []]
-    return found[:MOST_LINES]
+    left_out = len(found) - MOST_LINES
+    return [*found[:MOST_LINES], f"and {left_out:,} more in the CSV file"] if left_out > 0 else found
 
 
 def _changes(before: Any, after: Any, records: Records) -> list[str]:

@@ -66,12 +66,10 @@ def _payment(how: str) -> Tell:
         customer = records.customers.get(row.customer_id) if row else None
         if customer is not None:
             told += [Piece(" by "), _customer(customer.id, customer.name)]
-        parts = [
-            one
-            for number in invoice_ids(event)[:MOST_NAMED]
-            for one in (Piece(", "), _number(records, number))
-        ]
-        return [*told, Piece(f" {how}"), *([Piece(" for "), *parts[1:]] if parts else [])]
+        ids = invoice_ids(event)
+        parts = [one for number in ids[:MOST_NAMED] for one in (Piece(", "), _number(records, number))]
+        paid = [Piece(" for "), *parts[1:], Piece(_more(ids))] if parts else []
+        return [*told, Piece(f" {how}"), *paid]
 
     return tell
 
@@ -116,10 +114,14 @@ def _several(one: str, after: str, name: Callable[[Records, int], Pieces]) -> Te
     def tell(event: AuditEvent, records: Records) -> Pieces:
         ids = event.details.get("ids") or []
         told = [piece for number in ids[:MOST_NAMED] for piece in (Piece(", "), *name(records, number))]
-        more = f" and {len(ids) - MOST_NAMED:,} more" if len(ids) > MOST_NAMED else ""
-        return [Piece(f"{one if len(ids) == 1 else one + 's'} "), *told[1:], Piece(f"{more} {after}")]
+        return [Piece(f"{one if len(ids) == 1 else one + 's'} "), *told[1:], Piece(f"{_more(ids)} {after}")]
 
     return tell
+
+
+def _more(ids: Sequence[int]) -> str:
+    """How many are not named."""
+    return f" and {len(ids) - MOST_NAMED:,} more" if len(ids) > MOST_NAMED else ""
 
 
 def _customers_name(records: Records, customer_id: int) -> Pieces:

@@ -1,8 +1,8 @@
 """The exceptions inbox: open items by cause, and what each means."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,8 +15,8 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.attention.buttons import ACTIONS, Action
 from portal.extensions import db
 from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
-from portal.queries import finding, paging
-from portal.queries.text import cleaned, containing
+from portal.queries import cut, finding, paging
+from portal.queries.text import cleaned, containing, number, numbers
 
 NAMES = {
     Cause.BAD_RECORD: "Record that cannot be taken in",
@@ -64,12 +64,13 @@ MOST_AT_ONCE = 500
 class Filter:
     cause: str = ""
     closed: bool = False
+    run_id: int | None = None
     words: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[str, str]:
-        return paging.kept(self.args, "q", "cause", "show")
+        return paging.kept(self.args, "q", "cause", "show", "run")
 
 
 def filter_from(args: Mapping[str, str]) -> Filter:
@@ -77,6 +78,7 @@ def filter_from(args: Mapping[str, str]) -> Filter:
     return Filter(
         cause=args["cause"] if args.get("cause") in set(Cause) else "",
         closed=args.get("show") == "closed",
+        run_id=number(args.get("run")),
         words=cleaned(args.get("q")),
         args=args,
     )
@@ -84,15 +86,21 @@ def filter_from(args: Mapping[str, str]) -> Filter:
 
 def page(chosen: Filter) -> paging.Page:
     """Items with their invoice, newest first."""
+    return paging.fetch(_narrowed(select(ExceptionItem, Invoice), chosen), KEYS, chosen.args)
+
+
+def _narrowed(statement: Any, chosen: Filter) -> Any:
     same = (Invoice.tenant_id == ExceptionItem.tenant_id) & (Invoice.id == ExceptionItem.invoice_id)
     state = ExceptionState.RESOLVED if chosen.closed else ExceptionState.OPEN
-    statement: Any = (
-        select(ExceptionItem, Invoice)
+    statement = (
+        statement.select_from(ExceptionItem)
         .outerjoin(Invoice, same)
         .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == state)
     )
     if chosen.cause:
         statement = statement.where(ExceptionItem.cause == chosen.cause)
+    if chosen.run_id is not None:
+        statement = statement.where(ExceptionItem.run_id == chosen.run_id)
     if chosen.words:
         pattern = containing(chosen.words)
         statement = statement.where(
@@ -102,7 +110,7 @@ def page(chosen: Filter) -> paging.Page:
                 finding.invoice(chosen.words) & Invoice.id.is_not(None),
             )
         )
-    return paging.fetch(statement, KEYS, chosen.args)
+    return statement
 
 
 def by_cause() -> dict[str, int]:
@@ -124,20 +132,16 @@ def cause_options(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     ]
 
 
-def some(ids: Iterable[str]) -> Sequence[ExceptionItem]:
+def some(texts: Sequence[str]) -> Sequence[ExceptionItem]:
     """The partner's items with these ids, as typed; what is no id or foreign is left out."""
-    wanted = [int(text) for text in ids if text.isascii() and text.isdigit() and len(text) < 19][
-        :MOST_AT_ONCE
-    ]
+    wanted = numbers(texts, MOST_AT_ONCE)
     return db.session.scalars(scoped(ExceptionItem).where(ExceptionItem.id.in_(wanted))).all()
 
 
-def open_ones(cause: str) -> Sequence[ExceptionItem]:
-    """Open items, all or of one cause, oldest first."""
-    query = scoped(ExceptionItem).where(ExceptionItem.state == ExceptionState.OPEN)
-    if cause in set(Cause):
-        query = query.where(ExceptionItem.cause == cause)
-    return db.session.scalars(query.order_by(ExceptionItem.id).limit(MOST_AT_ONCE)).all()
+def open_ones(args: Mapping[str, str]) -> cut.Some:
+    """The open items that a filter shows, oldest first, as many as are decided at once."""
+    statement = _narrowed(select(ExceptionItem), replace(filter_from(args), closed=False))
+    return cut.first(statement.order_by(ExceptionItem.id), MOST_AT_ONCE)
 
 
 def actions(item: ExceptionItem) -> list[Action]:
@@ -165,9 +169,15 @@ def one_sided(item: ExceptionItem) -> list[tuple[str, str]]:
     found = []
     for where, mine, other in (("here", item.ours, item.theirs), ("in Autotask", item.theirs, item.ours)):
         for name, value in mine.items():
-            if name not in other and name not in ("autotask_ids", "candidates"):
+            if name not in other and name not in ("autotask_ids", "candidates", "candidates_found"):
                 found.append((f"{in_words(name)} {where}", _shown(value, _currency(item))))
     return found
+
+
+def candidates(item: ExceptionItem) -> cut.Some:
+    """The first invoices in Autotask that could be meant, and how many there are."""
+    kept = item.theirs.get("candidates") or []
+    return cut.Some(kept, item.theirs.get("candidates_found") or len(kept))
 
 
 def amount_of(candidate: Mapping[str, Any]) -> str:

@@ -1,18 +1,21 @@
 """What happened to a record: what people did (audit events) and what syncs changed, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import joinedload
 
 from portal.access.permissions import shown
-from portal.access.tenancy import scoped
+from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SyncChange
+from portal.queries import cut, paging
 
 MOST = 100
+EVENT, CHANGE = 0, 1
 WORDS = {
     "payment.recorded": "Payment recorded",
     "payment.deleted": "Payment deleted",
@@ -37,15 +40,38 @@ class Entry:
     run_id: int | None = None
 
 
-def of_invoice(invoice_id: int, payment_ids: Sequence[int]) -> list[Entry]:
-    """Events of an invoice and its payments, and what syncs changed on it."""
-    subjects = [("invoice", [invoice_id]), ("payment", list(payment_ids)), ("delivery", [invoice_id])]
-    return _merged(_events(subjects), _changes("invoice", invoice_id))
+@dataclass(frozen=True)
+class About:
+    """Whose history: the record that syncs change, and all that people's events can be about."""
+
+    kind: str
+    subject_id: int
+    subjects: Sequence[tuple[str, Sequence[int]]]
 
 
-def of_customer(customer_id: int) -> list[Entry]:
-    """Events of a customer, and what syncs changed on it."""
-    return _merged(_events([("customer", [customer_id])]), _changes("customer", customer_id))
+def of_invoice(invoice_id: int, payment_ids: Sequence[int], delivery_ids: Sequence[int]) -> About:
+    """An invoice with its payments and its delivery."""
+    subjects = [("invoice", [invoice_id]), ("payment", payment_ids), ("delivery", delivery_ids)]
+    return About("invoice", invoice_id, subjects)
+
+
+def of_customer(customer_id: int) -> About:
+    return About("customer", customer_id, [("customer", [customer_id])])
+
+
+def latest(about: About) -> cut.Some:
+    """The newest Entries, and how many there are."""
+    lines = _lines(about)
+    found = cut.first(select(lines).order_by(lines.c.at.desc(), lines.c.kind.desc(), lines.c.id.desc()), MOST)
+    return cut.Some(_entries(about, found.rows), found.total)
+
+
+def page(about: About, args: Mapping[str, str]) -> paging.Page:
+    """One page of all Entries, newest first."""
+    lines = _lines(about)
+    keys = (paging.Key(lines.c.at, paging.as_instant), paging.Key(lines.c.kind), paging.Key(lines.c.id))
+    found = paging.fetch(select(lines), keys, args)
+    return paging.Page(_entries(about, found.rows), found.newer, found.older)
 
 
 def event_words(event: str) -> str:
@@ -69,22 +95,50 @@ def _without_person(event: AuditEvent) -> str:
     return "An operator" if event.source == "command" else "The portal"
 
 
-def _events(subjects: Sequence[tuple[str, Sequence[int]]]) -> list[Entry]:
+def _lines(about: About) -> Any:
+    """One row for each line of the history: an event, or all that one sync changed at one moment."""
     wanted = or_(
         *(
             and_(AuditEvent.subject_type == kind, AuditEvent.subject_id.in_(ids))
-            for kind, ids in subjects
+            for kind, ids in about.subjects
             if ids
         )
     )
+    events = select(
+        AuditEvent.at.label("at"),
+        literal(EVENT).label("kind"),
+        AuditEvent.position.label("id"),
+        literal(0).label("run_id"),
+    ).where(AuditEvent.tenant_id == current_tenant_id(), wanted)
+    changes = (
+        select(SyncChange.at, literal(CHANGE), func.max(SyncChange.id), SyncChange.run_id)
+        .where(*_changed(about))
+        .group_by(SyncChange.run_id, SyncChange.at)
+    )
+    return union_all(events, changes).subquery("line")
+
+
+def _changed(about: About) -> list[Any]:
+    return [
+        SyncChange.tenant_id == current_tenant_id(),
+        SyncChange.subject_type == about.kind,
+        SyncChange.subject_id == about.subject_id,
+    ]
+
+
+def _entries(about: About, lines: Sequence[Any]) -> list[Entry]:
+    events = _events([line.id for line in lines if line.kind == EVENT])
+    changes = _changes(about, [(line.run_id, line.at) for line in lines if line.kind == CHANGE])
+    return [events[line.id] if line.kind == EVENT else changes[line.run_id, line.at] for line in lines]
+
+
+def _events(positions: Sequence[int]) -> dict[int, Entry]:
     rows = db.session.scalars(
         scoped(AuditEvent)
-        .where(wanted)
+        .where(AuditEvent.position.in_(positions))
         .options(joinedload(AuditEvent.user), joinedload(AuditEvent.true_user))
-        .order_by(AuditEvent.position.desc())
-        .limit(MOST)
     )
-    return [_from_event(row) for row in rows]
+    return {row.position: _from_event(row) for row in rows}
 
 
 def _from_event(row: AuditEvent) -> Entry:
@@ -98,24 +152,18 @@ def _from_event(row: AuditEvent) -> Entry:
     return Entry(row.at, event_words(row.event), name, behalf, words)
 
 
-def _changes(kind: str, subject_id: int) -> list[Entry]:
+def _changes(about: About, moments: Sequence[tuple[int, datetime]]) -> dict[tuple[int, datetime], Entry]:
     rows = db.session.scalars(
-        scoped(SyncChange)
-        .where(SyncChange.subject_type == kind, SyncChange.subject_id == subject_id)
-        .order_by(SyncChange.id.desc())
-        .limit(MOST)
+        select(SyncChange)
+        .where(*_changed(about), tuple_(SyncChange.run_id, SyncChange.at).in_(moments))
+        .order_by(SyncChange.id)
     )
-    by_run: dict[tuple[int, datetime], list[str]] = {}
+    told: dict[tuple[int, datetime], list[str]] = {}
     for row in rows:
         field_words = row.field.replace("_", " ")
         words = f"{field_words}: {row.old_value or '–'} → {row.new_value or '–'}"
-        by_run.setdefault((row.run_id, row.at), []).append(words)
-    return [
-        Entry(at, "Changed by a sync", "Autotask", details=words, run_id=run_id)
-        for (run_id, at), words in by_run.items()
-    ]
-
-
-def _merged(*lists: Sequence[Entry]) -> list[Entry]:
-    entries = [entry for several in lists for entry in several]
-    return sorted(entries, key=lambda entry: entry.at, reverse=True)[:MOST]
+        told.setdefault((row.run_id, row.at), []).append(words)
+    return {
+        (run_id, at): Entry(at, "Changed by a sync", "Autotask", details=words, run_id=run_id)
+        for (run_id, at), words in told.items()
+    }

@@ -25,6 +25,7 @@ from portal.models import (
     SyncSchedule,
 )
 from portal.money import ZERO
+from portal.queries import cut
 from portal.queries.invoices import UNPAID
 
 COMPARED = (Agreement.AGREES, Agreement.WAITING, Agreement.DIFFERS, Agreement.MISSING)
@@ -127,14 +128,14 @@ def comparison() -> Comparison:
     )
 
 
-def attention() -> Sequence[ExceptionItem]:
-    """The open exceptions that were opened first."""
-    return db.session.scalars(
+def attention() -> cut.Some:
+    """The open exceptions that were opened first, and how many are open."""
+    return cut.first(
         scoped(ExceptionItem)
         .where(ExceptionItem.state == ExceptionState.OPEN)
-        .order_by(ExceptionItem.first_seen_at, ExceptionItem.id)
-        .limit(SHOWN)
-    ).all()
+        .order_by(ExceptionItem.first_seen_at, ExceptionItem.id),
+        SHOWN,
+    )
 
 
 def figures(today: date) -> list[Figures]:

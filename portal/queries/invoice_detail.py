@@ -26,7 +26,7 @@ from portal.models import (
     SyncRun,
     TotalsMode,
 )
-from portal.queries import arrivals, credits, history, line_sums, payments
+from portal.queries import arrivals, credits, cut, history, line_sums, payments
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Detail:
     credits: Sequence[Credit]
     exceptions: Sequence[ExceptionItem]
     pdf: InvoicePdf | None
-    history: Sequence[history.Entry]
+    history: cut.Some
     has_usable_credit: bool
     source: Integration | None = None
 
@@ -96,10 +96,17 @@ def of(invoice: Invoice) -> Detail:
         credits=_credits(invoice),
         exceptions=_exceptions(invoice.id),
         pdf=_pdf(invoice.id),
-        history=history.of_invoice(invoice.id, [journey.payment.id for journey in journeys]),
+        history=history.latest(history_of(invoice.id)),
         has_usable_credit=invoice.is_payable and bool(credits.usable(invoice.customer_id, invoice.currency)),
         source=connect.current() if invoice.autotask_id is None else None,
     )
+
+
+def history_of(invoice_id: int) -> history.About:
+    """The invoice with all its payments, deleted ones included."""
+    delivery = delivery_of(invoice_id)
+    deliveries = [delivery.id] if delivery else []
+    return history.of_invoice(invoice_id, payments.ids_of_invoice(invoice_id), deliveries)
 
 
 def delivery_of(invoice_id: int) -> Delivery | None:

@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.models import Agreement, Invoice, InvoiceStatus
 from portal.money import ZERO
 from portal.queries import finding, paging
-from portal.queries.text import cleaned
+from portal.queries.text import cleaned, number
 
 UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
 KEYS = (paging.Key(Invoice.issued_on, date.fromisoformat), paging.Key(Invoice.id))
@@ -32,6 +32,7 @@ class Show(StrEnum):
     CREDIT = "credit"
     VOIDED = "voided"
     ARCHIVED = "archived"
+    EVERY = "every"
 
     @property
     def heading(self) -> str:
@@ -58,7 +59,7 @@ class Filter:
 
     @property
     def kept(self) -> dict[str, str]:
-        return paging.kept(self.args, "q", "show", "agreement")
+        return paging.kept(self.args, "q", "show", "agreement", "customer")
 
     @property
     def is_narrowed(self) -> bool:
@@ -93,6 +94,7 @@ def filter_from(args: Mapping[str, str], today: date) -> Filter:
         show=Show(args["show"]) if args.get("show") in set(Show) else usual,
         agreement=Agreement(agreement) if agreement in set(Agreement) else None,
         words=words,
+        customer_id=number(args.get("customer")),
         args=args,
     )
 
@@ -149,6 +151,8 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
 
 
 def _shown(chosen: Filter) -> list[Any]:
+    if chosen.show == Show.EVERY:
+        return []
     if chosen.show == Show.ARCHIVED:
         return [Invoice.archived_at.is_not(None)]
     here = Invoice.archived_at.is_(None)

@@ -1,6 +1,6 @@
 """What was here at the last complete read but no longer in Autotask."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Customer, Delivery, DeliveryState, Invoice, RunState, SyncKind, SyncRun
 from portal.queries import paging
+from portal.queries.text import numbers
 
 KINDS = {"invoice": "Invoices", "customer": "Customers"}
 INVOICE_KEYS = (paging.Key(Invoice.id),)
@@ -89,12 +90,10 @@ def closed_deliveries(invoice_ids: Sequence[int]) -> int:
     return db.session.scalar(closed) or 0
 
 
-def chosen_ids(kind: str, texts: Iterable[str]) -> Sequence[int]:
+def chosen_ids(kind: str, texts: Sequence[str]) -> Sequence[int]:
     """Ids of the partner's missing records among those typed."""
     model = Invoice if kind == "invoice" else Customer
-    wanted = [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19][
-        :MOST_AT_ONCE
-    ]
+    wanted = numbers(texts, MOST_AT_ONCE)
     return db.session.scalars(
         select(model.id).where(
             model.tenant_id == current_tenant_id(), model.id.in_(wanted), model.missing_since.is_not(None)

@@ -1,6 +1,6 @@
 """Payments as pages show them: the list with how far each has come, and one payment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -13,9 +13,10 @@ from sqlalchemy.orm import contains_eager
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Allocation, Delivery, DeliveryState, Payment
-from portal.queries import arrivals, finding, paging, timelines
-from portal.queries.text import cleaned
+from portal.queries import arrivals, cut, finding, paging, timelines
+from portal.queries.text import cleaned, number
 
+OF_A_CUSTOMER = 20
 KEYS = (paging.Key(Payment.recorded_at, paging.as_instant), paging.Key(Payment.id))
 
 
@@ -35,11 +36,12 @@ class Filter:
     words: str = ""
     first: date | None = None
     last: date | None = None
+    customer_id: int | None = None
     args: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[str, str]:
-        return paging.kept(self.args, "q", "show", "from", "to")
+        return paging.kept(self.args, "q", "show", "from", "to", "customer")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def filter_from(args: Mapping[str, str]) -> Filter:
         words=cleaned(args.get("q")),
         first=_day(args.get("from")),
         last=_day(args.get("to")),
+        customer_id=number(args.get("customer")),
         args=args,
     )
 
@@ -76,19 +79,26 @@ def totals(chosen: Filter) -> list[Total]:
 
 def of_invoice(invoice_id: int) -> list[arrivals.Journey]:
     """All payments of an invoice with their timelines, newest first, deleted ones included."""
-    paying = select(Allocation.payment_id).where(
+    paying = Payment.id.in_(_paying(invoice_id))
+    return timelines.told(db.session.scalars(scoped(Payment).where(paying).order_by(Payment.id.desc())).all())
+
+
+def ids_of_invoice(invoice_id: int) -> Sequence[int]:
+    """All payments of an invoice, deleted ones included."""
+    return db.session.scalars(_paying(invoice_id)).all()
+
+
+def _paying(invoice_id: int) -> Any:
+    return select(Allocation.payment_id).where(
         Allocation.tenant_id == current_tenant_id(), Allocation.invoice_id == invoice_id
     )
-    rows = db.session.scalars(scoped(Payment).where(Payment.id.in_(paying)).order_by(Payment.id.desc())).all()
-    return timelines.told(rows)
 
 
-def of_customer(customer_id: int, most: int = 20) -> list[arrivals.Journey]:
-    """A customer's latest payments."""
-    rows = db.session.scalars(
-        scoped(Payment).where(Payment.customer_id == customer_id).order_by(Payment.id.desc()).limit(most)
-    ).all()
-    return arrivals.journeys(rows)
+def of_customer(customer_id: int) -> cut.Some:
+    """A customer's latest payments as Journeys, and how many there are."""
+    mine = scoped(Payment).where(Payment.customer_id == customer_id)
+    found = cut.first(mine.order_by(Payment.id.desc()), OF_A_CUSTOMER)
+    return cut.Some(arrivals.journeys(found.rows), found.total)
 
 
 def one(payment: Payment) -> arrivals.Journey:
@@ -109,6 +119,8 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
         statement = statement.where(Payment.paid_on >= chosen.first)
     if chosen.last:
         statement = statement.where(Payment.paid_on <= chosen.last)
+    if chosen.customer_id is not None:
+        statement = statement.where(Payment.customer_id == chosen.customer_id)
     if chosen.words:
         statement = statement.where(finding.payment(chosen.words))
     return statement

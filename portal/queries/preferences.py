@@ -1,13 +1,13 @@
 """The two manual syncs as the Preferences page shows them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.models import Integration, SyncChange, SyncKind, SyncRun
-from portal.queries import sync_runs
+from portal.models import Integration, SyncKind, SyncRun
+from portal.queries import cut, sync_runs
 from portal.sync import manual, sentences
 
+CHANGES_SHOWN = 25
 WHAT = {
     SyncKind.NEW: (
         "All customers and invoices created or updated since the last completed read, and never less than the "
@@ -34,8 +34,7 @@ class Card:
     running: SyncRun | None
     last: SyncRun | None
     told: sentences.Told | None
-    changes: Sequence[SyncChange]
-    changed_fields: int
+    changes: cut.Some
 
 
 def cards(integration: Integration) -> list[Card]:
@@ -46,7 +45,6 @@ def cards(integration: Integration) -> list[Card]:
 def _card(integration: Integration, kind: SyncKind) -> Card:
     refusal = manual.refusal(integration, kind)
     last = manual.last_press(integration, kind)
-    detail = sync_runs.detail(last) if last is not None else None
     return Card(
         kind=kind.value,
         name=manual.NAMES[kind],
@@ -57,6 +55,5 @@ def _card(integration: Integration, kind: SyncKind) -> Card:
         running=manual.incomplete(integration, kind),
         last=last,
         told=sentences.of_run(last) if last else None,
-        changes=detail.changes[:25] if detail else [],
-        changed_fields=detail.changed_fields if detail else 0,
+        changes=sync_runs.newest_changes(last, CHANGES_SHOWN) if last else cut.Some((), 0),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from portal import clock
@@ -21,7 +21,7 @@ from portal.models import (
     SyncTrigger,
     User,
 )
-from portal.queries import paging
+from portal.queries import cut, paging
 from portal.queries.sync_changes import ITEMS, of_run, with_names
 from portal.queries.text import cleaned, containing
 from portal.sync import counts, runs
@@ -34,7 +34,7 @@ TRIGGERS = {
     SyncTrigger.RETRY: "Retry",
     SyncTrigger.COMMAND: "By an operator",
 }
-CHANGES_SHOWN = 200
+CHANGES_SHOWN, EXCEPTIONS_SHOWN = 200, 50
 LEAST_FOR_ESTIMATE = 5.0
 KEYS = (paging.Key(SyncRun.id),)
 
@@ -67,9 +67,8 @@ class Detail:
 
     run: SyncRun
     rows: Sequence[Row]
-    changes: Sequence[SyncChange]
-    changed_fields: int
-    exceptions: Sequence[ExceptionItem]
+    changes: cut.Some
+    exceptions: cut.Some
     now: datetime
 
     @property
@@ -128,15 +127,18 @@ def _mentions(words: str) -> Any:
     return or_(*found)
 
 
+def newest_changes(run: SyncRun, most: int) -> cut.Some:
+    """The fields that a run changed last, and how many it changed."""
+    found = cut.first(of_run(run.id).order_by(SyncChange.id.desc()), most)
+    return cut.Some(with_names(db.session(), found.rows), found.total)
+
+
 def detail(run: SyncRun) -> Detail:
     """All that one run's page shows."""
-    newest = of_run(run.id).order_by(SyncChange.id.desc()).limit(CHANGES_SHOWN)
-    changes = list(db.session.scalars(newest))
     return Detail(
         run=run,
         rows=rows_of(run),
-        changes=with_names(db.session(), changes),
-        changed_fields=_count_changes(run.id),
+        changes=newest_changes(run, CHANGES_SHOWN),
         exceptions=_exceptions(run.id),
         now=clock.now(),
     )
@@ -158,22 +160,7 @@ def detail_sums(run: SyncRun) -> Mapping[str, int]:
     return {name: sum(held.get(name, 0) for held in run.items.values()) for name in counts.NUMBERS}
 
 
-def _count_changes(run_id: int) -> int:
-    query = select(func.count()).select_from(SyncChange)
-    return (
-        db.session.scalar(
-            query.where(SyncChange.tenant_id == current_tenant_id(), SyncChange.run_id == run_id)
-        )
-        or 0
-    )
-
-
-def _exceptions(run_id: int) -> list[ExceptionItem]:
-    return list(
-        db.session.scalars(
-            scoped(ExceptionItem)
-            .where(ExceptionItem.run_id == run_id, ExceptionItem.state == ExceptionState.OPEN)
-            .order_by(ExceptionItem.id.desc())
-            .limit(50)
-        )
-    )
+def _exceptions(run_id: int) -> cut.Some:
+    mine = scoped(ExceptionItem).where(ExceptionItem.run_id == run_id)
+    is_open = ExceptionItem.state == ExceptionState.OPEN
+    return cut.first(mine.where(is_open).order_by(ExceptionItem.id.desc()), EXCEPTIONS_SHOWN)

@@ -32,6 +32,8 @@ from portal.sync.candidates import (
 from portal.sync.current_run import Running
 from portal.sync.resources import Resource
 
+CANDIDATES_KEPT = 10
+
 
 def nothing(running: Running, client: Client) -> None:
     """A secondary integration brings in no customers."""
@@ -77,7 +79,10 @@ def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency
         detail=why(running.task, invoice, same, fitting, currency_of),
         ours={"number": invoice.number, "amount_due": plain(invoice.amount_due, invoice.currency)},
         theirs={
-            "candidates": [shown(running.task, record, currency_of) for record in (fitting or same)[:10]]
+            "candidates": [
+                shown(running.task, record, currency_of) for record in (fitting or same)[:CANDIDATES_KEPT]
+            ],
+            "candidates_found": len(fitting or same),
         },
         invoice_id=invoice.id,
         run_id=running.task.run_id,

@@ -16,7 +16,6 @@ from portal.sync.resources import Resource
 from portal.sync.task import Task, Writer
 
 MOST_LACKING = 0.10
-MOST_KEPT = 10_000
 
 
 def judge(running: Running, client: Client, step: Step, resource: Resource) -> None:
@@ -61,19 +60,21 @@ def _is_suspicious(step: Step, lacking: int) -> bool:
 def _ask(run_id: int, step: Step, resource: Resource, gone: Sequence[int]) -> None:
     """One exception that says how much is lacking; a person says whether that is so."""
     words = resource.words.lower()
+    all_looked_at = len(step.absent) < read_pages.MOST_ABSENT
+    lacking = f"{len(gone):,}" if all_looked_at else f"At least {len(gone):,}"
     attention.open_item(
         Cause.SUSPICIOUS_READ,
         "sync_run",
         resource.subject,
-        label=f"{len(gone):,} of {step.known:,} {words} were not in Autotask's answer",
+        label=f"{lacking} of {step.known:,} {words} were not in Autotask's answer",
         detail=(
-            f"The last complete read lacked {len(gone):,} of the {step.known:,} {words} known here. That is more than "
+            f"The last complete read lacked {lacking.lower()} of the {step.known:,} {words} known here. That is more than "
             "a deletion usually takes, so nothing was marked. The API user may have lost the right to see them, or "
             "a line of business. If they really were deleted, say so; otherwise check the user in Autotask and "
             "read again."
         ),
         ours={"known": step.known},
-        theirs={"lacking": len(gone), "autotask_ids": list(gone)[:MOST_KEPT]},
+        theirs={"lacking": len(gone), "autotask_ids": list(gone)},
         run_id=run_id,
     )
 

@@ -14,8 +14,8 @@ from portal.sync.checkpoint import Step
 from portal.sync.current_run import Running
 from portal.sync.resources import Resource
 
-# A list of absent ids longer than this is not looked at one by one: such a read is not to be believed.
-MOST_ABSENT = 20_000
+MOST_ABSENT = 20_000  # ids that one run looks at one by one; the next complete read goes on with the others
+NOT_LOOKED_AT = "not in Autotask's answer, and left for the next complete read"
 NOT_SENT = "counted by Autotask but not in its answer"
 
 
@@ -44,7 +44,7 @@ def read(
             _take_in(running, client, step, resource, page, only)
             asked_at = next_asked_at
     if step.complete:
-        _note_absent(running.task.integration.id, step, resource, HIGHEST_ID, [], only)
+        _note_absent(running, step, resource, HIGHEST_ID, [], only)
     step.done = True
     running.save()
     return step
@@ -58,7 +58,7 @@ def _take_in(
     ids = [row_id for row in page if (row_id := id_of(row)) is not None]
     last_id = max(ids, default=step.last_id)
     if step.complete:
-        _note_absent(running.task.integration.id, step, resource, last_id, ids, only)
+        _note_absent(running, step, resource, last_id, ids, only)
     step.last_id = last_id
     step.rows += len(page)
     running.save_page(page)
@@ -76,11 +76,14 @@ def _begin(running: Running, name: str, resource: Resource, complete: bool, only
 
 
 def _note_absent(
-    integration_id: int, step: Step, resource: Resource, high: int, present: list[int], only: str
+    running: Running, step: Step, resource: Resource, high: int, present: list[int], only: str
 ) -> None:
-    if len(step.absent) >= MOST_ABSENT or not step.known or resource.table is None:
+    if not step.known or resource.table is None:
         return
-    step.absent += marks.absent(integration_id, resource.table, step.last_id, high, present, only)
+    absent = marks.absent(running.task.integration.id, resource.table, step.last_id, high, present, only)
+    room = MOST_ABSENT - len(step.absent)
+    step.absent += absent[:room]
+    counts.skip(running.items, resource.item, NOT_LOOKED_AT, len(absent[room:]))
 
 
 def read_by_id(

@@ -40,7 +40,7 @@ def index() -> Any:
         chosen=chosen,
         listed=activity.page(chosen),
         found=activity.count(chosen),
-        visits=activity.visits(3),
+        visits=activity.visits(),
         now=clock.now(),
     )
 
@@ -53,12 +53,26 @@ def export() -> Any:
     return exports.send(exports.Table("activity.csv", COLUMNS, rows, _cells, activity.entries_in))
 
 
+@pages.get("/visits")
+@requires(Permission.VIEW)
+def visits() -> Any:
+    return htmx.render(
+        "activity/visits.html",
+        "activity/_all_visits.html",
+        listed=activity.page_of_visits(request.args),
+        now=clock.now(),
+    )
+
+
 @pages.get("/visits/<int:visit_id>")
 @requires(Permission.VIEW)
 def visit(visit_id: int) -> Any:
     found = find_or_404(SupportVisit, visit_id)
     return htmx.render(
-        "activity/visit.html", "activity/_visit.html", visit=found, requests=activity.requests_of(visit_id)
+        "activity/visit.html",
+        "activity/_visit.html",
+        visit=found,
+        requests=activity.requests_of(visit_id, request.args),
     )
 
 

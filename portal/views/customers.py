@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, g, request, url_for
 
 from portal import clock
 from portal.access.permissions import Permission, requires
@@ -44,6 +44,33 @@ def show(customer_id: int) -> Any:
         credits=invoices.credits_of(customer_id),
         contacts=customers.contacts_of(customer_id),
         journeys=payments.of_customer(customer_id),
-        history=history.of_customer(customer_id),
+        history=history.latest(history.of_customer(customer_id)),
         today=today,
+    )
+
+
+@pages.get("/<int:customer_id>/contacts")
+@requires(Permission.VIEW)
+def contacts(customer_id: int) -> Any:
+    customer = find_or_404(Customer, customer_id)
+    return htmx.render(
+        "customers/contacts.html",
+        "customers/_all_contacts.html",
+        customer=customer,
+        page=customers.page_of_contacts(customer_id, request.args),
+    )
+
+
+@pages.get("/<int:customer_id>/history", endpoint="history")
+@requires(Permission.VIEW)
+def whole_history(customer_id: int) -> Any:
+    customer = find_or_404(Customer, customer_id)
+    return htmx.render(
+        "history/show.html",
+        "history/_table.html",
+        page=history.page(history.of_customer(customer_id), request.args),
+        name=customer.name,
+        record_url=url_for("customers.show", customer_id=customer_id),
+        list_name="Customers",
+        list_url=url_for("customers.index"),
     )

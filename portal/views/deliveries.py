@@ -25,7 +25,7 @@ def index() -> Any:
         "deliveries/_table.html",
         chosen=chosen,
         needing=deliveries.needing(chosen),
-        page=deliveries.history(chosen) if chosen.show != deliveries.Show.NEEDS else None,
+        page=deliveries.history(chosen) if chosen.show not in deliveries.NEEDING else None,
         about=deliveries,
         now=clock.now(),
     )
@@ -34,7 +34,7 @@ def index() -> Any:
 @pages.get("/<int:delivery_id>")
 @requires(Permission.VIEW)
 def show(delivery_id: int) -> Any:
-    detail = deliveries.detail(find_or_404(Delivery, delivery_id))
+    detail = deliveries.detail(find_or_404(Delivery, delivery_id), request.args)
     return htmx.render("deliveries/show.html", "deliveries/_detail.html", detail=detail, about=deliveries)
 
 

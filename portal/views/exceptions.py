@@ -5,13 +5,16 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
+from portal.access import form_tokens
+from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.attention import decisions
 from portal.attention.buttons import ACTIONS
 from portal.extensions import db
+from portal.forms import TICKS_STILL_HERE
 from portal.models import ExceptionItem, Invoice
-from portal.queries import exceptions
+from portal.queries import cut, exceptions
 from portal.web import htmx
 
 pages = Blueprint("exceptions", __name__, url_prefix="/p/<partner_slug>/exceptions")
@@ -47,15 +50,18 @@ def act(item_id: int) -> Any:
 
 @pages.post("/resolve")
 @requires(Permission.DECIDE_EXCEPTIONS)
+@redraws_form
 def resolve() -> Any:
+    if form_tokens.refused():
+        return _again(TICKS_STILL_HERE)
     try:
         closed = decisions.resolve(
             g.actor, exceptions.some(request.form.getlist("item")), request.form.get("reason", "")
         )
     except decisions.CannotDo as refusal:
-        return _resolve_again(str(refusal))
+        return _again(f"{refusal} Nothing was resolved.")
     if not closed:
-        return _resolve_again("Choose at least one open exception.")
+        return _again("Choose at least one open exception. Nothing was resolved.")
     db.session.commit()
     return htmx.redirect(url_for("exceptions.index", undo=",".join(map(str, closed)) or None))
 
@@ -71,13 +77,20 @@ def reopen() -> Any:
 
 @pages.post("/retry")
 @requires(Permission.DECIDE_EXCEPTIONS)
+@redraws_form
 def retry() -> Any:
-    """All open ones of a cause, or those chosen, as far as this person may try them again."""
-    chosen = exceptions.some(request.form.getlist("item")) or exceptions.open_ones(
-        request.form.get("cause", "")
-    )
-    allowed = [item for item in chosen if any(one.name == "retry" for one in exceptions.actions(item))]
-    return _done(decisions.retry_all(g.actor, allowed))
+    """Those chosen, or all open ones of the filter, as far as this person may try them again."""
+    if form_tokens.refused():
+        return _again(TICKS_STILL_HERE)
+    chosen = exceptions.some(request.form.getlist("item"))
+    found = cut.Some(chosen, len(chosen)) if chosen else exceptions.open_ones(request.form)
+    allowed = [item for item in found if any(one.name == "retry" for one in exceptions.actions(item))]
+    outcome = decisions.retry_all(g.actor, allowed)
+    if found.is_cut:
+        outcome.words += (
+            f" These were the oldest {len(found):,} of {found.total:,}; retry again for the others."
+        )
+    return _done(outcome)
 
 
 def _done(outcome: decisions.Outcome) -> Any:
@@ -87,8 +100,8 @@ def _done(outcome: decisions.Outcome) -> Any:
     return htmx.redirect(url_for("exceptions.index"))
 
 
-def _resolve_again(refusal: str) -> Any:
-    """The same page with what was ticked and typed, and why nothing was resolved."""
+def _again(refusal: str) -> Any:
+    """The same page with what was ticked and typed, and why nothing was done."""
     db.session.rollback()
     chosen = exceptions.some(request.form.getlist("item"))
     if request.form.get("alone") and chosen:

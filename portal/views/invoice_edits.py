@@ -15,7 +15,7 @@ from portal.forms.own_records import ChangeForm, InvoiceForm
 from portal.models import Customer, DeliveryState, Invoice
 from portal.money import plain
 from portal.own_records import NewInvoice, NotAllowed
-from portal.queries import invoice_detail
+from portal.queries import cut, invoice_detail
 from portal.queries.own_records import customers
 from portal.web import htmx
 
@@ -123,14 +123,18 @@ def _changed(form: ChangeForm, invoice: Invoice, amount: Decimal) -> bool:
     return True
 
 
-def _offer(form: InvoiceForm) -> None:
-    form.customer_id.choices = [SelectChoice(row.id, f"{row.name} ({row.currency})") for row in customers()]
+def _offer(form: InvoiceForm) -> cut.Some:
+    """Fills in the customers to choose from; those that are left out can be chosen on their own pages."""
+    found = customers(form.customer_id.data)
+    form.customer_id.choices = [SelectChoice(row.id, f"{row.name} ({row.currency})") for row in found]
+    return found
 
 
 def _new_page(form: InvoiceForm, status: int = 200) -> Any:
-    _offer(form)
+    offered = _offer(form)
     matched_later = connect.matches_invoices(connect.current())
-    return render_template("invoice_edits/new.html", form=form, matched_later=matched_later), status
+    page = render_template("invoice_edits/new.html", form=form, matched_later=matched_later, offered=offered)
+    return page, status
 
 
 def _edit_page(invoice: Invoice, form: ChangeForm, status: int = 200) -> Any:

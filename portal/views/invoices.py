@@ -9,9 +9,9 @@ from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
-from portal.models import Integration, Invoice, SyncKind, SyncTrigger
+from portal.models import Customer, Integration, Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
-from portal.queries import currencies, invoice_detail, invoices
+from portal.queries import currencies, history, invoice_detail, invoices
 from portal.serializers import number, paid_on
 from portal.storage import StorageFailed
 from portal.sync import runs, wanted_pdfs
@@ -34,6 +34,7 @@ def index() -> Any:
         "invoices/_table.html",
         chosen=chosen,
         listed=invoices.page(chosen),
+        of_customer=find_or_404(Customer, chosen.customer_id) if chosen.customer_id else None,
         totals=currencies.main_first(invoices.totals(chosen), lambda total: total.invoices),
     )
 
@@ -59,6 +60,21 @@ def show(invoice_id: int) -> Any:
         paid_on=paid_on(invoice, delivery),
         today=today(),
         number=number,
+    )
+
+
+@pages.get("/<int:invoice_id>/history", endpoint="history")
+@requires(Permission.VIEW)
+def whole_history(invoice_id: int) -> Any:
+    invoice = find_or_404(Invoice, invoice_id)
+    return htmx.render(
+        "history/show.html",
+        "history/_table.html",
+        page=history.page(invoice_detail.history_of(invoice_id), request.args),
+        name=f"invoice {invoice.number}",
+        record_url=url_for("invoices.show", invoice_id=invoice_id),
+        list_name="Invoices",
+        list_url=url_for("invoices.index"),
     )
 
 

@@ -28,6 +28,7 @@ def new() -> Any:
 
 @pages.post("")
 @requires(Permission.RECORD_PAYMENTS)
+@redraws_form
 def preview() -> Any:
     form = UploadForm()
     if not form.validate():

@@ -10,7 +10,7 @@ from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.payment import DeletionForm, PaymentForm
-from portal.models import IdempotencyKey, Payment
+from portal.models import Customer, IdempotencyKey, Payment
 from portal.money import minor_units
 from portal.payments import idempotency, recording, repeats
 from portal.payments.idempotency import KeyReused
@@ -35,6 +35,7 @@ def index() -> Any:
         "payments/_table.html",
         chosen=chosen,
         listed=payments.page(chosen),
+        of_customer=find_or_404(Customer, chosen.customer_id) if chosen.customer_id else None,
         totals=currencies.main_first(payments.totals(chosen), lambda total: total.payments),
     )
 
@@ -53,7 +54,10 @@ def new() -> Any:
     if choice is None:
         words = cleaned(request.args.get("q"))
         return htmx.render(
-            "payments/choose.html", "payments/_choose.html", words=words, customers=customers.paying(words)
+            "payments/choose.html",
+            "payments/_choose.html",
+            words=words,
+            page=customers.paying(words, request.args),
         )
     form = PaymentForm(formdata=None, paid_on=clock.today(g.partner.time_zone))
     form.begin_anew()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import select
 
 from portal.access import support
@@ -15,14 +15,23 @@ from portal.models import SupportVisit, Tenant
 from portal.web import htmx
 
 pages = Blueprint("support_visits", __name__)
+# What the numbers on the list of partners count.
+PLACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "on-the-way": ("deliveries.index", {"show": "waiting"}),
+    "late": ("deliveries.index", {"show": "late"}),
+    "stuck": ("deliveries.index", {"show": "stuck"}),
+    "exceptions": ("exceptions.index", {}),
+}
 
 
 @pages.get("/staff/partners/<slug>/visit")
 @staff_only
 def new(slug: str) -> Any:
-    return render_template(
-        "support_visits/new.html", form=SupportVisitForm(formdata=None), partner=_partner(slug)
-    )
+    partner, to = _partner(slug), request.args.get("to", "")
+    if g.support_visit is not None and g.support_visit.tenant_id == partner.id:
+        return redirect(_place(partner, to), 303)
+    form = SupportVisitForm(formdata=None, data={"to": to})
+    return render_template("support_visits/new.html", form=form, partner=partner)
 
 
 @pages.post("/staff/partners/<slug>/visit")
@@ -45,7 +54,7 @@ def create(slug: str) -> Any:
         form.form_errors.append(str(refusal))
         return render_template("support_visits/new.html", form=form, partner=partner), 422
     db.session.commit()
-    return redirect(url_for("home.show", partner_slug=partner.slug), 303)
+    return redirect(_place(partner, form.to.data or ""), 303)
 
 
 @pages.post("/staff/visit/stop")
@@ -65,6 +74,12 @@ def end(visit_id: int) -> Any:
     db.session.commit()
     flash("Support no longer has access.", "success")
     return htmx.redirect(url_for("home.show"))
+
+
+def _place(partner: Tenant, to: str) -> str:
+    """What support came to look at; the home page where nothing was named."""
+    endpoint, values = PLACES.get(to, ("home.show", {}))
+    return url_for(endpoint, partner_slug=partner.slug, **values)
 
 
 def _partner(slug: str) -> Tenant:

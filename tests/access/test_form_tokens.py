@@ -1,11 +1,17 @@
 """A form that was open too long keeps what was typed; what is too large is told so on a page of ours."""
 
+import io
+import re
+
 import pytest
 from flask import g
 from flask_wtf.csrf import CSRFError
+from sqlalchemy import select
 
+from portal import attention, clock
 from portal.extensions import db
-from portal.models import Payment
+from portal.forms import CHOOSE_THE_FILE_AGAIN
+from portal.models import Cause, ExceptionItem, Payment
 from portal.web.error_pages import FORM_EXPIRED, WORDS
 from portal.web.security_headers import HEADERS
 from tests import factories
@@ -107,3 +113,38 @@ def test_a_view_that_forgets_to_ask_for_the_token_still_writes_nothing(app, part
         with pytest.raises(CSRFError):
             db.session.commit()
         db.session.rollback()
+
+
+def test_ticks_at_a_button_stay_when_its_page_was_open_too_long(app, log_in, partner):
+    """Nr 16: also those of the list of what is missing, for both of its buttons."""
+    with app.app_context(), factories.inside(partner):
+        items = [
+            attention.open_item(Cause.BAD_RECORD, "invoice", str(n), label=f"Invoice {n}", detail="No date.")
+            for n in range(2)
+        ]
+        db.session.commit()
+        ids = db.session.scalars(select(ExceptionItem.id).order_by(ExceptionItem.id)).all()
+        missing = factories.invoice(
+            factories.customer(factories.integration(app)), missing_since=clock.now()
+        ).id
+    assert len(items) == len(ids) == 2
+    owner = log_in(partner, "owner")
+    for path, data, ticked in (
+        ("exceptions/resolve", {"item": ids[0], "reason": "The customer called"}, ids[0]),
+        ("exceptions/retry", {"item": ids[1]}, ids[1]),
+        ("missing/archive", {"kind": "invoice", "id": missing}, missing),
+    ):
+        answer = owner.post(f"/p/northwind/{path}", data=data, token=STALE)
+        boxes = re.findall(r'<input[^>]*type="checkbox"[^>]*>', answer.text)
+        assert [f'value="{ticked}"' in box for box in boxes if " checked" in box] == [True], path
+        assert (answer.status_code, "What you ticked is still ticked" in answer.text) == (400, True), path
+        again = data | {"csrf_token": token_in(answer.text)}
+        assert owner.post(f"/p/northwind/{path}", data=again, token=NONE).status_code == 303
+
+
+def test_a_chosen_file_is_asked_for_again_in_words(log_in, partner):
+    clerk = log_in(partner, "clerk")
+    data = {"file": (io.BytesIO(b"invoice,amount,date\n"), "march.csv"), "order": "day"}
+    answer = clerk.post("/p/northwind/payments/upload", data=data, token=STALE)
+    assert (answer.status_code, CHOOSE_THE_FILE_AGAIN in answer.text) == (400, True)
+    assert re.search(r'<option selected value="day"', answer.text)

@@ -1,5 +1,6 @@
 """Support inside a partner: rule 7.2 (view only, reason, time limit, log) and 7.3 (both people)."""
 
+import re
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -7,15 +8,16 @@ from pathlib import Path
 import psycopg
 import pytest
 import time_machine
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from portal import clock
+from portal import attention, clock
 from portal.access import audit, sessions
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
-from portal.models import AuditEvent, SupportRequest, SupportVisit, Tenant
+from portal.models import AuditEvent, Cause, Delivery, SupportRequest, SupportVisit, Tenant, User
 from tests import factories
+from tests.pages import rows_behind
 
 REASON = "Invoice 1042 still shows as unpaid"
 
@@ -87,7 +89,7 @@ def test_every_page_of_a_visit_carries_the_bar(staff):
     """Rule 7.3."""
     step_in(staff)
     page = staff.get("/p/northwind/integrations").text
-    for words in ("kim@portal.example", "dana@northwind.example", REASON, "Stop"):
+    for words in ("<strong>kim</strong>", "<strong>dana</strong>", REASON, "Stop"):
         assert words in page
 
 
@@ -271,3 +273,47 @@ def test_visits_that_overlapped_before_are_ended_by_the_upgrade(cloned_database)
             connection.execute(statement)
         left = connection.execute("SELECT count(*), count(ended_at) FROM support_visit").fetchone()
     assert left == (4, 3)
+
+
+def test_the_numbers_on_the_list_of_partners_lead_through_stepping_in_to_what_they_count(staff, app, partner):
+    """A number that needs somebody leads to the thing, and as many rows stand there."""
+    with app.app_context(), factories.inside(partner):
+        customer = factories.customer(factories.integration(app))
+        for _ in range(6):
+            factories.payment((factories.invoice(customer), "100.00"))
+        ids = db.session.scalars(select(Delivery.id).order_by(Delivery.id)).all()
+        old = {"wished_at": clock.now() - timedelta(minutes=40), "next_try_at": None}
+        for these, values in ((ids[:3], {"state": "parked"} | old), (ids[3:5], old)):
+            db.session.execute(update(Delivery).where(Delivery.id.in_(these)).values(**values))
+        attention.open_item(Cause.BAD_RECORD, "invoice", "1", label="Invoice 1", detail="No date.")
+        db.session.commit()
+    page = staff.get("/staff/partners").text
+    numbers = dict(re.findall(r'<a href="([^"]*visit\?to=[^"]*)">(\d+)<', page))
+    assert [int(number) for number in numbers.values()] == [1, 2, 3, 1]
+    for path, number in numbers.items():
+        form = staff.get(path)
+        if form.status_code == 200:
+            to = re.search(r'name="to"[^>]*value="([^"]*)"', form.text)[1]
+            form = staff.post(path.partition("?")[0], data={"reason": REASON, "minutes": "30", "to": to})
+        assert form.status_code == 303
+        assert rows_behind(staff, form.location) == int(number), path
+
+
+def test_stepping_in_leads_nowhere_that_the_list_does_not_name(staff):
+    answer = staff.post(
+        "/staff/partners/northwind/visit",
+        data={"reason": REASON, "minutes": "30", "to": "//elsewhere.example"},
+    )
+    assert answer.location == "/p/northwind/"
+
+
+def test_a_person_without_a_name_is_shown_the_same_way_everywhere(app, staff, partner):
+    """By the e-mail address up to its @: activity, the bar and the settings say one thing."""
+    with app.app_context():
+        db.session.execute(update(User).values(name=""))
+        db.session.commit()
+    step_in(staff)
+    assert "<strong>kim</strong>" in staff.get("/p/northwind/").text
+    activity = staff.get("/p/northwind/activity").text
+    assert ">kim" in activity.replace("<span>", "")
+    assert "kim@portal.example" not in activity.partition('id="activity"')[2]

@@ -167,6 +167,23 @@ def test_an_open_page_is_not_drawn_anew_under_a_persons_hands(
     expect(page.get_by_label("Reason for resolving")).to_have_value("Half a sen")
 
 
+def test_an_open_page_asks_by_itself(
+    app: Flask, served: str, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the beat itself and no nudge: what ended shows within seconds."""
+    for pace in ("SOON", "LATER"):
+        monkeypatch.setitem(app.jinja_env.globals, pace, 1)
+    ids = open_work(app)
+    page = open_page()
+    signed_in(app, page, served, "dana@harbour.example")
+    page.goto(f"{served}/p/{books.SLUG}/deliveries/{ids['delivery']}")
+    expect(page.locator("#way")).not_to_contain_text("read back")
+    with app.app_context(), factories.inside(db.session.get_one(Tenant, ids["partner"])):
+        end_delivery(ids)
+        db.session.commit()
+    expect(page.locator("#way")).to_contain_text("read back in Autotask", timeout=15_000)
+
+
 def ask(page: Page) -> None:
     """Lets the page ask whether it is still true, now instead of with its next beat."""
     page.evaluate(

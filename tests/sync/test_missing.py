@@ -3,6 +3,7 @@
 import pytest
 
 from portal.models import Customer, ExceptionItem, Integration, Invoice
+from portal.sync import read_pages
 from sandbox import Sandbox
 from tests.sync.conftest import ACTOR, one, rows, sync
 
@@ -127,3 +128,18 @@ def test_an_incomplete_read_gives_no_verdict(twenty, empty: Sandbox, monkeypatch
 
     assert run.state == "failed"
     assert missing(Invoice) == []
+
+
+def test_more_than_one_run_looks_at_is_told_and_the_next_run_goes_on(
+    twenty, empty: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.sync.read_pages.MOST_ABSENT", 1)
+    for row in empty.rows("Invoices")[4:6]:
+        empty.remove_invoice(row["id"])
+
+    run = sync(twenty, "unpaid")
+
+    assert run.items["invoices"]["skipped_because"] == {read_pages.NOT_LOOKED_AT: 1}
+    assert len(missing(Invoice)) == 1
+    sync(twenty, "unpaid")
+    assert len(missing(Invoice)) == 2

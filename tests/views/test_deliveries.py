@@ -1,5 +1,6 @@
 """What is stuck, with its reason and its button; what went well, below."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
@@ -8,7 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.extensions import db
-from portal.models import Delivery, Tenant
+from portal.models import Delivery, DeliveryAttempt, Tenant
+from portal.queries import paging
 from tests import factories
 from tests.reading import words
 
@@ -112,3 +114,59 @@ def test_a_stranger_finds_no_delivery(
         owner = log_in(factories.tenant(slug="other"), "owner")
     assert owner.get(f"/p/other/deliveries/{stuck_id}").status_code == 404
     assert owner.post(f"/p/other/deliveries/{stuck_id}/retry").status_code == 404
+
+
+def test_refused_deliveries_are_stuck_with_their_tries_and_neither_late_nor_on_the_way_nor_sent(
+    app: Flask, partner: Tenant, stuck_id: int, log_in: Callable[..., FlaskClient]
+):
+    """D11: two tries that Autotask refused before anything was written."""
+    with app.app_context(), factories.inside(partner):
+        for _ in range(2):
+            then = datetime(2026, 11, 19, 10, 43, tzinfo=UTC)
+            db.session.add(
+                DeliveryAttempt(
+                    tenant_id=partner.id, delivery_id=stuck_id, wish_version=1, outcome="refused", error=WHY,
+                    wish_paid_on=date(2026, 11, 19), started_at=then, finished_at=then,
+                )
+            )  # fmt: skip
+        db.session.commit()
+    clerk = log_in(partner, "clerk")
+    listed = clerk.get("/p/northwind/deliveries?show=needs").text
+    assert re.findall(r'data-label="Tries">([^<]*)<', listed) == ["2"]
+    assert "1 delivery is stuck" in words(clerk, "/p/northwind/")
+    assert (
+        "late"
+        not in words(clerk, "/p/northwind/deliveries?show=stuck").partition("Deliveries that need you")[2]
+    )
+    assert "INV-STUCK" not in clerk.get("/p/northwind/deliveries?show=late").text
+    assert "INV-STUCK" not in clerk.get("/p/northwind/deliveries?show=waiting").text
+    told = words(clerk, f"/p/northwind/deliveries/{stuck_id}")
+    assert "Sent to Autotask" not in told
+    assert told.count("nothing was sent") == 2
+
+
+def test_the_way_of_a_delivery_knows_more_tries_than_its_page_shows(
+    app: Flask,
+    partner: Tenant,
+    stuck_id: int,
+    log_in: Callable[..., FlaskClient],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    with app.app_context(), factories.inside(partner):
+        for minute, wrote in ((43, "2026-11-19"), (44, None)):
+            then = datetime(2026, 11, 19, 10, minute, tzinfo=UTC)
+            db.session.add(
+                DeliveryAttempt(
+                    tenant_id=partner.id, delivery_id=stuck_id, wish_version=1, outcome="retry", wrote=wrote,
+                    wish_paid_on=date(2026, 11, 19), started_at=then, finished_at=then,
+                )
+            )  # fmt: skip
+        db.session.commit()
+    fetch = paging.fetch
+    monkeypatch.setattr(paging, "fetch", lambda *given, **how: fetch(*given, **how | {"size": 1}))
+    clerk = log_in(partner, "clerk")
+    page = clerk.get(f"/p/northwind/deliveries/{stuck_id}").text
+    assert "Sent to Autotask" in page
+    older = re.search(r'href="([^"]*older=[^"]*)"', page)
+    assert older is not None
+    assert "Paid on 19 Nov 2026" in clerk.get(older[1].replace("&amp;", "&")).text

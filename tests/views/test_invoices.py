@@ -9,8 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import clock
-from portal.models import Tenant
+from portal.extensions import db
+from portal.models import Integration, SyncChange, SyncRun, Tenant
 from tests import factories
+from tests.pages import Page, rows_behind
 from tests.reading import element, words_of
 
 TODAY = clock.today("UTC")
@@ -296,3 +298,50 @@ def test_an_older_pdf_is_fetched_when_a_person_asks(app: Flask, partner: Tenant,
     page = owner.get(answer.location.partition("#")[0]).text
     assert "Being fetched from Autotask" in page
     assert "getting=pdf" in element(page, "main [hx-get]")["hx-get"]
+
+
+def test_a_voided_invoice_says_so_and_not_that_nothing_is_owed(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    """D22, with a slash at the end of the address."""
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(), "100.00", is_voided=True).id
+    page = words_of(owner.get(f"/p/northwind/invoices/{invoice}/").text)
+    assert "Voided in Autotask. It takes no payment." in page
+    assert "nothing is owed" not in page.lower()
+
+
+def test_a_history_of_any_length_is_read_to_its_end(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
+    """Events of people and changes of syncs, of which many share one moment."""
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(factories.integration(app)))
+        integration = db.session.query(Integration).one()
+        runs = [
+            SyncRun(tenant_id=partner.id, integration_id=integration.id, kind="new", trigger="schedule", state="completed")
+            for _ in range(2)
+        ]  # fmt: skip
+        db.session.add_all(runs)
+        db.session.flush()
+        now = clock.now()
+        for run in runs:
+            for number in range(130):
+                db.session.add(
+                    SyncChange(
+                        tenant_id=partner.id, run_id=run.id, subject_type="invoice", subject_id=invoice.id, label="",
+                        field="Comments", old_value="", new_value=f"{run.id}-{number}",
+                        at=now - timedelta(minutes=number // 2),
+                    )
+                )  # fmt: skip
+        factories.payment((invoice, "100.00"))
+        wanted = {f"{run.id}-{number}" for run in runs for number in range(130)}
+        path = f"/p/northwind/invoices/{invoice.id}"
+    shown = owner.get(path).text
+    assert "100 of 131 shown." in shown
+    assert element(shown, f'a[href="{path}/history"]')["data-counts"] == "131"
+    assert rows_behind(owner, f"{path}/history") == 131
+    found, at = "", f"{path}/history"
+    while at:
+        page = Page(owner.get(at).text)
+        found, at = found + page.html, page.following
+    assert {one for one in wanted if f"→ {one}<" not in found} == set()
+    assert "Payment recorded" in found

@@ -15,7 +15,7 @@ from portal.ledger import unconfirmed
 from portal.models import Delivery, Integration, Tenant
 from portal.queries import needs
 from tests import factories
-from tests.reading import words
+from tests.reading import words, words_of
 
 LogIn = Callable[..., FlaskClient]
 AWAY = "Autotask did not answer within 20 seconds."
@@ -173,3 +173,24 @@ def test_all_that_waits_is_one_statement_however_much_it_is(
     with app.app_context(), factories.inside(partner):
         db.session.execute(update(Delivery).values(error=AWAY))
         assert count_queries(needs.read) == 1
+
+
+def test_a_page_reads_one_moment_whatever_commits_meanwhile(
+    app: Flask, partner: Tenant, log_in: LogIn, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Menu, headline and list are read one after the other; a delivery ends between the first and the last."""
+    change(app, partner, minutes=40)
+    read = needs.read
+
+    def then_all_is_confirmed() -> Any:
+        found = read()
+        superuser.execute("UPDATE delivery SET state = 'confirmed', confirmed_at = now()")
+        return found
+
+    reader = log_in(partner, "reader")
+    monkeypatch.setattr(needs, "read", then_all_is_confirmed)
+    page = reader.get("/p/northwind/deliveries?show=needs").text
+    assert "4 of payments need you" in words_of(page)
+    assert page.count('data-label="Why"') == 4
+    monkeypatch.setattr(needs, "read", read)
+    assert reader.get("/p/northwind/deliveries?show=needs").text.count('data-label="Why"') == 0

@@ -1,0 +1,110 @@
+"""A partner's books where every list has more than one row: for guards over all pages."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import attention, clock
+from portal.access.tenancy import scoped
+from portal.extensions import db
+from portal.models import (
+    Cause,
+    Customer,
+    Delivery,
+    DeliveryAttempt,
+    Integration,
+    Invoice,
+    SyncChange,
+    SyncRun,
+    Tenant,
+)
+from portal.queries import cut
+from tests import factories
+from tests.browser import books
+
+START = f"/p/{books.SLUG}/"
+# Pages that a person reaches by typing.
+TYPED = (f"{START}search?q=e", f"{START}exceptions?show=closed")
+
+
+def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[str, int]:
+    """The books of `harbour` with two or more of everything that a page lists; ids by what they show."""
+    ids = books.open_books(app)
+    with app.app_context():
+        partner = db.session.get_one(Tenant, ids["partner"])
+    for client in (visit(partner), visit(partner)):
+        assert [client.get(START).status_code for _ in range(2)] == [200, 200]
+    with app.app_context(), factories.inside(db.session.get_one(Tenant, ids["partner"])):
+        run = _pressed(ids["partner"], ids["run"])
+        for number in range(2):
+            _exception(run, number)
+            _park(ids["partner"], number)
+            _tries(ids["waiting"])
+        db.session.commit()
+    return ids
+
+
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for one row where the beginning of a list is shown, so that the way to all of it is there."""
+    first = cut.first
+    monkeypatch.setattr(cut, "first", lambda statement, most: first(statement, 1))
+
+
+def _pressed(partner_id: int, run_id: int) -> SyncRun:
+    """A run that a person started, and what it and the one before changed everywhere."""
+    source = db.session.query(Integration).one()
+    now = clock.now()
+    run = SyncRun(
+        tenant_id=partner_id, integration_id=source.id, kind="new", trigger="button", state="completed",
+        created_at=now, started_at=now, finished_at=now, items={},
+    )  # fmt: skip
+    db.session.add(run)
+    db.session.flush()
+    for one in (run_id, run.id):
+        for kind, rows in (("invoice", scoped(Invoice)), ("customer", scoped(Customer))):
+            for row in db.session.scalars(rows):
+                db.session.add(_change(partner_id, one, kind, row))
+    return run
+
+
+def _change(partner_id: int, run_id: int, kind: str, row: Any) -> SyncChange:
+    return SyncChange(
+        tenant_id=partner_id, run_id=run_id, subject_type=kind, subject_id=row.id, label="One",
+        field="Comments", old_value="1", new_value="2", at=clock.now() - timedelta(minutes=run_id),
+    )  # fmt: skip
+
+
+def _exception(run: SyncRun, number: int) -> None:
+    attention.open_item(
+        Cause.BAD_RECORD, "invoice", f"{900 + number}", label=f"Invoice {900 + number}",
+        detail="Its company is no number.", run_id=run.id,
+    )  # fmt: skip
+    several = {"candidates": [{"autotask_id": 7, "number": "7"}], "candidates_found": 2}
+    attention.open_item(
+        Cause.MATCH_SEVERAL, "invoice", f"{800 + number}", label=f"Invoice {800 + number}",
+        detail="Two fit.", theirs=several, run_id=run.id,
+    )  # fmt: skip
+
+
+def _park(partner_id: int, number: int) -> None:
+    """One more delivery that needs a person."""
+    customer = db.session.scalars(scoped(Customer).limit(1)).one()
+    invoice = factories.invoice(customer, number=f"STUCK-{number}")
+    factories.payment((invoice, "100.00"))
+    delivery = db.session.query(Delivery).filter_by(invoice_id=invoice.id).one()
+    delivery.state, delivery.error = "parked", "Autotask did not answer."
+
+
+def _tries(invoice_id: int) -> None:
+    delivery = db.session.query(Delivery).filter_by(invoice_id=invoice_id).one()
+    now = clock.now()
+    db.session.add(
+        DeliveryAttempt(
+            tenant_id=delivery.tenant_id, delivery_id=delivery.id, wish_version=1, outcome="retry",
+            wish_paid_on=delivery.wish_paid_on, started_at=now, finished_at=now, error="No answer.",
+        )
+    )  # fmt: skip
