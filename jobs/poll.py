@@ -27,6 +27,7 @@ from portal.connect import probing
 from portal.database import shares
 from portal.extensions import db
 from portal.mail import send
+from portal.notices import sweep as notices
 from portal.reconcile import due, sweep, waiting_together
 from portal.sync import due_runs, run_lease
 
@@ -166,6 +167,7 @@ def watches() -> list[Watch]:
         Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
+        Watch("notices", 60, lambda: [()], notices.sweep),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]

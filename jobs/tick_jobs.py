@@ -3,6 +3,7 @@
 from jobs.upkeep import do_due
 from portal.access.tenancy import tenant_scope
 from portal.mail import send
+from portal.notices import sweep as notices
 from portal.queue import DELIVERIES, SYNCS, bell
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
@@ -21,10 +22,11 @@ def due_work() -> None:
 
 
 def sweep() -> None:
-    """Every five minutes: compares both sides where that is due."""
+    """Every five minutes: compares both sides where that is due, and tells people what they should hear."""
     for tenant_id in due.tenants_to_look_at():
         with tenant_scope(tenant_id):
             compare_due()
+    notices.sweep()
 
 
 def upkeep() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import clock
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db, rows_written
+from portal.mail import outbox
 from portal.models import LoginSession, Tenant
 
 log = structlog.get_logger(__name__)
@@ -48,13 +49,22 @@ OLD_TRIES = """r.started_at < :before AND r.wrote IS NULL AND r.may_land_until I
 OLD_VISITS = """r.visit_id IN (SELECT v.id FROM support_visit v
     WHERE v.tenant_id = :tenant_id AND v.started_at < :before)"""
 
-LOGIN_SESSION_DAYS = 90
+LOGIN_SESSION_DAYS, MAIL_DAYS = 90, 90
+OLD_MAILS = "r.created_at < :before AND r.state <> 'waiting'"
 RULES = (
     Rule("What a sync run changed, field by field", "sync_change", 180, OLD_RUNS),
     Rule("Finished sync runs", "sync_run", 180, LAST_RUNS),
     Rule("Tries of a delivery that sent nothing", "delivery_attempt", 180, OLD_TRIES),
     Rule("Pages that support looked at during a visit", "support_request", 365, OLD_VISITS),
     Rule("Keys of repeated requests, with their answers", "idempotency_key", 30, "r.created_at < :before"),
+    Rule("Mails that do not wait to be sent", "mail", MAIL_DAYS, OLD_MAILS),
+    Rule(
+        "Notices that are not open",
+        "notice",
+        365,
+        "r.changed_at < :before AND (r.ended_at IS NOT NULL OR "
+        "r.kind NOT IN ('needs_reconnecting', 'sync_late', 'payments_stuck'))",
+    ),
     Rule("Counts of calls to Autotask, by the minute", "api_usage", 30, "r.minute < :before"),
 )
 # Table: days, for the test that compares with the page.
@@ -70,6 +80,10 @@ def forget_everywhere() -> bool:
                 forgotten = _forget_all(rule, tenant_id, until)
             if forgotten:
                 log.info("retention.forgot", table=rule.table, rows=forgotten, partner_id=tenant_id)
+        with tenant_scope(tenant_id):
+            outbox.erase_useless_links()
+    outbox.erase_useless_links()
+    forget_mails_of_people()
     forget_login_sessions()
     return clock.monotonic() < until
 
@@ -93,6 +107,16 @@ def forget(rule: Rule, tenant_id: int) -> int:
             ORDER BY r.id LIMIT {BATCH})"""
         ),
         {"tenant_id": tenant_id, "before": clock.now() - timedelta(days=rule.days)},
+    )
+    db.session.commit()
+    return written
+
+
+def forget_mails_of_people() -> int:
+    """Mails that belong to no partner: whoever is in no partner's scope sees only those. Commits."""
+    written = rows_written(
+        text(f"DELETE FROM mail r WHERE {OLD_MAILS}"),
+        {"before": clock.now() - timedelta(days=MAIL_DAYS)},
     )
     db.session.commit()
     return written

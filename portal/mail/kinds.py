@@ -28,6 +28,16 @@ KINDS: dict[str, Kind] = {
     MailKind.EMAIL_CHANGE_OLD: _kind("new_address expires", "device place", link=True),
     MailKind.EMAIL_CHANGE_NEW: _kind("expires", link=True),
     MailKind.SECURITY_EVENT: _kind("what at", "more device place", link=True),
+    MailKind.NEEDS_RECONNECTING: _kind("partner reason since page_path"),
+    MailKind.RECONNECTED: _kind("partner since page_path"),
+    MailKind.SYNC_LATE: _kind("partner items page_path"),
+    MailKind.SYNC_ON_TIME: _kind("partner since page_path"),
+    MailKind.PAYMENTS_STUCK: _kind("partner invoices page_path", "reason"),
+    MailKind.PAYMENTS_TOLD: _kind("partner since page_path"),
+    MailKind.SUPPORT_STARTED: _kind("partner staff reason mode at until page_path", "ticket"),
+    MailKind.SUPPORT_ENDED: _kind("partner staff at ended opened changed page_path"),
+    MailKind.PEOPLE_EVENT: _kind("partner what at page_path"),
+    MailKind.DIGEST: _kind("partner period collected outstanding exceptions page_path"),
 }
 
 

@@ -10,10 +10,10 @@ from email.headerregistry import Address
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import crypto, formatters
+from portal import clock, crypto, formatters
 from portal.access.tenancy import tenant_in_scope
 from portal.extensions import db
 from portal.logs import after_commit
@@ -81,6 +81,13 @@ def link_of(mail: Mail) -> str | None:
 def erase_link(mail_id: int) -> None:
     """Safe to call twice. The caller commits."""
     db.session.execute(delete(MailSecret).where(MailSecret.mail_id == mail_id))
+
+
+def erase_useless_links() -> None:
+    """Those that ran out, of the mails in scope. Commits; safe to call twice."""
+    over = select(Mail.id).where(Mail.expires_at <= clock.now())
+    db.session.execute(delete(MailSecret).where(MailSecret.mail_id.in_(over)))
+    db.session.commit()
 
 
 def checked(address: str) -> str:

@@ -7,7 +7,6 @@ Its first line is the subject. Paragraphs are parted by empty lines; a line that
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
 
 from flask import current_app, render_template
 from markupsafe import Markup, escape
@@ -20,6 +19,7 @@ LONGEST_VALUE = 300
 NO_LINK = "(this link is shown to nobody but the receiver)"
 # What mail programs would make a link of, although we did not.
 LOOKS_LIKE_A_LINK = re.compile(r"(?i)(:(?=//)|\.(?=[a-z0-9-]*[a-z]))")
+OWN_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~/?=&%#-]*")
 NO_BREAK = "\N{WORD JOINER}"
 ADDRESSES = frozenset({"new_address"})
 
@@ -50,8 +50,9 @@ def needs_link(mail: Mail) -> bool:
 
 
 def absolute(path: str) -> str:
-    """An own path with the portal's address before it."""
-    return urljoin(f"{current_app.config['PORTAL_URL']}/", path)
+    """An own path with the portal's address before it; for whatever is no path, the portal's first page."""
+    own = path if OWN_PATH.fullmatch(path) else "/"
+    return f"{current_app.config['PORTAL_URL']}{own}"
 
 
 def _clean(name: str, value: Any) -> Any:

@@ -30,6 +30,7 @@ from portal.models.invoice import (
 )
 from portal.models.mail import Mail, MailKind, MailSecret, MailState
 from portal.models.membership import Membership, Role
+from portal.models.notice import Notice, NoticeChoice, NoticeKind
 from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
     Allocation,
@@ -98,6 +99,9 @@ __all__ = [
     "MailSecret",
     "MailState",
     "Membership",
+    "Notice",
+    "NoticeChoice",
+    "NoticeKind",
     "Payment",
     "PaymentMethod",
     "PdfState",

@@ -13,6 +13,16 @@ class MailKind(StrEnum):
     EMAIL_CHANGE_OLD = "email_change_old"
     EMAIL_CHANGE_NEW = "email_change_new"
     SECURITY_EVENT = "security_event"
+    NEEDS_RECONNECTING = "needs_reconnecting"
+    RECONNECTED = "reconnected"
+    SYNC_LATE = "sync_late"
+    SYNC_ON_TIME = "sync_on_time"
+    PAYMENTS_STUCK = "payments_stuck"
+    PAYMENTS_TOLD = "payments_told"
+    SUPPORT_STARTED = "support_started"
+    SUPPORT_ENDED = "support_ended"
+    PEOPLE_EVENT = "people_event"
+    DIGEST = "digest"
 
 
 class MailState(StrEnum):

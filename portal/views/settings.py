@@ -11,6 +11,7 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.settings import WORDS, ApiKeyForm, TimeZoneForm
 from portal.models import ApiKey
+from portal.notices import people
 from portal.payments import idempotency
 from portal.queries import settings
 from portal.web import htmx
@@ -60,6 +61,7 @@ def create_api_key() -> Any:
         flash(MADE_BEFORE, "warning")
         return htmx.redirect(url_for("settings.show", _anchor="api-keys"))
     key, secret = api_keys.create(g.actor, form.name.data, form.scopes.data)
+    people.tell_key(key, g.true_user)
     idempotency.keep(claimed, api_key_id=key.id)
     db.session.commit()
     answer = make_response(render_template("settings/api_key.html", key=key, secret=secret, words=WORDS), 201)

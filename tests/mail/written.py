@@ -10,6 +10,11 @@ AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 VALUES: dict[str, Any] = {
     "partner": "Northwind IT", "inviter": "Olga Owner", "role": "Manager", "expires": AT, "at": AT,
     "device": "Firefox on Windows", "place": "203.0.113.7", "new_address": "new@example.com",
+    "reason": "Autotask did not accept the key or secret.", "since": AT, "until": AT, "ended": AT, "page_path": "/p/northwind",
+    "items": ["new invoices", "PDF invoices"], "invoices": "3 invoices", "staff": "Sam Support", "ticket": "T-1",
+    "mode": "It can look at everything and change nothing.", "opened": ["/p/northwind", "/p/northwind/invoices"],
+    "changed": ["nothing"], "period": "16 Nov 2026 to 22 Nov 2026", "collected": ["84,210.50 USD"],
+    "outstanding": ["12.00 EUR on 1 invoice", "3.00 USD on 2 invoices"], "exceptions": "2 exceptions",
     "what": "Your password was changed", "more": "All other browsers were signed out.",
 }  # fmt: skip
 LINK = "/open/once-abcdef"

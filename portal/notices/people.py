@@ -1,0 +1,50 @@
+"""A new person, key or factor: told to the owners, because who can come in is theirs to know."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from portal.access.tenancy import current_tenant_id, find_or_404, system_scope
+from portal.extensions import db
+from portal.models import ApiKey, MailKind, Membership, NoticeKind, Tenant, User
+from portal.notices import telling
+from portal.notices.telling import Words
+
+NEW_PEOPLE = """
+    SELECT m.tenant_id, m.id FROM membership m
+    LEFT JOIN notice n ON n.tenant_id = m.tenant_id AND n.kind = 'people' AND n.cause = 'membership/' || m.id
+    WHERE m.created_at > now() - interval '1 day' AND n.id IS NULL ORDER BY m.id"""
+
+
+def to_tell() -> list[tuple[int, int]]:
+    """(tenant id, membership id) of people who were added within a day and of whom nobody was told."""
+    with system_scope():
+        found = [(row.tenant_id, row.id) for row in db.session.execute(text(NEW_PEOPLE))]
+        db.session.commit()
+    return found
+
+
+def tell_person(member_id: int, partner: Tenant) -> None:
+    """Inside the partner. The caller commits."""
+    member = find_or_404(Membership, member_id)
+    what = f"{member.user.label} ({member.user.email}) was added as {member.role}"
+    _tell(f"membership/{member.id}", what, member.created_at, partner, not_to=[member.user_id])
+
+
+def tell_key(key: ApiKey, by: User | None) -> None:
+    """In the transaction that makes the key, inside its partner."""
+    what = f"The API key “{key.name}” was made" + (f" by {by.label}" if by else "")
+    _tell(f"api_key/{key.id}", what, key.created_at, db.session.get_one(Tenant, key.tenant_id))
+
+
+def tell_factor(factor_id: int, person: User, kind: str, at: datetime) -> None:
+    """In the transaction that adds a second factor (`kind` in words), inside each of the person's partners."""
+    what = f"{person.label} set up a second factor: {kind}"
+    partner = db.session.get_one(Tenant, current_tenant_id())
+    _tell(f"factor/{factor_id}", what, at, partner, not_to=[person.id])
+
+
+def _tell(cause: str, what: str, at: datetime, partner: Tenant, not_to: list[int] | None = None) -> None:
+    path = telling.page("settings.show", partner_slug=partner.slug)
+    words = Words(f"{what}.", path, MailKind.PEOPLE_EVENT, {"what": what, "at": at})
+    telling.tell(NoticeKind.PEOPLE, cause, words, not_to=not_to or ())

@@ -1,0 +1,46 @@
+"""Finds over all partners what their people should hear, and tells it. Safe to run twice and at the same time.
+
+One statement a kind looks across partners; only where there is something to tell, a partner is entered.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+from flask import g
+
+from portal.access.tenancy import tenant_scope
+from portal.extensions import db
+from portal.models import Tenant
+from portal.notices import digest, people, standing, visits
+
+log = structlog.get_logger(__name__)
+
+
+def sweep() -> None:
+    """Commits partner by partner; one that cannot be told holds up no other."""
+    for kind in standing.STANDING:
+        for tenant_id in standing.over_at(kind):
+            _inside(tenant_id, partial(standing.end, kind))
+        for tenant_id in standing.begun_at(kind):
+            _inside(tenant_id, partial(standing.begin, kind))
+    for tenant_id, visit_id in visits.to_tell():
+        _inside(tenant_id, partial(visits.tell, visit_id))
+    for tenant_id, member_id in people.to_tell():
+        _inside(tenant_id, partial(people.tell_person, member_id))
+    for tenant_id in digest.to_tell():
+        _inside(tenant_id, digest.tell)
+
+
+def _inside(tenant_id: int, tell: Callable[[Tenant], None]) -> None:
+    try:
+        with tenant_scope(tenant_id):
+            partner = db.session.get_one(Tenant, tenant_id, populate_existing=True)
+            g.time_zone = partner.time_zone
+            tell(partner)
+            db.session.commit()
+    except Exception:
+        db.session.rollback()
+        log.exception("notice.not_told", tenant_id=tenant_id)
+    finally:
+        g.pop("time_zone", None)

@@ -1,0 +1,108 @@
+"""Support came in, and what it did there, told when the visit is over, whichever way it ended."""
+
+from sqlalchemy import func, select, text
+
+from portal import clock, formatters
+from portal.access.tenancy import current_tenant_id, find_or_404, scoped, system_scope
+from portal.extensions import db
+from portal.models import AuditEvent, MailKind, Notice, NoticeKind, SupportRequest, SupportVisit, Tenant
+from portal.notices import telling
+from portal.notices.telling import Words
+
+TO_TELL = """
+    SELECT v.tenant_id, v.id FROM support_visit v
+    LEFT JOIN notice n ON n.tenant_id = v.tenant_id AND n.kind = 'support' AND n.cause = 'visit/' || v.id
+    WHERE v.started_at > now() - interval '1 day' AND (n.id IS NULL OR (n.ended_at IS NULL
+        AND (v.ended_at IS NOT NULL OR v.expires_at <= now())))
+    ORDER BY v.id"""
+MODES = {
+    "view": "It can look at everything and change nothing.",
+    "act": "It can work in your name, as you agreed.",
+}
+MOST_PAGES = 20
+# Written for every visit; they are no changes.
+NOT_A_CHANGE = ("support_visit.started", "support_visit.stopped", "support_visit.ended", "export.sent")
+
+
+def to_tell() -> list[tuple[int, int]]:
+    """(tenant id, visit id) of visits whose beginning or end nobody was told."""
+    with system_scope():
+        found = [(row.tenant_id, row.id) for row in db.session.execute(text(TO_TELL))]
+        db.session.commit()
+    return found
+
+
+def tell(visit_id: int, partner: Tenant) -> None:
+    """Inside the partner. The caller commits."""
+    visit = find_or_404(SupportVisit, visit_id)
+    db.session.refresh(visit)
+    cause, path = f"visit/{visit.id}", _path(visit, partner)
+    telling.tell(NoticeKind.SUPPORT, cause, _began(visit, path))
+    if visit.ended_at is None and visit.expires_at > clock.now():
+        return
+    notice = db.session.scalars(
+        scoped(Notice).where(Notice.kind == NoticeKind.SUPPORT, Notice.cause == cause)
+    ).one()
+    telling.end(notice, _ended(visit, path))
+
+
+def _path(visit: SupportVisit, partner: Tenant) -> str:
+    return telling.page("activity.visit", partner_slug=partner.slug, visit_id=visit.id)
+
+
+def _began(visit: SupportVisit, path: str) -> Words:
+    values = {
+        "staff": visit.staff.label,
+        "reason": visit.reason,
+        "ticket": visit.ticket,
+        "mode": MODES.get(visit.mode, MODES["act"]),
+        "at": visit.started_at,
+        "until": visit.expires_at,
+    }
+    text_ = f"{visit.staff.label} of support came in: {visit.reason}"
+    return Words(text_, path, MailKind.SUPPORT_STARTED, values)
+
+
+def _ended(visit: SupportVisit, path: str) -> Words:
+    opened, changed = _opened(visit), _changed(visit)
+    said = (
+        f"{formatters.plural(len(opened), 'page')} opened, {formatters.plural(len(changed), 'change')} made"
+    )
+    values = {
+        "staff": visit.staff.label,
+        "at": visit.started_at,
+        "ended": min(visit.ended_at or visit.expires_at, visit.expires_at),
+        "opened": [*opened[:MOST_PAGES], *_more(opened)] or ["nothing"],
+        "changed": [*changed[:MOST_PAGES], *_more(changed)] or ["nothing"],
+    }
+    return Words(f"{visit.staff.label} of support has left: {said}.", path, MailKind.SUPPORT_ENDED, values)
+
+
+def _opened(visit: SupportVisit) -> list[str]:
+    """The different pages, in the order in which they were first asked for, without what follows a question mark."""
+    path = func.split_part(SupportRequest.path, "?", 1)
+    query = (
+        select(path)
+        .where(
+            SupportRequest.tenant_id == current_tenant_id(),
+            SupportRequest.visit_id == visit.id,
+            SupportRequest.method == "GET",
+        )
+        .group_by(path)
+        .order_by(func.min(SupportRequest.id))
+    )
+    return [str(one) for one in db.session.scalars(query)]
+
+
+def _changed(visit: SupportVisit) -> list[str]:
+    query = scoped(AuditEvent).where(AuditEvent.visit_id == visit.id, AuditEvent.event.not_in(NOT_A_CHANGE))
+    events = db.session.scalars(query.order_by(AuditEvent.position))
+    return [
+        f"{event.event.replace('.', ' ').replace('_', ' ')}"
+        + (f" ({event.subject_type.replace('_', ' ')} {event.subject_id})" if event.subject_id else "")
+        for event in events
+    ]
+
+
+def _more(found: list[str]) -> list[str]:
+    return [f"and {len(found) - MOST_PAGES:,} more"] if len(found) > MOST_PAGES else []
