@@ -44,7 +44,7 @@ def processes(
     python = [sys.executable, "-P", "-m"]
     bind = urlsplit(addresses.web).netloc
     quiet = ["--log-level", "warning", "--workers", "1", "--threads", "8", "--graceful-timeout", "4"]
-    supervisor.add("web", [*python, "gunicorn", *quiet, "--bind", bind, "wsgi:app"], environment)
+    supervisor.add("web", [*python, "jobs.serve", *quiet, "--bind", bind], environment)
     if addresses.sandbox:
         port = str(urlsplit(addresses.sandbox).port)
         state_file = str(folder / "sandbox-state.json")

@@ -47,7 +47,7 @@ def hold(folder: Path, users: IO[str]) -> None:
     try:
         while True:
             state.write(folder / "ports.json", {"postgres": database.port, "redis": bell.port})
-            state.write(told, {"DATABASE_URL": database.url(), "REDIS_URL": bell.url()})
+            state.write(told, database.addresses() | {"REDIS_URL": bell.url()})
             wait_for_change(users, database, bell)
             if try_lock(users, fcntl.LOCK_EX):
                 return

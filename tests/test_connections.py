@@ -193,7 +193,7 @@ def test_web_processes_under_load_hold_no_more_than_their_share(environment, sup
     """As the server counts them: two processes of four threads, each asked by eight clients at once."""
     port = free_port()
     variables = os.environ | environment | {"DATABASE_POOL": "2", "WEB_CONCURRENCY": "2", "PORT": str(port)}
-    command = [sys.executable, "-P", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    command = [sys.executable, "-P", "-m", "jobs.serve", "--bind", f"127.0.0.1:{port}"]
     before = superuser.execute("SELECT now()").fetchone()[0]
     written = tmp_path / "lines.log"
     with written.open("wb") as lines:

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from local import shared
+from local.places import reachable_folder
 from local.shared import keeper_lives
 
 PASSWORD = "a long enough password"
@@ -46,6 +49,51 @@ def test_commands_at_once_share_the_servers_and_print_nothing_but_their_own(loca
         assert running.returncode == 0, said
         assert lines(output)[0]["slug"] in ("one", "two")
     assert not keeper_lives(kept_folder / "demo")
+
+
+LIFTING = (
+    "TRUNCATE audit_event",
+    "DROP POLICY own_rows ON invoice",
+    "UPDATE alembic_version SET version_num = '1'",
+)
+
+
+@pytest.mark.parametrize("made_with", ["two roles", "one role"])
+def test_the_embedded_server_has_an_owner_and_a_role_that_serves_and_lifts_no_wall(
+    local, kept_folder, made_with
+) -> None:
+    demo = kept_folder / "demo"
+    if made_with == "one role":
+        forget_the_serving_role(demo)
+    command = portal(local, "partners", "list")
+    command.communicate()
+    assert command.returncode == 0
+    with shared.servers(demo) as told, psycopg.connect(told["DATABASE_URL"], autocommit=True) as serving:
+        assert serving.execute("SELECT count(*) FROM tenant").fetchone() is not None
+        for statement in LIFTING:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                serving.execute(statement)
+
+
+def forget_the_serving_role(demo: Path) -> None:
+    """As a cluster was before there were two."""
+    with shared.servers(demo):
+        superuser = postgres_url(demo)
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY portal_serving")
+            connection.execute("DROP ROLE portal_serving")
+    home = reachable_folder(demo / "postgres")
+    held = json.loads((home / "passwords.json").read_text())
+    del held["portal_serving"]
+    (home / "passwords.json").write_text(json.dumps(held))
+    (home / "two-roles").unlink()
+    (demo / "migrated").unlink()
+
+
+def postgres_url(demo: Path) -> str:
+    port = json.loads((demo / "ports.json").read_text())["postgres"]
+    held = json.loads((reachable_folder(demo / "postgres") / "passwords.json").read_text())
+    return f"postgresql://postgres:{held['postgres']}@127.0.0.1:{port}/portal"
 
 
 def test_a_password_comes_from_standard_input(local) -> None:

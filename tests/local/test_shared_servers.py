@@ -87,7 +87,8 @@ def test_the_data_is_there_at_the_next_start(kept_folder) -> None:
 def test_addresses_with_passwords_are_readable_for_the_owner_only(kept_folder) -> None:
     with shared.servers(kept_folder):
         assert (kept_folder / "servers.json").stat().st_mode & 0o077 == 0
-        assert json.loads((kept_folder / "servers.json").read_text()).keys() == {"DATABASE_URL", "REDIS_URL"}
+        told = json.loads((kept_folder / "servers.json").read_text())
+        assert told.keys() == {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
 
 
 def test_a_lock_is_free_again_when_its_file_is_closed(tmp_path) -> None:

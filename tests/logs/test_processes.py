@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,6 @@ from tests import factories
 from tests.fixtures.people import cookie_of
 from tests.fixtures.servers import ROOT
 
-GUNICORN = Path(sys.executable).with_name("gunicorn")
-
 
 @pytest.fixture
 def site(app, environment, tmp_path):
@@ -27,7 +24,7 @@ def site(app, environment, tmp_path):
     port, log = free_port(), tmp_path / "log"
     variables = os.environ | environment | {"LOG_FORMAT": "json"}
     variables.pop("PYTHONPATH")
-    command = [GUNICORN, "--bind", f"127.0.0.1:{port}", "--workers", "1", "wsgi:app"]
+    command = [sys.executable, "-m", "jobs.serve", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -2,6 +2,8 @@
 
 import base64
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -77,6 +79,16 @@ def test_a_refused_address_does_not_put_its_password_into_the_log(name):
     with pytest.raises(ConfigError) as refused:
         config.load({**GOOD, name: "ftp://portal:hunter2@host:port/x"})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["x", "0", "1.5"])
+def test_the_web_process_says_it_in_these_words_before_gunicorn_does_in_its_own(value):
+    """gunicorn reads WEB_CONCURRENCY while it loads, before any file of the portal."""
+    values = {**GOOD, "WEB_CONCURRENCY": value}
+    command = [sys.executable, "-m", "jobs.serve", "--check-config"]
+    done = subprocess.run(command, env=values, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    said = f"WEB_CONCURRENCY must be a whole number from 1 to 100, not {value!r}."
+    assert (done.returncode, done.stdout + done.stderr) == (1, f"{said}\n")
 
 
 def test_every_setting_is_documented():
