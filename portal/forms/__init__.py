@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField, TextAreaField
-from wtforms.validators import ValidationError
+from wtforms.validators import InputRequired, ValidationError
 
 from portal import plain_text
 from portal.access import form_tokens
@@ -33,7 +33,11 @@ class Form(FlaskForm):
         if form_tokens.refused():
             self.form_errors.append(OPEN_TOO_LONG + _still_here({field.type for field in self}))
             return False
-        texts = {name: [_text_only] for name, field in self._fields.items() if isinstance(field, StringField)}
+        texts = {
+            name: [_filled, _text_only]
+            for name, field in self._fields.items()
+            if isinstance(field, StringField)
+        }
         return bool(super().validate(_together(texts, extra_validators)))
 
 
@@ -56,6 +60,13 @@ def _trimmed(text: str | None) -> str | None:
 
 def _one_line(text: str | None) -> str | None:
     return re.sub(r"[\t\r\n]+", " ", text).strip() if isinstance(text, str) else text
+
+
+def _filled(_: Any, field: Any) -> None:
+    """InputRequired looks at what was sent; of blanks nothing is left."""
+    for rule in field.validators:
+        if isinstance(rule, InputRequired) and not field.data:
+            raise ValidationError(rule.message)
 
 
 def _text_only(_: Any, field: Any) -> None:

@@ -17,6 +17,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import Rule
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired
 
 from portal import forms
 from portal.access import api_keys
@@ -210,6 +212,31 @@ def test_no_field_of_any_form_makes_a_fault(
                 send(who, action, [(name, value) for name in names])
     assert all_form_classes() <= classes_sent
     assert_only_text_is_stored(superuser)
+
+
+def test_blanks_are_not_the_text_that_a_form_asks_for(app: Flask) -> None:
+    """What is left of them after trimming is nothing, in any field of any form."""
+    asked = [(one, name) for one in sorted(all_form_classes(), key=str) for name in required_texts(app, one)]
+    assert len(asked) > 8
+    for one, name in asked:
+        with app.test_request_context(method="POST", data={name: " \t "}):
+            form = one()
+            for field in form:
+                if getattr(field, "choices", ()) is None:
+                    field.choices = []  # the page fills them in
+            form.validate()
+            assert form.errors.get(name), (one, name)
+
+
+def required_texts(app: Flask, one: type) -> list[str]:
+    with app.test_request_context(method="POST"):
+        return [
+            field.name
+            for field in one()
+            if isinstance(field, StringField)
+            and not isinstance(field, PasswordField)
+            and any(isinstance(rule, InputRequired) for rule in field.validators)
+        ]
 
 
 def all_form_classes() -> set[type]:
