@@ -9,40 +9,49 @@ numbers and names are those of :until as well.
 ENTRIES = """
 WITH at AS (SELECT CAST(:until AS timestamptz) AS until),
 paying AS (
-    SELECT a.id AS allocation_id, a.amount, a.invoice_id, p.id, p.tenant_id, p.paid_on, p.currency, p.method,
+    SELECT a.id AS allocation_id, a.amount, a.invoice_id, p.id, p.paid_on, p.currency, p.method,
         p.reference, p.recorded_at, p.deleted_at
     FROM payment p
     JOIN allocation a ON a.tenant_id = p.tenant_id AND a.payment_id = p.id, at
     WHERE p.tenant_id = :tenant_id AND p.paid_on BETWEEN :first AND :last AND p.recorded_at < at.until
 ),
 touched AS (SELECT DISTINCT invoice_id FROM paying),
-standing AS (
-    SELECT t.invoice_id,
-        coalesce((SELECT sum(a.amount) FROM allocation a
-            JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id
-            WHERE a.tenant_id = :tenant_id AND a.invoice_id = t.invoice_id
-                AND p.recorded_at < at.until AND (p.deleted_at IS NULL OR p.deleted_at >= at.until)), 0)
-        + coalesce((SELECT sum(c.amount) FROM credit_application c
-            WHERE c.tenant_id = :tenant_id AND c.invoice_id = t.invoice_id
-                AND c.recorded_at < at.until AND (c.removed_at IS NULL OR c.removed_at >= at.until)), 0)
-        AS covered,
-        told.wish_paid_on AS told_paid_on, told.finished_at AS told_at,
-        (SELECT CASE WHEN bool_or(e.cause IN ('delivery_parked', 'delivery_refused', 'not_cleared'))
-            THEN 'parked' ELSE 'differs' END
-            FROM exception_item e
-            WHERE e.tenant_id = :tenant_id AND e.invoice_id = t.invoice_id
-                AND e.cause IN ('delivery_parked', 'delivery_refused', 'not_cleared', 'unpaid_in_autotask',
-                    'paid_mark_changed', 'paid_twice', 'overpaid', 'voided_with_payments', 'currency_changed')
-                AND e.first_seen_at < at.until AND (e.resolved_at IS NULL OR e.resolved_at >= at.until)
-            HAVING count(*) > 0) AS trouble
-    FROM touched t CROSS JOIN at
-    LEFT JOIN LATERAL (
-        SELECT d.wish_paid_on, d.finished_at FROM delivery_attempt d
-        JOIN delivery w ON w.tenant_id = d.tenant_id AND w.id = d.delivery_id
-        WHERE w.tenant_id = :tenant_id AND w.invoice_id = t.invoice_id
-            AND d.outcome IN ('confirmed', 'nothing_to_do') AND d.finished_at < at.until
-        ORDER BY d.finished_at DESC, d.id DESC LIMIT 1
-    ) told ON true
+paid AS MATERIALIZED (
+    SELECT a.invoice_id, sum(a.amount) AS amount
+    FROM touched JOIN allocation a ON a.tenant_id = :tenant_id AND a.invoice_id = touched.invoice_id
+    JOIN payment p ON p.tenant_id = :tenant_id AND p.id = a.payment_id CROSS JOIN at
+    WHERE p.recorded_at < at.until AND (p.deleted_at IS NULL OR p.deleted_at >= at.until)
+    GROUP BY a.invoice_id
+),
+credited AS MATERIALIZED (
+    SELECT c.invoice_id, sum(c.amount) AS amount
+    FROM touched JOIN credit_application c ON c.tenant_id = :tenant_id AND c.invoice_id = touched.invoice_id
+    CROSS JOIN at
+    WHERE c.recorded_at < at.until AND (c.removed_at IS NULL OR c.removed_at >= at.until)
+    GROUP BY c.invoice_id
+),
+told AS MATERIALIZED (
+    SELECT DISTINCT ON (w.invoice_id) w.invoice_id, d.wish_paid_on AS paid_on, d.finished_at AS at
+    FROM touched JOIN delivery w ON w.tenant_id = :tenant_id AND w.invoice_id = touched.invoice_id
+    JOIN delivery_attempt d ON d.tenant_id = :tenant_id AND d.delivery_id = w.id CROSS JOIN at
+    WHERE d.outcome IN ('confirmed', 'nothing_to_do') AND d.finished_at < at.until
+    ORDER BY w.invoice_id, d.finished_at DESC, d.id DESC
+),
+troubled AS MATERIALIZED (
+    SELECT e.invoice_id, CASE WHEN bool_or(e.cause IN ('delivery_parked', 'delivery_refused', 'not_cleared'))
+        THEN 'parked' ELSE 'differs' END AS trouble
+    FROM touched JOIN exception_item e ON e.tenant_id = :tenant_id AND e.invoice_id = touched.invoice_id
+    CROSS JOIN at
+    WHERE e.cause IN ('delivery_parked', 'delivery_refused', 'not_cleared', 'unpaid_in_autotask',
+            'paid_mark_changed', 'paid_twice', 'overpaid', 'voided_with_payments', 'currency_changed')
+        AND e.first_seen_at < at.until AND (e.resolved_at IS NULL OR e.resolved_at >= at.until)
+    GROUP BY e.invoice_id
+),
+standing AS MATERIALIZED (
+    SELECT invoice_id, coalesce(paid.amount, 0) + coalesce(credited.amount, 0) AS covered,
+        told.paid_on AS told_paid_on, told.at AS told_at, troubled.trouble
+    FROM touched LEFT JOIN paid USING (invoice_id) LEFT JOIN credited USING (invoice_id)
+    LEFT JOIN told USING (invoice_id) LEFT JOIN troubled USING (invoice_id)
 ),
 bill AS NOT MATERIALIZED (
     SELECT i.tenant_id, i.id, i.autotask_id, i.currency, i.customer_id,
@@ -72,8 +81,8 @@ SELECT 'payment' AS kind, p.allocation_id AS entry_id,
         AND (p.deleted_at IS NULL OR p.deleted_at >= at.until) THEN s.told_at END AS confirmed_at,
     CASE WHEN p.deleted_at < at.until THEN p.deleted_at END AS reversed_at
 FROM paying p CROSS JOIN at
-JOIN bill i ON i.tenant_id = p.tenant_id AND i.id = p.invoice_id
-JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN bill i ON i.tenant_id = :tenant_id AND i.id = p.invoice_id
+JOIN client c ON c.tenant_id = :tenant_id AND c.id = i.customer_id
 JOIN standing s ON s.invoice_id = i.id
 UNION ALL
 SELECT 'credit', a.id, 'credited', a.applied_on, i.currency, a.amount, i.customer_id, c.name, c.autotask_id,
@@ -81,7 +90,7 @@ SELECT 'credit', a.id, 'credited', a.applied_on, i.currency, a.amount, i.custome
 FROM credit_application a CROSS JOIN at
 JOIN bill i ON i.tenant_id = a.tenant_id AND i.id = a.invoice_id
 JOIN bill o ON o.tenant_id = a.tenant_id AND o.id = a.credit_invoice_id
-JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN client c ON c.tenant_id = :tenant_id AND c.id = i.customer_id
 WHERE a.tenant_id = :tenant_id AND a.applied_on BETWEEN :first AND :last AND a.recorded_at < at.until
     AND (a.removed_at IS NULL OR a.removed_at >= at.until)
 UNION ALL
@@ -89,6 +98,6 @@ SELECT 'settlement', t.id, 'settled', t.settled_on, i.currency, t.amount, i.cust
     i.id, i.number, i.autotask_id, NULL, 'settled', '', t.seen_at, NULL, NULL
 FROM settlement t CROSS JOIN at
 JOIN bill i ON i.tenant_id = t.tenant_id AND i.id = t.invoice_id
-JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.customer_id
+JOIN client c ON c.tenant_id = :tenant_id AND c.id = i.customer_id
 WHERE t.tenant_id = :tenant_id AND t.settled_on BETWEEN :first AND :last AND t.seen_at < at.until
     AND (t.removed_at IS NULL OR t.removed_at >= at.until)"""
