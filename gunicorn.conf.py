@@ -38,7 +38,7 @@ class Lines(GunicornLogger):
             return
         answer = {
             "method": environ["REQUEST_METHOD"],
-            "path": environ["PATH_INFO"],
+            "path": environ.get("portal.shown_path", environ["PATH_INFO"]),
             "status": int(str(resp.status).split()[0]),
             "bytes": resp.sent,
             "ms": round(request_time.total_seconds() * 1000, 1),

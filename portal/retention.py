@@ -51,6 +51,7 @@ OLD_VISITS = """r.visit_id IN (SELECT v.id FROM support_visit v
 
 LOGIN_SESSION_DAYS, MAIL_DAYS = 90, 90
 OLD_MAILS = "r.created_at < :before AND r.state <> 'waiting'"
+LOGIN_LINK_DAYS = 30
 RULES = (
     Rule("What a sync run changed, field by field", "sync_change", 180, OLD_RUNS),
     Rule("Finished sync runs", "sync_run", 180, LAST_RUNS),
@@ -65,10 +66,14 @@ RULES = (
         "r.changed_at < :before AND (r.ended_at IS NOT NULL OR "
         "r.kind NOT IN ('needs_reconnecting', 'sync_late', 'payments_stuck'))",
     ),
+    Rule("Invitations", "invitation", 90, "r.expires_at < :before"),
     Rule("Counts of calls to Autotask, by the minute", "api_usage", 30, "r.minute < :before"),
 )
 # Table: days, for the test that compares with the page.
-DAYS = {rule.table: rule.days for rule in RULES} | {"login_session": LOGIN_SESSION_DAYS}
+DAYS = {rule.table: rule.days for rule in RULES} | {
+    "login_session": LOGIN_SESSION_DAYS,
+    "login_link": LOGIN_LINK_DAYS,
+}
 
 
 def forget_everywhere() -> bool:
@@ -85,6 +90,7 @@ def forget_everywhere() -> bool:
     outbox.erase_useless_links()
     forget_mails_of_people()
     forget_login_sessions()
+    forget_login_links()
     return clock.monotonic() < until
 
 
@@ -129,6 +135,14 @@ def forget_login_sessions() -> int:
         for login_id in ids:
             forgotten += _forget_login(login_id)
         db.session.commit()
+    return forgotten
+
+
+def forget_login_links() -> int:
+    """Links for a new password or address that ran out long ago. Commits."""
+    before = clock.now() - timedelta(days=LOGIN_LINK_DAYS)
+    forgotten = rows_written(text("DELETE FROM login_link WHERE expires_at < :before"), {"before": before})
+    db.session.commit()
     return forgotten
 
 

@@ -44,6 +44,10 @@ INSERT INTO delivery_attempt (tenant_id, delivery_id, wish_version, outcome, wro
     SELECT :t, d.id, 1, o.outcome, o.wrote, :at FROM delivery d, (VALUES ('retry', NULL), ('unknown', '2026-11-19'),
         ('confirmed', '2026-11-19'), ('nothing_to_do', NULL), ('retry', NULL)) o(outcome, wrote)
     WHERE d.tenant_id = :t;
+INSERT INTO invitation (tenant_id, email, role, token_hash, expires_at)
+    VALUES (:t, 'x@example.com', 'reader', decode(md5(:t || 'invitation'), 'hex'), :at);
+INSERT INTO login_link (purpose, token_hash, user_id, email, expires_at)
+    VALUES ('password_reset', decode(md5(:t || 'link'), 'hex'), :u, 'x@example.com', :at);
 UPDATE idempotency_key SET created_at = :at WHERE tenant_id = :t;
 UPDATE payment SET recorded_at = :at WHERE tenant_id = :t;
 UPDATE invoice SET created_at = :at WHERE tenant_id = :t"""
@@ -57,8 +61,13 @@ LEFT = {
     "api_usage": 0,
     "mail": 1,  # the one that waits
     "notice": 1,  # the one that is open
+    "invitation": 0,
+    "login_link": 0,
     "login_session": 1,  # the support visit's
 }
+
+
+OF_NOBODY = {"login_session", "login_link"}  # of no partner: those of both partners are counted
 
 
 @pytest.fixture
@@ -104,9 +113,9 @@ def test_what_is_past_its_days_goes_and_what_is_younger_or_needed_stays(app, sup
         assert retention.forget_everywhere()
         assert retention.forget_everywhere()
     after = {partner: figures(superuser, partner) for partner in (old, young)}
-    kept = before[young][table] // (2 if table == "login_session" else 1)  # logins belong to no partner
-    assert after[young][table] - kept == (LEFT[table] if table == "login_session" else 0)
-    assert after[old][table] - (kept if table == "login_session" else 0) == LEFT[table] < before[old][table]
+    kept = before[young][table] // (2 if table in OF_NOBODY else 1)  # logins belong to no partner
+    assert after[young][table] - kept == (LEFT[table] if table in OF_NOBODY else 0)
+    assert after[old][table] - (kept if table in OF_NOBODY else 0) == LEFT[table] < before[old][table]
     gone = {name for name, count in before[old].items() if after[old][name] < count}
     assert gone <= set(retention.DAYS)
     assert {name: after[old][name] for name in STAY} == {name: before[old][name] for name in STAY}

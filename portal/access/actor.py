@@ -26,3 +26,8 @@ class Actor:
     @classmethod
     def system(cls, source: Source = Source.WORKER) -> "Actor":
         return cls(source=source)
+
+    @classmethod
+    def of(cls, user_id: int, request_id: str = "") -> "Actor":
+        """A person at the keyboard, as themselves."""
+        return cls(Source.WEB, user_id, user_id, None, request_id)

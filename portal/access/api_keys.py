@@ -113,6 +113,8 @@ def _enter(scope: Scope) -> None:
     limits.take(
         limits.API_KEY, key.id, what=f"At most {limits.API_KEY.tries} requests a minute with one key."
     )
+    if g.partner.disabled_at is not None:
+        raise Forbidden("This partner is disabled. Nothing was recorded; send it again once it is enabled.")
     if scope not in key.scopes:
         raise Forbidden(f"This API key does not hold the scope “{scope}”.")
     _note_use(key)

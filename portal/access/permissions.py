@@ -26,8 +26,26 @@ class Permission(StrEnum):
     SET_FILTERS = "filters.set"
     CREDENTIALS = "integrations.credentials"
     USERS = "users.manage"
+    SETTINGS = "settings.change"
     API_KEYS = "api_keys.manage"
 
+
+WORDS = {
+    Permission.VIEW: "See customers, invoices, payments and activity",
+    Permission.EXPORT: "Take lists out as files",
+    Permission.RECORD_PAYMENTS: "Record payments and apply credits",
+    Permission.DELETE_PAYMENTS: "Delete payments",
+    Permission.EDIT_RECORDS: "Add and change customers and invoices",
+    Permission.DECIDE_EXCEPTIONS: "Decide exceptions",
+    Permission.ARCHIVE: "Archive customers and invoices",
+    Permission.RETRY_DELIVERIES: "Have Autotask told again",
+    Permission.RUN_SYNCS: "Fetch data from Autotask",
+    Permission.SET_FILTERS: "Choose what comes in from Autotask",
+    Permission.CREDENTIALS: "Connect and disconnect Autotask",
+    Permission.USERS: "Invite people, change roles, remove people",
+    Permission.SETTINGS: "Change the partner's settings",
+    Permission.API_KEYS: "Make and revoke API keys",
+}
 
 READER = {Permission.VIEW, Permission.EXPORT}
 CLERK = READER | {
@@ -49,6 +67,15 @@ ROLE_PERMISSIONS: dict[str, set[Permission]] = {
     Role.CLERK: CLERK,
     Role.MANAGER: MANAGER,
     Role.OWNER: OWNER,
+}
+
+
+# What each role is for, in a few words.
+ROLE_WORDS = {
+    Role.OWNER: "Everything, people and the connection to Autotask too",
+    Role.MANAGER: "Daily work, syncs and filters; no people, no connection",
+    Role.CLERK: "Payments, customers and invoices",
+    Role.READER: "Looks, and takes lists out",
 }
 
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from portal.access import form_tokens, sessions, support
 from portal.access.actor import Actor, Source
+from portal.access.disabled import PartnerDisabled
 from portal.access.permissions import ROLE_PERMISSIONS
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db, login_manager
@@ -113,6 +114,8 @@ def _enter_as_member(tenant: Tenant) -> None:
         )
     if role is None:
         raise NotFound
+    if tenant.disabled_at is not None:
+        raise PartnerDisabled(tenant)
     _open(tenant)
     g.role, g.permissions = role, ROLE_PERMISSIONS[role]
 

@@ -62,12 +62,14 @@ def end() -> None:
     session.clear()
 
 
-def end_all(user_id: int) -> None:
-    """Signs a user out everywhere, and ends their support visits. The caller commits."""
+def end_all(user_id: int) -> int:
+    """Signs a user out everywhere, and ends their support visits; how many logins there were. The caller commits."""
     open_ones = select(LoginSession).where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
-    for login in db.session.scalars(open_ones):
+    found = db.session.scalars(open_ones).all()
+    for login in found:
         support.end_with(login)
         login.ended_at = clock.now()
+    return len(found)
 
 
 def load(token: str) -> SignedIn | None:

@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy import select
 
+from portal.access import sessions
 from portal.access.actor import Actor, Source
 from portal.extensions import db
-from portal.models import Tenant
+from portal.models import Tenant, User
 
 OPERATOR = Actor(source=Source.COMMAND)
 
@@ -21,6 +22,14 @@ def partner(slug: str) -> Tenant:
     if tenant is None:
         refuse(f"There is no partner with the slug {slug!r}.")
     return tenant
+
+
+def user(email: str) -> User:
+    """The person who logs in with this address, or the end of the command with a sentence."""
+    found = sessions.find_user(email)
+    if found is None:
+        refuse(f"Nobody logs in with {email!r}.")
+    return found
 
 
 def refuse(sentence: str) -> NoReturn:

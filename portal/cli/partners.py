@@ -1,17 +1,22 @@
 import re
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 from zoneinfo import available_timezones
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
+from portal import connect
 from portal.access import audit, audit_chain
+from portal.access.actor import Actor
 from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Tenant
 from portal.money import is_currency
+from portal.people import disabling
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 
@@ -43,10 +48,53 @@ def create(name: str, slug: str, time_zone: str, currency: str) -> None:
 
 
 @commands.command("list")
+@click.option(
+    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
+)
 def list_all() -> None:
     """All partners, one JSON object a line."""
-    rows = db.session.scalars(select(Tenant).order_by(Tenant.slug))
-    lookup.answer_all({"id": row.id, "slug": row.slug, "name": row.name} for row in rows)
+    lookup.answer_all(_told(row) for row in db.session.scalars(select(Tenant).order_by(Tenant.slug)))
+
+
+def _told(row: Tenant) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "time_zone": row.time_zone,
+        "currency": row.default_currency,
+        "created_at": row.created_at,
+        "disabled_at": row.disabled_at,
+        "disabled_reason": row.disabled_reason or None,
+        "support_access": row.support_access,
+    }
+
+
+@commands.command("disable")
+@click.argument("slug")
+@click.option("--reason", required=True, help="Told to the partner's people on the page that is shut.")
+def disable(slug: str, reason: str) -> None:
+    """Shuts a partner: its pages, API keys, syncs and deliveries stop, and nothing is lost."""
+    _set_disabled(slug, lambda actor, tenant: disabling.disable_partner(actor, tenant, reason.strip()))
+
+
+@commands.command("enable")
+@click.argument("slug")
+def enable(slug: str) -> None:
+    """Opens a partner again; what waited goes on."""
+    _set_disabled(slug, disabling.enable_partner)
+
+
+def _set_disabled(slug: str, work: Callable[[Actor, Tenant], bool]) -> None:
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        try:
+            changed = work(lookup.OPERATOR, tenant)
+        except disabling.NoReason as refusal:
+            lookup.refuse(str(refusal))
+        db.session.commit()
+        owed = connect.owed_deliveries()
+    lookup.answer({**_told(tenant), "changed": changed, "deliveries_owed": owed})
 
 
 @commands.command("verify-audit")

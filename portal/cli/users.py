@@ -1,13 +1,21 @@
+from collections.abc import Callable
+from typing import Any
+
 import click
-from email_validator import EmailNotValidError, validate_email
+from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
 
 from portal.access import audit, passwords, sessions
-from portal.access.tenancy import tenant_scope
+from portal.access.actor import Actor
+from portal.access.tenancy import scoped, system_scope, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
+from portal.mail.words import absolute
 from portal.models import Membership, Role, Tenant, User
+from portal.people import addresses, disabling, invitations, team
+
+ROLES = click.Choice([role.value for role in Role])
 
 commands = AppGroup("users", help="People who log in.")
 
@@ -15,7 +23,7 @@ commands = AppGroup("users", help="People who log in.")
 @commands.command("create")
 @click.argument("email")
 @click.option("--partner", "slug", help="The partner's slug; with --role.")
-@click.option("--role", type=click.Choice([role.value for role in Role]))
+@click.option("--role", type=ROLES)
 @click.option("--staff", is_flag=True, help="Support staff instead of a partner's user.")
 @click.option("--name", default="")
 def create(email: str, slug: str | None, role: str | None, staff: bool, name: str) -> None:
@@ -32,9 +40,8 @@ def create(email: str, slug: str | None, role: str | None, staff: bool, name: st
 
 def _checked(email: str) -> str:
     try:
-        # Reserved names such as demo.example are fine here: nothing is sent to find out.
-        return validate_email(email, check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError as error:
+        return addresses.normalized(email)
+    except addresses.NoAddress as error:
         lookup.refuse(f"{email!r} is not an e-mail address: {error}")
 
 
@@ -63,4 +70,133 @@ def _join(user: User, tenant: Tenant, role: str) -> None:
             lookup.refuse(f"{user.email} already belongs to {tenant.slug}, as {member.role}.")
         db.session.add(Membership(tenant_id=tenant.id, user_id=user.id, role=role))
         audit.record(lookup.OPERATOR, "user.added", "user", user.id, email=user.email, role=role)
+        db.session.commit()
+
+
+@commands.command("invite")
+@click.argument("email")
+@click.option("--partner", "slug", required=True, help="The partner's slug.")
+@click.option("--role", type=ROLES, required=True)
+def invite(email: str, slug: str, role: str) -> None:
+    """Invites a person by mail; where no mail goes out, the link is printed, once."""
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        try:
+            row, path = invitations.invite(lookup.OPERATOR, _checked(email), role)
+        except invitations.CannotInvite as refusal:
+            lookup.refuse(str(refusal))
+        told = {"id": row.id, "email": row.email, "partner": slug, "role": role, "expires_at": row.expires_at}
+        db.session.commit()
+    lookup.answer(told if current_app.config["MAIL"] else {**told, "link": absolute(path)})
+
+
+@commands.command("list")
+@click.argument("slug", required=False)
+@click.option(
+    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
+)
+def list_all(slug: str | None) -> None:
+    """A partner's people, or everybody who logs in, one JSON object a line."""
+    if slug is None:
+        roles = _roles_by_user()
+        people = db.session.scalars(select(User).order_by(User.id)).all()
+        lookup.answer_all({**_person(one), "roles": roles.get(one.id, {})} for one in people)
+        return
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        members = db.session.scalars(scoped(Membership).order_by(Membership.id)).all()
+        lookup.answer_all([{**_person(one.user), "role": one.role} for one in members])
+
+
+def _roles_by_user() -> dict[int, dict[str, str]]:
+    with system_scope():
+        rows = db.session.execute(
+            select(Membership.user_id, Tenant.slug, Membership.role).join(
+                Tenant, Tenant.id == Membership.tenant_id
+            )
+        ).all()
+    found: dict[int, dict[str, str]] = {}
+    for user_id, slug, role in rows:
+        found.setdefault(user_id, {})[slug] = role
+    return found
+
+
+def _person(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "staff": user.is_staff,
+        "disabled_at": user.disabled_at,
+    }
+
+
+@commands.command("disable")
+@click.argument("email")
+def disable(email: str) -> None:
+    """Signs a person out and lets them in nowhere; names the API keys they made, which go on working."""
+    user = lookup.user(email)
+    changed = disabling.disable_user(lookup.OPERATOR, user)
+    db.session.commit()
+    keys = disabling.keys_made_by(user)
+    lookup.answer({**_person(user), "changed": changed, "api_keys": keys})
+
+
+@commands.command("enable")
+@click.argument("email")
+def enable(email: str) -> None:
+    """Lets a disabled person in again, by a new login."""
+    user = lookup.user(email)
+    changed = disabling.enable_user(lookup.OPERATOR, user)
+    db.session.commit()
+    lookup.answer({**_person(user), "changed": changed})
+
+
+@commands.command("sign-out")
+@click.argument("email")
+def sign_out(email: str) -> None:
+    """Ends every session of a person."""
+    user = lookup.user(email)
+    ended = disabling.sign_out(lookup.OPERATOR, user)
+    db.session.commit()
+    lookup.answer({**_person(user), "sessions_ended": ended})
+
+
+@commands.command("set-role")
+@click.argument("email")
+@click.argument("slug")
+@click.argument("role", type=ROLES)
+def set_role(email: str, slug: str, role: str) -> None:
+    """Gives a person another role at a partner, and ends their sessions."""
+    _change(email, slug, lambda actor, member: team.set_role(actor, member.id, role))
+    lookup.answer({"email": email, "partner": slug, "role": role})
+
+
+@commands.command("remove")
+@click.argument("email")
+@click.argument("slug")
+@click.option("--revoke-keys", is_flag=True, help="Also revoke the API keys that the person made there.")
+def remove(email: str, slug: str, revoke_keys: bool) -> None:
+    """Takes a person out of a partner, and names the API keys they made there."""
+    keys: list[dict[str, Any]] = []
+
+    def take_out(actor: Actor, member: Membership) -> None:
+        made = team.keys_made_by(member.user_id)
+        keys.extend({"name": key.name, "begins_with": key.prefix} for key in made)
+        team.remove(actor, member.id, [key.id for key in made] if revoke_keys else ())
+
+    _change(email, slug, take_out)
+    lookup.answer({"email": email, "partner": slug, "api_keys": keys, "api_keys_revoked": revoke_keys})
+
+
+def _change(email: str, slug: str, work: Callable[[Actor, Membership], Any]) -> None:
+    user, tenant = lookup.user(email), lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        member = db.session.scalar(scoped(Membership).where(Membership.user_id == user.id))
+        if member is None:
+            lookup.refuse(f"{user.email} does not belong to {slug}.")
+        try:
+            work(lookup.OPERATOR, member)
+        except team.CannotChange as refusal:
+            lookup.refuse(str(refusal))
         db.session.commit()

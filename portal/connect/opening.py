@@ -18,7 +18,8 @@ from portal.connect.errors import NotConnected, Paused, Unusable
 from portal.connect.slots import Slots
 from portal.connect.usage import Budget, remembered
 from portal.database.outside_transaction import TransactionOpen, in_transaction
-from portal.models import Integration, IntegrationState
+from portal.extensions import db
+from portal.models import Integration, IntegrationState, Tenant
 
 THRESHOLD = "ThresholdInformation"
 
@@ -79,6 +80,8 @@ def connection_of(integration: Integration, purpose: Purpose) -> Connection:
 
 def refuse_unusable(integration: Integration) -> None:
     """Raises NotConnected with the sentence that fits, unless the integration is connected."""
+    if db.session.get_one(Tenant, integration.tenant_id).disabled_at is not None:
+        raise NotConnected("This partner is disabled, so nothing is asked of Autotask. What is owed stays.")
     if integration.state == IntegrationState.NEEDS_RECONNECTING:
         raise NotConnected(f"Autotask needs reconnecting. {integration.reconnect_reason or ''}".strip())
     if integration.state != IntegrationState.CONNECTED:

@@ -11,7 +11,7 @@ from portal.connect.errors import NotConnected
 from portal.connect.opening import Connection, open_client
 from portal.connect.refused import PROBE_AFTER
 from portal.extensions import db
-from portal.models import Integration, IntegrationState, IntegrationStatus
+from portal.models import Integration, IntegrationState, IntegrationStatus, Tenant
 
 REFUSED = IntegrationState.NEEDS_RECONNECTING
 
@@ -20,8 +20,12 @@ def due_probes() -> list[tuple[int, int]]:
     """(tenant id, integration id) of the integrations whose one probe is due."""
     with system_scope():
         found = db.session.execute(
-            select(IntegrationStatus.tenant_id, IntegrationStatus.integration_id).where(
-                IntegrationStatus.state == REFUSED, IntegrationStatus.probe_at <= clock.now()
+            select(IntegrationStatus.tenant_id, IntegrationStatus.integration_id)
+            .join(Tenant, Tenant.id == IntegrationStatus.tenant_id)
+            .where(
+                IntegrationStatus.state == REFUSED,
+                IntegrationStatus.probe_at <= clock.now(),
+                Tenant.disabled_at.is_(None),
             )
         ).all()
         db.session.rollback()

@@ -28,8 +28,9 @@ from portal.models.invoice import (
     PdfState,
     StoredFile,
 )
+from portal.models.link import Invitation, LinkPurpose, LoginLink
 from portal.models.mail import Mail, MailKind, MailSecret, MailState
-from portal.models.membership import Membership, Role
+from portal.models.membership import Membership, PastMember, Role
 from portal.models.notice import Notice, NoticeChoice, NoticeKind
 from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
@@ -53,7 +54,7 @@ from portal.models.sync_run import (
     SyncSchedule,
     SyncTrigger,
 )
-from portal.models.tenant import Tenant
+from portal.models.tenant import SupportAccess, Tenant
 from portal.models.upkeep import Upkeep
 from portal.models.user import LoginSession, User
 
@@ -88,11 +89,14 @@ __all__ = [
     "IntegrationRole",
     "IntegrationState",
     "IntegrationStatus",
+    "Invitation",
     "Invoice",
     "InvoiceLine",
     "InvoicePast",
     "InvoicePdf",
     "InvoiceStatus",
+    "LinkPurpose",
+    "LoginLink",
     "LoginSession",
     "Mail",
     "MailKind",
@@ -102,6 +106,7 @@ __all__ = [
     "Notice",
     "NoticeChoice",
     "NoticeKind",
+    "PastMember",
     "Payment",
     "PaymentMethod",
     "PdfState",
@@ -109,6 +114,7 @@ __all__ = [
     "RunState",
     "Settlement",
     "StoredFile",
+    "SupportAccess",
     "SupportRequest",
     "SupportVisit",
     "SyncChange",

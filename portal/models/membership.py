@@ -28,3 +28,14 @@ class Membership(TenantOwned, Base):
 
     user: Mapped[User] = relationship(viewonly=True)
     tenant: Mapped[Tenant] = relationship(viewonly=True)
+
+
+class PastMember(TenantOwned, Base):
+    """A person who was removed: what they did here keeps their name."""
+
+    __tablename__ = "past_member"
+    __table_args__ = (UniqueConstraint("tenant_id", "user_id"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    role: Mapped[str]
+    removed_at: Mapped[datetime] = created()

@@ -1,10 +1,17 @@
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import DateTime, Identity, String
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, created
+
+
+class SupportAccess(StrEnum):
+    OFF = "off"
+    VIEW = "view"
+    ACT = "act"
 
 
 class Tenant(Base):
@@ -22,3 +29,11 @@ class Tenant(Base):
         ARRAY(DateTime(timezone=True)), server_default="{}"
     )
     created_at: Mapped[datetime] = created()
+    # Where the logo lies in the storage; empty: none.
+    logo_key: Mapped[str] = mapped_column(server_default="")
+    date_format: Mapped[str] = mapped_column(server_default="day_month_year")
+    number_format: Mapped[str] = mapped_column(server_default="comma_point")
+    support_access: Mapped[str] = mapped_column(server_default=SupportAccess.VIEW)
+    support_act_until: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str] = mapped_column(server_default="")

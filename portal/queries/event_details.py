@@ -26,6 +26,12 @@ IN_SENTENCE = {
     "sync_run.cancelled": {"kind"},
     "file.downloaded": {"file"},
     "integration.disconnected": {"deliveries_owed"},
+    "partner.disabled": {"deliveries_owed"},
+    "invitation.sent": {"role"},
+    "invitation.sent_again": {"role"},
+    "invitation.accepted": {"role"},
+    "user.added": {"role"},
+    "user.removed": {"role"},
     "integration.identifier_set": {"invoices_renumbered"},
     "integration.totals_mode_set": {"invoices_changed"},
 }

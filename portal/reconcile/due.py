@@ -6,7 +6,7 @@ from sqlalchemy import Select, func, select
 
 from portal.access.tenancy import system_scope
 from portal.extensions import db
-from portal.models import AUTOTASK, Delivery, DeliveryState, IntegrationState, IntegrationStatus
+from portal.models import AUTOTASK, Delivery, DeliveryState, IntegrationState, IntegrationStatus, Tenant
 from portal.reconcile import timing
 
 MOST = 500
@@ -27,7 +27,9 @@ def _tenants(*conditions: Any, order: Any) -> list[int]:
     query: Select[int] = (
         select(Delivery.tenant_id)
         .join(IntegrationStatus, IntegrationStatus.tenant_id == Delivery.tenant_id)
+        .join(Tenant, Tenant.id == Delivery.tenant_id)
         .where(
+            Tenant.disabled_at.is_(None),
             IntegrationStatus.kind == AUTOTASK,
             IntegrationStatus.state == IntegrationState.CONNECTED,
             *conditions,

@@ -21,6 +21,7 @@ from portal.models import (
     SyncRun,
     SyncSchedule,
     SyncTrigger,
+    Tenant,
 )
 from portal.sync import manual, runs, wanted_pdfs
 
@@ -47,6 +48,8 @@ def _tenants_due(now: datetime) -> list[int]:
                 (IntegrationStatus.tenant_id == SyncSchedule.tenant_id)
                 & (IntegrationStatus.integration_id == SyncSchedule.integration_id),
             )
+            .join(Tenant, Tenant.id == SyncSchedule.tenant_id)
+            .where(Tenant.disabled_at.is_(None))
             .where(SyncSchedule.next_due_at <= now, IntegrationStatus.state == IntegrationState.CONNECTED)
             .distinct()
         ).all()

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text, update
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db, rows_written
 from portal.logs import after_commit
-from portal.models import RunState, SyncRun
+from portal.models import RunState, SyncRun, Tenant
 from portal.sync import runs
 
 LEASE_SECONDS = 90
@@ -107,7 +107,10 @@ def due(limit: int = 200) -> list[tuple[int, int]]:
     """(tenant id, run id) of runs that wait to be worked on, or whose worker died. Closes its transaction."""
     with system_scope():
         rows = db.session.execute(
-            select(SyncRun.tenant_id, SyncRun.id).where(text(DUE)).order_by(SyncRun.id).limit(limit)
+            select(SyncRun.tenant_id, SyncRun.id)
+            .where(text(DUE), SyncRun.tenant_id.in_(select(Tenant.id).where(Tenant.disabled_at.is_(None))))
+            .order_by(SyncRun.id)
+            .limit(limit)
         ).all()
         db.session.rollback()
     return [(row.tenant_id, row.id) for row in rows]

@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from portal.access import support
+from portal.access.disabled import PartnerDisabled
 from portal.web import htmx, outermost, problems
 
 log = structlog.get_logger(__name__)
@@ -115,7 +116,7 @@ def http_error(error: HTTPException) -> Response:
     if error.response is not None or (error.code or 500) < 400:
         return make_response(error.get_response())
     status = error.code or 500
-    words = _for_staff(error) or WORDS.get(status) or WORDS[500 if status >= 500 else 400]
+    words = _in_own_words(error) or WORDS.get(status) or WORDS[500 if status >= 500 else 400]
     own = error.description if error.description and error.description != type(error).description else None
     words = words._replace(what=own) if own else words
     _log_answer(status, words, error)
@@ -126,12 +127,22 @@ def http_error(error: HTTPException) -> Response:
     return response
 
 
-def _for_staff(error: HTTPException) -> Words | None:
-    """What a refusal means to somebody of support: a visit that ended, or one that does not go so far."""
+def _in_own_words(error: HTTPException) -> Words | None:
+    """A partner that is disabled; and to somebody of support, a visit that ended or does not go so far."""
+    if isinstance(error, PartnerDisabled):
+        return _disabled(error)
     if isinstance(error, support.NotInside):
         return _not_inside(error)
     visiting = g.get("support_visit") is not None and g.get("partner") is not None
     return INSIDE_A_VISIT if error.code == 403 and visiting else None
+
+
+def _disabled(error: PartnerDisabled) -> Words:
+    what = (
+        f"Nobody can open its pages, and nothing is read from Autotask or sent there. The reason: {error.reason} "
+        "Nothing is lost: what Autotask was not told yet is told once it is enabled again."
+    )
+    return Words(f"{error.tenant_name} is disabled", what, "Ask whoever runs the portal for you.")
 
 
 def _not_inside(error: support.NotInside) -> Words:

@@ -35,6 +35,10 @@ API_KEY = Limit("requests with an API key", 600, 60, 600)
 API_ADDRESS = Limit("wrong API keys from an address", 60, QUARTER, 60)
 PDF_INVOICE = Limit("the PDF of an invoice", 3, HOUR, 3)
 PDF_PERSON = Limit("PDFs asked for by a person", 60, HOUR, 60)
+RESET_ADDRESS = Limit("new passwords asked for from an address", 10, HOUR, 10)
+RESET_ACCOUNT = Limit("new passwords asked for one account", 3, HOUR, 3)
+EMAIL_CHANGE = Limit("changes of an e-mail address asked for by a person", 5, HOUR, 5)
+INVITATIONS = Limit("invitations sent by a partner", 60, HOUR, 60)
 
 ASK_REDIS_AGAIN = 5.0  # seconds: a frozen Redis costs one request its time-out, not every request
 MOST_COUNTERS = 50_000

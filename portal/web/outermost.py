@@ -1,5 +1,6 @@
 """Around the whole app: each request gets its id, and an answer in words even where every handler failed."""
 
+import re
 import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 REQUEST_ID = "portal.request_id"
 FAULT_WRITTEN = "portal.fault_written"
 IDS = "portal.ids"  # gunicorn.conf.py writes them into the line of the request
+SHOWN_PATH = "portal.shown_path"  # for the line of the request: without what opens something
+SECRET_PATHS = re.compile(r"^(/links/[a-z]+)/.+")
 LAST_WORDS = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>This page failed</title></head>
 <body><h1>This page failed</h1>
@@ -36,6 +39,7 @@ class Outermost:
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         structlog.contextvars.clear_contextvars()
         environ[REQUEST_ID] = secrets.token_hex(8)
+        environ[SHOWN_PATH] = SECRET_PATHS.sub(r"\1/…", environ.get("PATH_INFO", ""))
         structlog.contextvars.bind_contextvars(request_id=environ[REQUEST_ID])
         begun: list[Any] = []  # what fails after the answer was begun can still become another one
         try:
@@ -44,7 +48,7 @@ class Outermost:
             if self.app.testing:
                 raise
             event = "error_page.failed" if FAULT_WRITTEN in environ else "request.failed"
-            log.exception(event, path=environ.get("PATH_INFO"))
+            log.exception(event, path=environ[SHOWN_PATH])
             return self._last_words(environ, start_response)
         finally:
             environ[IDS] = structlog.contextvars.get_contextvars()

@@ -22,6 +22,7 @@ MAY_IMPORT = {
         "portal.models",
         "portal.access",
     },
+    "portal.people": {"portal.models", "portal.access", "portal.mail", "portal.connect", "portal.sync"},
     "portal.payments": {"portal.ledger", "portal.models", "portal.access"},
     "portal.connect": {"portal.autotask", "portal.ledger", "portal.models", "portal.access"},
     "portal.ledger": {"portal.models", "portal.access"},

@@ -13,7 +13,7 @@ from portal.extensions import db
 from portal.models import ApiKey, Base, Customer, IntegrationStatus, Invoice, LoginSession, User
 from tests import factories
 
-SHARED = {"tenant", "app_user", "login_session", "upkeep", "mail", "mail_secret"}
+SHARED = {"tenant", "app_user", "login_session", "upkeep", "login_link", "mail", "mail_secret"}
 # Tables without a policy, and why.
 OPEN = {
     "tenant": "Names of partners: which one is meant is asked before any is in scope.",

@@ -1,0 +1,55 @@
+"""A forgotten password: a link to the address that is known. Known and unknown addresses cost the same work."""
+
+from datetime import timedelta
+
+from portal import clock
+from portal.access import passwords, sessions
+from portal.access.tenancy import people_scope
+from portal.extensions import db
+from portal.mail import outbox
+from portal.models import LinkPurpose, MailKind, User
+from portal.people import links
+
+LASTS = timedelta(hours=1)
+
+
+def ask(email: str) -> None:
+    """Sends a link to whoever logs in with this address. For all others the same is done, and taken back. Commits."""
+    with people_scope():
+        user = sessions.find_user(email)
+        known = user if user is not None and user.disabled_at is None else None
+        with db.session.begin_nested() as kept:
+            _send(known, email)
+            if known is None:
+                kept.rollback()
+        db.session.commit()
+
+
+def _send(user: User | None, email: str) -> None:
+    to = user.email if user else email
+    token = links.make(LinkPurpose.PASSWORD_RESET, user.id if user else None, to, LASTS)
+    until = clock.now() + LASTS
+    outbox.write(
+        MailKind.PASSWORD_RESET,
+        to=to,
+        user_id=user.id if user else None,
+        link=links.path("password", token),
+        expires_at=until,
+        expires=until,
+    )
+
+
+def set_new(token: str, password: str) -> User:
+    """The new password, and nobody stays logged in with the old one. Raises DeadLink, or WeakPassword.
+
+    It logs nobody in: what else a login asks for is asked as always. The caller commits.
+    """
+    link = links.login_link(token, LinkPurpose.PASSWORD_RESET, lock=True)
+    user = db.session.get_one(User, link.user_id)
+    if user.disabled_at is not None:
+        raise links.DeadLink
+    user.password_hash = passwords.hashed(password, [user.email, user.name])
+    link.used_at = clock.now()
+    links.end_all(user.id, LinkPurpose.PASSWORD_RESET)
+    sessions.end_all(user.id)
+    return user

@@ -1,0 +1,156 @@
+"""Settings, People: who belongs here and as what, invited, given another role, removed."""
+
+from typing import Any
+
+from flask import Blueprint, flash, g, render_template, request, url_for
+
+from portal.access.form_tokens import redraws_form
+from portal.access.permissions import ROLE_WORDS, Permission, requires
+from portal.access.tenancy import find_or_404
+from portal.extensions import db
+from portal.forms.people import InvitationForm, RoleForm
+from portal.models import Membership
+from portal.people import invitations, links, team
+from portal.queries import people
+from portal.web import htmx, limits
+
+pages = Blueprint("people", __name__, url_prefix="/p/<partner_slug>/settings/people")
+TOO_MANY = "Too many invitations were sent from here."
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    return _page(InvitationForm(formdata=None))
+
+
+@pages.post("/invitations")
+@requires(Permission.USERS)
+@redraws_form
+def invite() -> Any:
+    form = InvitationForm()
+    if not form.validate():
+        return _page(form, 422)
+    limits.take(limits.INVITATIONS, g.partner.id, what=TOO_MANY)
+    try:
+        row, _ = invitations.invite(g.actor, form.email.data, form.role.data)
+    except invitations.CannotInvite as refusal:
+        db.session.rollback()
+        form.email.errors = [str(refusal)]
+        return _page(form, 422)
+    db.session.commit()
+    flash(f"An invitation is on its way to {row.email}. Its link works once, for 24 hours.", "success")
+    return htmx.redirect(url_for("people.index"))
+
+
+@pages.post("/invitations/<int:invitation_id>/send-again")
+@requires(Permission.USERS)
+def send_again(invitation_id: int) -> Any:
+    limits.take(limits.INVITATIONS, g.partner.id, what=TOO_MANY)
+    try:
+        row, _ = invitations.send_again(g.actor, invitation_id)
+    except invitations.CannotInvite as refusal:
+        db.session.rollback()
+        flash(str(refusal), "warning")
+        return htmx.redirect(url_for("people.index"))
+    db.session.commit()
+    flash(f"Another link is on its way to {row.email}. The one before opens nothing any more.", "success")
+    return htmx.redirect(url_for("people.index"))
+
+
+@pages.post("/invitations/<int:invitation_id>/revoke")
+@requires(Permission.USERS)
+def revoke(invitation_id: int) -> Any:
+    row = invitations.revoke(g.actor, invitation_id)
+    db.session.commit()
+    said = (
+        "was accepted before it could be withdrawn" if row.used_at else "is withdrawn; its link opens nothing"
+    )
+    flash(f"The invitation of {row.email} {said}.", "warning" if row.used_at else "success")
+    return htmx.redirect(url_for("people.index"))
+
+
+@pages.get("/<int:member_id>/role")
+@requires(Permission.USERS)
+def edit_role(member_id: int) -> Any:
+    member = find_or_404(Membership, member_id)
+    return _role(member, RoleForm(formdata=None, role=member.role))
+
+
+@pages.post("/<int:member_id>/role")
+@requires(Permission.USERS)
+def set_role(member_id: int) -> Any:
+    member, form = find_or_404(Membership, member_id), RoleForm()
+    if not form.validate():
+        return _role(member, form, 422)
+    try:
+        member = team.set_role(g.actor, member_id, form.role.data)
+    except team.CannotChange as refusal:
+        db.session.rollback()
+        form.role.errors = [str(refusal)]
+        return _role(find_or_404(Membership, member_id), form, 422)
+    db.session.commit()
+    flash(f"{member.user.label} is {member.role} now, and has to log in again.", "success")
+    return htmx.redirect(url_for("people.index"))
+
+
+@pages.get("/<int:member_id>/remove")
+@requires(Permission.USERS)
+def confirm_removing(member_id: int) -> Any:
+    return _removing(find_or_404(Membership, member_id))
+
+
+@pages.post("/<int:member_id>/remove")
+@requires(Permission.USERS)
+def remove(member_id: int) -> Any:
+    member = find_or_404(Membership, member_id)
+    if request.form.get("told") != _told(member):
+        return _removing(member, 422)
+    revoked = {
+        int(value) for value in request.form.getlist("revoke") if value.isdecimal() and len(value) < 19
+    }
+    try:
+        user = team.remove(g.actor, member_id, revoked)
+    except team.CannotChange as refusal:
+        db.session.rollback()
+        return _removing(find_or_404(Membership, member_id), 422, str(refusal))
+    db.session.commit()
+    flash(f"{user.label} is removed and logged out. What they did stays, with their name.", "success")
+    return htmx.redirect(url_for("people.index"))
+
+
+def _told(member: Membership) -> str:
+    """What the page said: a key made meanwhile is told before anybody is removed."""
+    return ",".join(
+        str(number) for number in (member.id, *(key.id for key in team.keys_made_by(member.user_id)))
+    )
+
+
+def _removing(member: Membership, status: int = 200, refused: str = "") -> Any:
+    return htmx.render(
+        "people/remove.html",
+        "people/_remove.html",
+        status=status,
+        member=member,
+        told=_told(member),
+        keys=team.keys_made_by(member.user_id),
+        refused=refused
+        or (team.LAST_OWNER.format(who=member.user.label) if team.is_last_owner(member) else ""),
+    )
+
+
+def _role(member: Membership, form: RoleForm, status: int = 200) -> Any:
+    return htmx.render("people/role.html", "people/_role.html", status=status, member=member, form=form)
+
+
+def _page(form: InvitationForm, status: int = 200) -> Any:
+    return render_template(
+        "people/index.html",
+        form=form,
+        people=people.all_people(),
+        waiting=invitations.waiting(),
+        roles=people.ROLES,
+        role_words=ROLE_WORDS,
+        table=people.roles_table(),
+        lives=links.lives,
+    ), status
