@@ -54,6 +54,9 @@ class ChangeForm(AmountForm):
     )
     due_on = DateField("Due on", [Optional()], render_kw={"type": "date"})
 
+    def refuse(self, refusal: NotAllowed) -> None:
+        super().refuse(NotAllowed(str(refusal), "amount_due" if refusal.field == "amount" else refusal.field))
+
 
 class InvoiceForm(AmountForm):
     """An invoice of the portal's own."""

@@ -11,9 +11,9 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.own_records import CustomerForm
 from portal.models import Customer
-from portal.own_records import NotAllowed
 from portal.queries import owing
 from portal.web import htmx
+from portal.web.refusable import accepted
 
 pages = Blueprint("customer_edits", __name__, url_prefix="/p/<partner_slug>/customer-edits")
 
@@ -90,14 +90,10 @@ def _put(customer_id: int, step: Any, words: str) -> Any:
 
 
 def _changed(form: CustomerForm, customer: Customer) -> bool:
-    try:
-        own_records.change_customer(g.actor, customer, {name: form[name].data or "" for name in FIELDS})
-    except NotAllowed as refusal:
-        db.session.rollback()
-        form.refuse(refusal)
-        return False
+    values = {name: form[name].data or "" for name in FIELDS}
+    done = accepted(form, lambda: own_records.change_customer(g.actor, customer, values))
     db.session.commit()
-    return True
+    return done is not None
 
 
 def _archive_page(customer: Customer, owed: list[owing.Owed], status: int = 200) -> Any:

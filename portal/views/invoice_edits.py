@@ -14,10 +14,11 @@ from portal.extensions import db
 from portal.forms.own_records import ChangeForm, InvoiceForm
 from portal.models import Customer, DeliveryState, Invoice
 from portal.money import plain
-from portal.own_records import NewInvoice, NotAllowed
+from portal.own_records import NewInvoice
 from portal.queries import cut, invoice_detail
 from portal.queries.own_records import customers
 from portal.web import htmx
+from portal.web.refusable import accepted
 
 pages = Blueprint("invoice_edits", __name__, url_prefix="/p/<partner_slug>/invoice-edits")
 
@@ -102,25 +103,15 @@ def _made(form: InvoiceForm) -> Invoice | None:
     new = NewInvoice(
         customer.id, form.number.data, **days, amount=amount, tax=tax, comments=form.comments.data
     )
-    try:
-        invoice = own_records.create_invoice(g.actor, new)
-    except NotAllowed as refusal:
-        db.session.rollback()
-        form.refuse(refusal)
-        return None
+    invoice = accepted(form, lambda: own_records.create_invoice(g.actor, new))
     db.session.commit()
     return invoice
 
 
 def _changed(form: ChangeForm, invoice: Invoice, amount: Decimal) -> bool:
-    try:
-        own_records.change_invoice(g.actor, invoice, amount, form.due_on.data)
-    except NotAllowed as refusal:
-        db.session.rollback()
-        form.refuse(NotAllowed(str(refusal), "amount_due" if refusal.field == "amount" else refusal.field))
-        return False
+    done = accepted(form, lambda: own_records.change_invoice(g.actor, invoice, amount, form.due_on.data))
     db.session.commit()
-    return True
+    return done is not None
 
 
 def _offer(form: InvoiceForm) -> cut.Some:
