@@ -88,6 +88,7 @@ def start(folder: Path, check: bool) -> int:
     with joined as servers:
         addresses = choose_addresses(folder)
         environment = state.app_environment(servers | given, addresses.for_portal())
+        environment.setdefault("DEMO_MAILS", "1")
         if "DATABASE_URL" in given:
             say("Bringing the database of DATABASE_URL up to date")
             shared.upgrade(environment)

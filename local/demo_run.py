@@ -29,9 +29,10 @@ class Addresses:
     sandbox: str
 
     def for_portal(self) -> dict[str, str]:
+        own = {"PORTAL_URL": self.web}
         if not self.sandbox:
-            return {}
-        return {
+            return own
+        return own | {
             "AUTOTASK_DISCOVERY_URL": f"{self.sandbox}/ATServicesRest/V1.0/zoneInformation",
             "AUTOTASK_TRUSTED_HOSTS": urlsplit(self.sandbox).netloc,
             "AUTOTASK_INTEGRATION_CODE": INTEGRATION_CODE,
@@ -115,6 +116,7 @@ def greeting(addresses: Addresses, seconds: float) -> str:
         f"The portal is ready ({seconds:.1f} s)",
         "",
         f"  Portal             {addresses.web}",
+        f"  Mails              {addresses.web}/mails",
         f"  Sandbox Autotask   {addresses.sandbox or 'not started: AUTOTASK_DISCOVERY_URL is set'}",
         "",
         f"  Log in with the password  {demo_data.PASSWORD}  as",

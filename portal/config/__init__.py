@@ -40,6 +40,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         # Disks are not kept: PDFs lie in PostgreSQL or in a bucket.
         "STORAGE_URL": values.address(env, "STORAGE_URL", ("s3",)),
         "MAIL": mail,
+        "DEMO_MAILS": _demo_mails(env),
         "PORTAL_URL": server.portal_url(env, needed=mail is not None),
         "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
         "HOSTS": [host.removeprefix("*") for host in values.hosts(env, "TRUSTED_HOSTS")],
@@ -47,6 +48,15 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "COMMAND_LINE": env.get("FLASK_RUN_FROM_CLI") == "true",
         **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
     }
+
+
+def _demo_mails(env: Mapping[str, str]) -> bool:
+    shown = values.flag(env, "DEMO_MAILS")
+    if shown and not values.flag(env, "INSECURE_COOKIES"):
+        raise ConfigError(
+            "DEMO_MAILS shows everybody all mails with their links. It is for bin/demo on plain http alone."
+        )
+    return shown
 
 
 def _owner(url: str, tls: str) -> str:

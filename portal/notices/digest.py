@@ -17,7 +17,7 @@ from portal.queries import home
 FROM_HOUR = 7
 # Who had theirs within six days has it for this week; a partner's first week is not told.
 CANDIDATES = """
-    SELECT t.id, t.time_zone FROM tenant t WHERE t.created_at < now() - interval '3 days'
+    SELECT t.id, t.time_zone FROM tenant t WHERE t.created_at < now() - interval '3 days' AND t.disabled_at IS NULL
     AND NOT EXISTS (SELECT FROM notice n WHERE n.tenant_id = t.id AND n.kind = 'digest'
         AND n.created_at > now() - interval '6 days')"""
 

@@ -45,6 +45,6 @@ def tell_factor(factor_id: int, person: User, kind: str, at: datetime) -> None:
 
 
 def _tell(cause: str, what: str, at: datetime, partner: Tenant, not_to: list[int] | None = None) -> None:
-    path = telling.page("settings.show", partner_slug=partner.slug)
+    path = telling.page("people.index", partner_slug=partner.slug)
     words = Words(f"{what}.", path, MailKind.PEOPLE_EVENT, {"what": what, "at": at})
     telling.tell(NoticeKind.PEOPLE, cause, words, not_to=not_to or ())

@@ -36,7 +36,8 @@ LATE = """
         AND r.kind IN (s.kind, 'all') AND r.created_at <= now() - 2 * p.period
         AND (r.state IN ('waiting', 'running') OR r.created_at > now() - 4 * p.period))"""
 BEGUN = """
-    SELECT DISTINCT h.tenant_id FROM ({}) h WHERE NOT EXISTS (SELECT FROM notice n
+    SELECT DISTINCT h.tenant_id FROM ({}) h JOIN tenant t ON t.id = h.tenant_id AND t.disabled_at IS NULL
+    WHERE NOT EXISTS (SELECT FROM notice n
         WHERE n.tenant_id = h.tenant_id AND n.kind = :kind AND n.ended_at IS NULL)"""
 OVER = """
     SELECT n.tenant_id FROM notice n WHERE n.kind = :kind AND n.ended_at IS NULL

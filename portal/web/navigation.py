@@ -41,13 +41,13 @@ PARTNER = (
     Entry("Exceptions", "exceptions.index", "alert-triangle", counted=("exceptions.index", "")),
     Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),
     Entry("Activity", "activity.index", "history"),
-    Entry("Settings", "settings.show", "settings", ("people", "partner_settings")),
+    Entry("Settings", "settings.show", "settings", ("people", "partner_settings", "notices")),
 )
 STAFF = (
     Entry("Partners", "staff_partners.index", "building", ("staff_visits",)),
     Entry("Health", "staff_health.show", "heartbeat"),
     Entry("Audit", "staff_audit.index", "shield-check"),
-    Entry("Mail", "staff_mail.index", "mail"),
+    Entry("Mails", "staff_mails.index", "mail"),
 )
 
 

@@ -9,7 +9,7 @@ from portal.access.permissions import Permission, may
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.models import Membership, SupportVisit, Tenant
-from portal.queries import needs
+from portal.queries import needs, notices
 
 
 def register(app: Flask) -> None:
@@ -28,7 +28,7 @@ def frame() -> dict[str, Any]:
         "current_partner": partner,
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
         "my_partners": [] if g.true_user.is_staff else partners_of(g.true_user.id),
-        "notices": [],
+        "notices": _notices() if partner is not None else [],
         **(_needs() if partner is not None else {"nav_counts": {}}),
     }
 
@@ -44,6 +44,13 @@ def partners_of(user_id: int) -> list[Tenant]:
                 .order_by(Tenant.name)
             )
         )
+
+
+def _notices() -> list[dict[str, Any]]:
+    return [
+        {"text": one.ended_words or one.words, "url": one.path, "at": one.changed_at}
+        for one in notices.unseen()
+    ]
 
 
 def _needs() -> dict[str, Any]:

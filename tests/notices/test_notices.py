@@ -121,6 +121,13 @@ def test_a_refused_login_is_told_once_and_its_end_once(partner):
     assert other.told() == []
 
 
+def test_a_partner_that_is_disabled_is_told_nothing(partner):
+    partner.run("UPDATE tenant SET disabled_at = now() WHERE id = :id", id=partner.row.id)
+    refuse(partner)
+    swept()
+    assert partner.told() == []
+
+
 def test_what_the_probe_mends_is_told_to_nobody(partner):
     refuse(partner, probe="now() + interval '5 minutes'")
     swept()

@@ -1,0 +1,62 @@
+"""What was I told? Notices of the kinds that a person's role works with, and what is new among them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from flask import g
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from portal import clock
+from portal.access.permissions import Permission, may
+from portal.access.tenancy import current_tenant_id, scoped
+from portal.extensions import db
+from portal.models import Notice, NoticeChoice, NoticeKind
+from portal.queries.paging import Key, Page, fetch
+
+KINDS = {
+    NoticeKind.NEEDS_RECONNECTING: "Autotask needs reconnecting, and is connected again",
+    NoticeKind.SYNC_LATE: "A sync is late, and has arrived",
+    NoticeKind.PAYMENTS_STUCK: "Payments are stuck, or wait for over an hour, and when that is over",
+    NoticeKind.SUPPORT: "Support came in, and what it did there",
+    NoticeKind.PEOPLE: "A new person, API key or second factor",
+    NoticeKind.DIGEST: "The week in numbers, on Mondays",
+}
+# Who can come in is the owners' to know, and the week is written for them.
+NEEDS = {NoticeKind.PEOPLE: Permission.USERS, NoticeKind.DIGEST: Permission.USERS}
+NEW_FOR = timedelta(days=30)
+MOST_IN_BELL = 8
+
+
+def mine() -> list[NoticeKind]:
+    """The kinds that the person of this request sees."""
+    return [kind for kind in KINDS if may(NEEDS.get(kind, Permission.VIEW))]
+
+
+def page(args: Mapping[str, str]) -> Page:
+    query = select(Notice).where(Notice.tenant_id == current_tenant_id(), Notice.kind.in_(mine()))
+    return fetch(query, [Key(Notice.id)], args)
+
+
+def choice() -> NoticeChoice | None:
+    """What this person chose, if they ever did."""
+    return db.session.scalar(scoped(NoticeChoice).where(NoticeChoice.user_id == g.true_user.id))
+
+
+def unseen() -> Sequence[Notice]:
+    """What is new to this person, newest first; support sees none of it as new."""
+    if g.true_user.is_staff:
+        return []
+    chosen = choice()
+    since = chosen.seen_at if chosen else clock.now() - NEW_FOR
+    query = scoped(Notice).where(Notice.kind.in_(mine()), Notice.changed_at > since)
+    return db.session.scalars(query.order_by(Notice.changed_at.desc()).limit(MOST_IN_BELL)).all()
+
+
+def keep(**values: object) -> None:
+    """Writes this person's choice. The caller commits."""
+    row = {"tenant_id": current_tenant_id(), "user_id": g.true_user.id, **values}
+    if "seen_at" not in values:
+        row["seen_at"] = clock.now() - NEW_FOR
+    statement = insert(NoticeChoice).values(row)
+    db.session.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_=values))
