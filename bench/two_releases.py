@@ -97,7 +97,8 @@ def signed_in(app: Flask) -> str:
     with app.test_request_context():
         user = sessions.find_user("bench@example.com")
         assert user is not None
-        sessions.start(user)
+        login = sessions.start(user)
+        login.factor_at = login.proved_at
         db.session.commit()
         serializer = app.session_interface.get_signing_serializer(app)
         return f"{app.config['SESSION_COOKIE_NAME']}={serializer.dumps(dict(session))}"

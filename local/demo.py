@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from local import postgres, shared, state
+from local import demo_data, postgres, shared, state
 from local.demo_run import Addresses, run_check, run_until_stopped
 from local.environment import PROJECT, say
 from local.keeper import try_lock
@@ -89,6 +89,7 @@ def start(folder: Path, check: bool) -> int:
         addresses = choose_addresses(folder)
         environment = state.app_environment(servers | given, addresses.for_portal())
         environment.setdefault("DEMO_MAILS", "1")
+        environment.setdefault("DEMO_LOGINS", demo_data.login_lines())
         if "DATABASE_URL" in given:
             say("Bringing the database of DATABASE_URL up to date")
             shared.upgrade(environment)

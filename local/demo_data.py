@@ -17,6 +17,12 @@ PEOPLE = {
 STAFF = "support@portal.example"
 
 
+def login_lines() -> str:
+    """What the demo's login page says (DEMO_LOGINS)."""
+    lines = [f"{address(role)}: {may}" for role, may in PEOPLE.items()]
+    return "; ".join([*lines, f"{STAFF}: support staff", f"The password of all is {PASSWORD}"])
+
+
 def address(role: str) -> str:
     return f"{role}@{SLUG}.example"
 

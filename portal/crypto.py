@@ -20,6 +20,11 @@ def place(tenant_id: int, table: str, column: str, row_id: int) -> str:
     return f"{tenant_id}/{table}/{column}/{row_id}"
 
 
+def persons_place(user_id: int, table: str, column: str, row_id: int) -> str:
+    """The same for a secret of a person, who belongs to no one partner."""
+    return f"person {user_id}/{table}/{column}/{row_id}"
+
+
 def encrypt(keys: Mapping[str, bytes], where: str, text: str) -> bytes:
     """Bytes `version NUL nonce ciphertext`, under the first key."""
     version, key = next(iter(keys.items()))

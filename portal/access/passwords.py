@@ -22,6 +22,11 @@ def hashed(password: str, about: Sequence[str] = ()) -> str:
     return _hasher.hash(password)
 
 
+def hashed_code(code: str) -> str:
+    """The argon2id hash of a code that was drawn by chance."""
+    return _hasher.hash(code)
+
+
 def matches(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one; takes as long for an unknown user."""
     try:

@@ -8,13 +8,13 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
-from portal.access import form_tokens, sessions, support
+from portal.access import form_tokens, second_step, sessions, support
 from portal.access.actor import Actor, Source
 from portal.access.disabled import PartnerDisabled
 from portal.access.permissions import ROLE_PERMISSIONS
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db, login_manager
-from portal.models import Membership, Tenant
+from portal.models import LoginSession, Membership, Tenant
 from portal.web import outages, outermost
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -45,7 +45,7 @@ def _keep_partner_slug(endpoint: str, values: dict[str, Any]) -> None:
 
 def _identify() -> None:
     g.request_id = outermost.request_id()
-    g.partner = g.true_user = g.login_session = g.support_visit = None
+    g.partner = g.true_user = g.login_session = g.support_visit = g.halfway = None
     g.permissions = set()
     if request.endpoint == "static":
         return  # needs nobody and no database: the page that says so needs its styles
@@ -59,9 +59,9 @@ def _identify() -> None:
 
 
 def _ask_to_log_in() -> Any:
-    if g.true_user is None and _access_mark() not in ("public", "api"):
-        return login_manager.unauthorized()
-    return None
+    if g.true_user is not None or _access_mark() in ("public", "api"):
+        return None
+    return sessions.ask_for_the_second_step(g.halfway) if g.halfway else login_manager.unauthorized()
 
 
 def _access_mark() -> str | None:
@@ -72,8 +72,11 @@ def _access_mark() -> str | None:
 
 
 def _signed_in() -> None:
-    login = current_user.login
-    g.login_session, g.true_user = login, login.user
+    login = g.login_session = current_user.login
+    g.halfway = second_step.wanted(login)
+    if g.halfway and not _opens_half_way(login):
+        return  # to everything else this browser is nobody's
+    g.true_user = login.user
     g.actor = Actor(Source.WEB, login.user_id, login.user_id, None, g.request_id)
     structlog.contextvars.bind_contextvars(user_id=login.user_id)
     if not request.headers.get(POLL_HEADER):
@@ -81,6 +84,19 @@ def _signed_in() -> None:
         outages.commit_unless_read_only()
     if login.user.is_staff:
         g.support_visit = support.running(login)
+
+
+def _opens_half_way(login: LoginSession) -> bool:
+    """Whether this view takes a person who still lacks a second factor; left there too long, they log in again."""
+    from flask import current_app
+
+    if second_step.too_old(login):
+        sessions.end_half_way(login)
+        outages.commit_unless_read_only()
+        g.halfway = g.login_session = None
+        return False
+    view = current_app.view_functions.get(request.endpoint or "")
+    return g.halfway in getattr(view, "open_at", ())
 
 
 def _enter_partner() -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.access import lifetimes, passwords, support
+from portal.access.second_step import Step
+from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.models import LoginSession, User
 from portal.web import htmx
@@ -42,14 +44,32 @@ def find_user(email: str) -> User | None:
 
 
 def start(user: User) -> LoginSession:
-    """Signs the browser in under a new token; whoever was signed in there is out. The caller commits."""
+    """Signs the browser in under a new token, after the password; whoever was signed in there is out.
+
+    A second factor is still asked for, by `second_step`. The caller commits.
+    """
     end()
     token = secrets.token_urlsafe(32)
-    login = LoginSession(token_hash=_hash(token), user_id=user.id, user=user)
+    login = LoginSession(
+        token_hash=_hash(token),
+        user_id=user.id,
+        user=user,
+        proved_at=clock.now(),
+        user_agent=request.user_agent.string[:300],
+        address=request.remote_addr or "",
+    )
     db.session.add(login)
     db.session.flush()
     login_user(SignedIn(login, token))
     return login
+
+
+def renew(login: LoginSession) -> None:
+    """The login goes on under a new token; the one before opens nothing any more. The caller commits."""
+    token = secrets.token_urlsafe(32)
+    login.token_hash = _hash(token)
+    db.session.flush()
+    login_user(SignedIn(login, token))
 
 
 def end() -> None:
@@ -62,14 +82,28 @@ def end() -> None:
     session.clear()
 
 
-def end_all(user_id: int) -> int:
-    """Signs a user out everywhere, and ends their support visits; how many logins there were. The caller commits."""
+def end_half_way(login: LoginSession) -> None:
+    """Ends a login that was left before its second step; forms that are open stay good. The caller commits."""
+    login.ended_at = clock.now()
+    logout_user()
+
+
+def end_all(user_id: int, but: LoginSession | None = None) -> int:
+    """Signs a user out everywhere, or in all browsers but one; how many there were. The caller commits."""
     open_ones = select(LoginSession).where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
-    found = db.session.scalars(open_ones).all()
+    with people_scope():
+        found = [login for login in db.session.scalars(open_ones).all() if but is None or login.id != but.id]
     for login in found:
-        support.end_with(login)
-        login.ended_at = clock.now()
+        end_one(login)
     return len(found)
+
+
+def end_one(login: LoginSession) -> None:
+    """Signs one browser out, and ends its support visit. The caller commits."""
+    support.end_with(login)
+    with people_scope():
+        login.ended_at = clock.now()
+        db.session.flush()
 
 
 def load(token: str) -> SignedIn | None:
@@ -90,10 +124,16 @@ def ask_to_log_in() -> Response:
     """To the login page and back again; the whole page moves, also when a fragment asked."""
     if request.method != "GET":
         flash("You had been logged out, so nothing was saved. Log in, then do it once more.", "warning")
-    return htmx.redirect(url_for("sessions.new", next=_page_to_return_to()))
+    return htmx.redirect(url_for("sessions.new", next=page_to_return_to()))
 
 
-def _page_to_return_to() -> str | None:
+def ask_for_the_second_step(step: Step) -> Response:
+    """To the page that asks for the factor, or sets one up, and back again."""
+    page = "proofs.new" if step == Step.PROVE else "factors.index"
+    return htmx.redirect(url_for(page, next=page_to_return_to()))
+
+
+def page_to_return_to() -> str | None:
     """What was asked for, or the page that a form or a fragment came from."""
     if request.method == "GET" and not htmx.is_fragment():
         return request.full_path.rstrip("?")

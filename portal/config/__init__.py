@@ -44,6 +44,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "PORTAL_URL": server.portal_url(env, needed=mail is not None),
         "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
         "HOSTS": [host.removeprefix("*") for host in values.hosts(env, "TRUSTED_HOSTS")],
+        "DEMO_LOGINS": _demo_logins(env),
         "LOG_FORMAT": values.one_of(env, "LOG_FORMAT", ("json", "text")),
         "COMMAND_LINE": env.get("FLASK_RUN_FROM_CLI") == "true",
         **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
@@ -64,6 +65,18 @@ def _owner(url: str, tls: str) -> str:
         return database_url(url, tls) if url else ""
     except ConfigError as error:
         raise ConfigError(str(error).replace("DATABASE_URL", "DATABASE_OWNER_URL")) from error
+
+
+def _demo_logins(env: Mapping[str, str]) -> list[str]:
+    """What the login page of a demo says; people then need no second factor. Refused where the portal may be real."""
+    text = values.text(env, "DEMO_LOGINS")
+    real = not values.flag(env, "INSECURE_COOKIES") or values.number(env, "TRUSTED_PROXIES", 0, 0, 10)
+    if text and real:
+        raise ConfigError(
+            "DEMO_LOGINS lets people in without a second factor. It is for bin/demo on plain http alone "
+            "(INSECURE_COOKIES=1, no TRUSTED_PROXIES); take it away."
+        )
+    return [part.strip() for part in text.split(";") if part.strip()]
 
 
 def encryption_keys(text: str) -> dict[str, bytes]:

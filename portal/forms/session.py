@@ -16,3 +16,12 @@ class LoginForm(Form):
         render_kw={"autocomplete": "current-password"},
     )
     next = HiddenField()
+
+
+class PasskeyForm(Form):
+    """What a script fills in: the browser's answer to the challenge that the page carried."""
+
+    answer = HiddenField(validators=[InputRequired(), Length(max=20_000)])
+    challenge = HiddenField(validators=[InputRequired(), Length(max=2000)])
+    next = HiddenField()
+    typed = HiddenField()

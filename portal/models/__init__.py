@@ -6,6 +6,7 @@ from portal.models.base import Base
 from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
+from portal.models.factor import Factor, FactorKind, FactorReset, RecoveryCode, SpentProof
 from portal.models.integration import (
     AUTOTASK,
     ApiUsage,
@@ -41,6 +42,7 @@ from portal.models.payment import (
     PaymentMethod,
     Settlement,
 )
+from portal.models.security_event import LOGIN_STARTED, SecurityEvent
 from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode
 from portal.models.sync_run import (
     INCOMPLETE,
@@ -63,6 +65,7 @@ __all__ = [
     "INCOMPLETE",
     "LEFT",
     "LINE_REMOVED",
+    "LOGIN_STARTED",
     "NOT_TAKEN_IN",
     "Agreement",
     "Allocation",
@@ -83,6 +86,9 @@ __all__ = [
     "DeliveryState",
     "ExceptionItem",
     "ExceptionState",
+    "Factor",
+    "FactorKind",
+    "FactorReset",
     "IdempotencyKey",
     "Identifier",
     "Integration",
@@ -110,9 +116,12 @@ __all__ = [
     "Payment",
     "PaymentMethod",
     "PdfState",
+    "RecoveryCode",
     "Role",
     "RunState",
+    "SecurityEvent",
     "Settlement",
+    "SpentProof",
     "StoredFile",
     "SupportAccess",
     "SupportRequest",

@@ -28,6 +28,7 @@ class Tenant(Base):
     refused_logins: Mapped[list[datetime]] = mapped_column(
         ARRAY(DateTime(timezone=True)), server_default="{}"
     )
+    second_factor_for_all: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = created()
     # Where the logo lies in the storage; empty: none.
     logo_key: Mapped[str] = mapped_column(server_default="")

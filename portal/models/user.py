@@ -1,6 +1,7 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy import DateTime, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import Base, created
@@ -18,6 +19,9 @@ class User(Base):
     password_hash: Mapped[str]
     is_staff: Mapped[bool] = mapped_column(server_default="false")
     disabled_at: Mapped[datetime | None]
+    # Since when they have a second factor, and when their codes were refused within the last day.
+    second_factor_at: Mapped[datetime | None]
+    refused_codes: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)), server_default="{}")
     created_at: Mapped[datetime] = created()
 
     @property
@@ -37,5 +41,10 @@ class LoginSession(Base):
     created_at: Mapped[datetime] = created()
     last_used_at: Mapped[datetime] = created()
     ended_at: Mapped[datetime | None]
+    # When password or factor were last proved in it, and when the second factor was (never: half-way in at most).
+    proved_at: Mapped[datetime | None]
+    factor_at: Mapped[datetime | None]
+    user_agent: Mapped[str] = mapped_column(server_default="")
+    address: Mapped[str] = mapped_column(server_default="")
 
     user: Mapped[User] = relationship(lazy="joined")

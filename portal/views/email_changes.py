@@ -6,6 +6,7 @@ from flask import Blueprint, g, render_template
 
 from portal.access import logins
 from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import signed_in
 from portal.extensions import db
 from portal.forms.people import EmailChangeForm
@@ -18,6 +19,7 @@ WRONG = "This is not your password."
 
 @pages.get("")
 @signed_in
+@fresh
 def new() -> Any:
     return render_template("email_changes/new.html", form=EmailChangeForm(formdata=None))
 
@@ -25,6 +27,7 @@ def new() -> Any:
 @pages.post("")
 @signed_in
 @redraws_form
+@fresh
 def create() -> Any:
     form = EmailChangeForm()
     if form.validate() and form.email.data.lower() == g.true_user.email.lower():

@@ -6,6 +6,7 @@ from flask import Blueprint, abort, current_app, flash, g, render_template, url_
 
 from portal import connect
 from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
 from portal.autotask.errors import AutotaskError
 from portal.connect import sync_minutes
@@ -41,6 +42,7 @@ def show() -> Any:
 
 @pages.get("/autotask/connect")
 @requires(Permission.CREDENTIALS)
+@fresh
 def new() -> Any:
     form = ConnectForm(formdata=None, obj=connect.current())
     return render_template("integrations/new.html", form=form)
@@ -49,6 +51,7 @@ def new() -> Any:
 @pages.post("/autotask/connect")
 @requires(Permission.CREDENTIALS)
 @redraws_form
+@fresh
 def create() -> Any:
     form = ConnectForm()
     read_before = _was_read(connect.current())
@@ -78,6 +81,7 @@ def start_first() -> Any:
 
 @pages.get("/autotask/credentials")
 @requires(Permission.CREDENTIALS)
+@fresh
 def edit() -> Any:
     integration = _found()
     form = CredentialsForm(formdata=None, data={"email": integration.email, "username": integration.username})
@@ -87,6 +91,7 @@ def edit() -> Any:
 @pages.post("/autotask/credentials")
 @requires(Permission.CREDENTIALS)
 @redraws_form
+@fresh
 def update() -> Any:
     integration, form = _found(), CredentialsForm()
     start = _was_read(integration)  # else the first sync still waits for its filters
@@ -137,12 +142,14 @@ def set_totals() -> Any:
 
 @pages.get("/autotask/disconnect")
 @requires(Permission.CREDENTIALS)
+@fresh
 def ask_disconnect() -> Any:
     return _disconnect_page(DisconnectForm(formdata=None))
 
 
 @pages.post("/autotask/disconnect")
 @requires(Permission.CREDENTIALS)
+@fresh
 def disconnect() -> Any:
     integration, form = _found(), DisconnectForm()
     if not form.validate():

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, g, render_template, request, url_for
 
 from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import ROLE_WORDS, Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -27,6 +28,7 @@ def index() -> Any:
 @pages.post("/invitations")
 @requires(Permission.USERS)
 @redraws_form
+@fresh
 def invite() -> Any:
     form = InvitationForm()
     if not form.validate():
@@ -45,6 +47,7 @@ def invite() -> Any:
 
 @pages.post("/invitations/<int:invitation_id>/send-again")
 @requires(Permission.USERS)
+@fresh
 def send_again(invitation_id: int) -> Any:
     limits.take(limits.INVITATIONS, g.partner.id, what=TOO_MANY)
     try:
@@ -72,6 +75,7 @@ def revoke(invitation_id: int) -> Any:
 
 @pages.get("/<int:member_id>/role")
 @requires(Permission.USERS)
+@fresh
 def edit_role(member_id: int) -> Any:
     member = find_or_404(Membership, member_id)
     return _role(member, RoleForm(formdata=None, role=member.role))
@@ -79,6 +83,7 @@ def edit_role(member_id: int) -> Any:
 
 @pages.post("/<int:member_id>/role")
 @requires(Permission.USERS)
+@fresh
 def set_role(member_id: int) -> Any:
     member, form = find_or_404(Membership, member_id), RoleForm()
     if not form.validate():
@@ -96,12 +101,14 @@ def set_role(member_id: int) -> Any:
 
 @pages.get("/<int:member_id>/remove")
 @requires(Permission.USERS)
+@fresh
 def confirm_removing(member_id: int) -> Any:
     return _removing(find_or_404(Membership, member_id))
 
 
 @pages.post("/<int:member_id>/remove")
 @requires(Permission.USERS)
+@fresh
 def remove(member_id: int) -> Any:
     member = find_or_404(Membership, member_id)
     if request.form.get("told") != _told(member):

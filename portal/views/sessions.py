@@ -1,19 +1,19 @@
 """Logging in and out."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
-from flask import Blueprint, current_app, make_response, redirect, render_template, request, session, url_for
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
+from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
 
-from portal.access import devices, logins, sessions
+from portal.access import devices, logins, passkeys, proving, second_step, security_events, sessions
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import public, signed_in
+from portal.access.second_step import Step, open_at
 from portal.extensions import db
-from portal.forms.session import LoginForm
-from portal.web import htmx
+from portal.forms.session import LoginForm, PasskeyForm
+from portal.models import LOGIN_STARTED, Factor, User
+from portal.web import htmx, limits
+from portal.web.own_path import own_path
 
 pages = Blueprint("sessions", __name__)
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 @public
 def new() -> Any:
     form = LoginForm(formdata=None, data={"next": request.args.get("next", "")})
-    return render_template("sessions/new.html", form=form)
+    return _page(form)
 
 
 @pages.post("/login")
@@ -34,17 +34,47 @@ def create() -> Any:
     user = logins.attempt(form.email.data, form.password.data) if form.validate() else None
     if user is None:
         log.info("login.refused", account=sessions.account_mark(form.email.data), address=request.remote_addr)
-        return render_template("sessions/new.html", form=form, refused=not form.errors), 422
-    sessions.start(user)
+        return _page(form, 422, refused=not form.errors)
+    return _let_in(user, form.next.data, "password")
+
+
+@pages.post("/login/passkey")
+@public
+def create_with_passkey() -> Any:
+    form = PasskeyForm()
+    limits.take(limits.LOGIN_ADDRESS, limits.address(), what=logins.WRONG)
+    factor = passkeys.proved(form.answer.data, form.challenge.data, None) if form.validate() else None
+    user = passkeys.owner(factor) if factor else None
+    if factor is None or user is None:
+        db.session.rollback()
+        log.info("login.refused", account="passkey", address=request.remote_addr)
+        return _page(LoginForm(formdata=None, data={"next": form.next.data}), 422, passkey_refused=True)
+    limits.give_back(limits.LOGIN_ADDRESS, limits.address())
+    return _let_in(user, form.next.data, "passkey", factor)
+
+
+def _let_in(user: User, target: str | None, how: str, factor: Factor | None = None) -> Response:
+    """A passkey proves everything; after a password the second step may follow, asked for by the next page."""
+    login = sessions.start(user)
+    if factor is not None:
+        proving.proved(login, factor)
+    if second_step.wanted(login) is None:
+        security_events.note(user, LOGIN_STARTED, how=how)
     db.session.commit()
-    log.info("login.started", user_id=user.id)
-    answer = make_response(redirect(own_path(form.next.data) or url_for("partners.index"), 303))
+    log.info("login.started", user_id=user.id, how=how)
+    answer = make_response(redirect(own_path(target) or url_for("partners.index"), 303))
     devices.remember(user, answer)
     return answer
 
 
+def _page(form: LoginForm, status: int = 200, **words: Any) -> Any:
+    offer = passkeys.to_prove(None) if passkeys.possible() else None
+    return render_template("sessions/new.html", form=form, offer=offer, **words), status
+
+
 @pages.post("/logout")
 @signed_in
+@open_at(*Step)
 def destroy() -> Any:
     sessions.end()
     db.session.commit()
@@ -52,17 +82,3 @@ def destroy() -> Any:
     answer = htmx.redirect(url_for("sessions.new"))
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
-
-
-def own_path(target: str | None) -> str | None:
-    """The target when it is the path of one of our own pages, else None (never another site)."""
-    if not target or len(target) > 2000 or not target.startswith("/") or not target.isprintable():
-        return None
-    parts = urlsplit(target)
-    if parts.scheme or parts.netloc or "\\" in target or target.startswith("//"):
-        return None
-    try:
-        current_app.url_map.bind("").match(parts.path, method="GET")
-    except (HTTPException, RequestRedirect):
-        return None
-    return target

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, g, make_response, render_template, request, 
 
 from portal.access import api_keys, audit
 from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -51,6 +52,7 @@ def set_time_zone() -> Any:
 @pages.post("/api-keys")
 @requires(Permission.API_KEYS)
 @redraws_form
+@fresh
 def create_api_key() -> Any:
     form = ApiKeyForm()
     if not form.validate():
@@ -71,12 +73,14 @@ def create_api_key() -> Any:
 
 @pages.get("/api-keys/<int:key_id>/revoke")
 @requires(Permission.API_KEYS)
+@fresh
 def confirm_revoking(key_id: int) -> Any:
     return _revoking(find_or_404(ApiKey, key_id))
 
 
 @pages.post("/api-keys/<int:key_id>/revoke")
 @requires(Permission.API_KEYS)
+@fresh
 def revoke_api_key(key_id: int) -> Any:
     if request.form.get("told") != str(key_id):
         return _revoking(find_or_404(ApiKey, key_id), 422)

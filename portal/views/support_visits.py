@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from portal.access import support
 from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires, staff_only
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -26,6 +27,7 @@ PLACES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pages.get("/staff/partners/<slug>/visit")
 @staff_only
+@fresh
 def new(slug: str) -> Any:
     partner, to = _partner(slug), request.args.get("to", "")
     if g.support_visit is not None and g.support_visit.tenant_id == partner.id:
@@ -37,6 +39,7 @@ def new(slug: str) -> Any:
 @pages.post("/staff/partners/<slug>/visit")
 @staff_only
 @redraws_form
+@fresh
 def create(slug: str) -> Any:
     partner, form = _partner(slug), SupportVisitForm()
     if not form.validate():

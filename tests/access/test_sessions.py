@@ -8,14 +8,14 @@ import time_machine
 from portal import clock
 from portal.access import sessions
 from portal.extensions import db
-from portal.views.sessions import own_path
+from portal.web.own_path import own_path
 from tests import factories
 
 
 @pytest.fixture
 def person(app):
     with app.app_context():
-        return factories.member(factories.tenant("northwind"), email="dana@northwind.example")
+        return factories.member(factories.tenant("northwind"), "clerk", email="dana@northwind.example")
 
 
 def log_in(client, password=factories.PASSWORD, email="dana@northwind.example", **more):

@@ -17,6 +17,7 @@ from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
 from portal.models import AuditEvent, Cause, Delivery, SupportRequest, SupportVisit, Tenant, User
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 from tests.pages import rows_behind
 
 REASON = "Invoice 1042 still shows as unpaid"
@@ -33,7 +34,7 @@ def partner(app):
 
 @pytest.fixture
 def staff(client, partner):
-    client.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    with_factor_proved(client, "kim@portal.example")
     return client
 
 
@@ -130,7 +131,7 @@ def test_stop_ends_the_visit_at_once(staff, rows):
 def test_an_owner_can_end_a_visit(staff, rows, app):
     step_in(staff)
     owner = app.test_client()
-    owner.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
+    with_factor_proved(owner, "dana@northwind.example")
     [visit] = rows(SupportVisit)
     owner.post(f"/p/northwind/support-visits/{visit.id}/stop")
     assert staff.get("/p/northwind/integrations").status_code == 404
@@ -147,7 +148,7 @@ def test_visits_do_not_nest(staff, app):
 
 def in_another_browser(app):
     other = app.test_client()
-    other.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    with_factor_proved(other, "kim@portal.example")
     return other
 
 
@@ -176,7 +177,7 @@ def test_a_visit_ends_with_the_login(staff, app, rows, leave):
     if leave == "logout":
         staff.post("/logout")
     elif leave == "login":
-        staff.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+        with_factor_proved(staff, "kim@portal.example")
     else:
         with app.app_context():
             sessions.end_all(sessions.find_user("kim@portal.example").id)
@@ -193,7 +194,7 @@ def test_a_visit_left_behind_in_a_browser_that_is_out_by_now_is_not_in_the_way(s
 
 
 def test_a_partners_user_gets_404_for_staff_pages(client, partner):
-    client.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
+    with_factor_proved(client, "dana@northwind.example")
     assert [
         client.get(path).status_code for path in ("/staff/partners", "/staff/partners/northwind/visit")
     ] == [404, 404]

@@ -19,6 +19,7 @@ from portal.models import Integration, SyncKind, SyncSchedule, Tenant
 from sandbox import Sandbox
 from tests import factories
 from tests.factories import ACTOR
+from tests.fixtures.people import with_factor_proved
 
 CANARY = "canary-3f9a1c-secret"
 ZONE = Zone("http://127.0.0.1:1/ATServicesRest/", "", "Zone 5", 1)
@@ -45,7 +46,7 @@ def test_the_secret_is_nowhere_but_in_its_ciphertext(
     sandbox.user.secret = CANARY
     factories.member(partner, "owner", email="owner@example.com")
     browser = app.test_client()
-    browser.post("/login", data={"email": "owner@example.com", "password": factories.PASSWORD})
+    with_factor_proved(browser, "owner@example.com")
     address = f"/p/{partner.slug}/integrations/autotask"
     form = {"email": "dana@example.com", "username": sandbox.username, "secret": CANARY}
     wrong = browser.post(f"{address}/connect", data={**form, "email": "no address"})

@@ -10,6 +10,7 @@ from portal.access.permissions import ROLE_PERMISSIONS, Permission, refuse_unmar
 from portal.extensions import db
 from portal.models import Base
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 MARKS = {*Permission, "public", "signed_in", "staff", "api"}
@@ -35,7 +36,7 @@ def partners(app):
 
 def signed_in(app: Flask, email: str):
     browser = app.test_client()
-    assert browser.post("/login", data={"email": email, "password": factories.PASSWORD}).status_code == 303
+    with_factor_proved(browser, email)
     return browser
 
 

@@ -21,6 +21,7 @@ from portal.queries import history, paging, sync_runs
 from portal.sync import runs
 from portal.web import exports
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 from tests.fixtures.web import become
 from tests.rules.test_every_route import routes
 
@@ -72,7 +73,7 @@ def browser(app: Flask, superuser: psycopg.Connection[Any]) -> Iterator[FlaskCli
         db.session.remove()
     superuser.execute(FILL.format(many=MANY))
     browser = app.test_client()
-    browser.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
+    with_factor_proved(browser, "dana@northwind.example")
     return browser
 
 

@@ -13,6 +13,7 @@ from portal.web.error_pages import FORM_EXPIRED
 from portal.web.security_headers import HEADERS
 from tests import factories
 from tests.fixtures.form_tokens import NONE, STALE
+from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import SAFE, access, path, routes, rows_by_table
 
 HTMX = {"HX-Request": "true"}
@@ -73,7 +74,7 @@ def unsafe(app: Flask, place: Place) -> Iterator[tuple[Rule, str, str]]:
 def browser(app: Flask, email: str) -> FlaskClient:
     client = app.test_client()
     if email:
-        client.post("/login", data={"email": email, "password": factories.PASSWORD})
+        with_factor_proved(client, email)
     return client
 
 

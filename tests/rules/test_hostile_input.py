@@ -20,8 +20,8 @@ from werkzeug.routing import Rule
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from portal import forms
-from portal.access import api_keys
+from portal import clock, forms
+from portal.access import api_keys, totp
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
@@ -31,6 +31,7 @@ from portal.web import incoming, limits
 from portal.web.api_description import DESCRIPTION
 from sandbox import Sandbox
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import routes
 from tests.rules.test_reading import path
 
@@ -122,9 +123,20 @@ def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
 
 def signed_in(app: Flask) -> FlaskClient:
     browser = app.test_client()
-    data = {"email": "owner@northwind.example", "password": factories.PASSWORD}
-    assert browser.post("/login", data=data).status_code == 303
+    with_factor_proved(browser, "owner@northwind.example")
     return browser
+
+
+def half_way_in(app: Flask) -> tuple[FlaskClient, dict[str, dict[str, str]]]:
+    """A browser that proved the password of a person with an authenticator app, and the form that asks for a code."""
+    with app.app_context():
+        user = db.session.merge(factories.user("half@northwind.example"))
+        totp.add(user, "Phone", totp.new_secret())
+        user.second_factor_at = clock.now()
+        db.session.commit()
+    browser = app.test_client()
+    browser.post("/login", data={"email": "half@northwind.example", "password": factories.PASSWORD})
+    return browser, {"/prove": dict(forms_of(browser.get("/prove").text))["/prove"]}
 
 
 def some(place: int) -> list[str]:
@@ -197,10 +209,12 @@ def test_no_field_of_any_form_makes_a_fault(
 ) -> None:
     browser = signed_in(app)
     staff = app.test_client()
-    staff.post("/login", data={"email": "kim@portal.example", "password": factories.PASSWORD})
+    with_factor_proved(staff, "kim@portal.example")
     visit = "/staff/partners/northwind/visit"
     staff_forms = {visit: dict(forms_of(staff.get(visit).text))[visit]}
-    for who, found in ((browser, known_forms(app, browser, superuser)), (staff, staff_forms)):
+    half_way, code_form = half_way_in(app)
+    everybody = ((browser, known_forms(app, browser, superuser)), (staff, staff_forms), (half_way, code_form))
+    for who, found in everybody:
         for action, fields in found.items():
             names_read.clear()
             send(who, action, list(fields.items()))

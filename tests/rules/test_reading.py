@@ -18,6 +18,7 @@ from portal.models import Base, Integration, LoginSession
 from portal.sync import runs
 from sandbox import Sandbox
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import routes
 
 # What looking does write, and why: {table: (columns of known rows that may change, whether rows may come)}.
@@ -88,7 +89,7 @@ def test_looking_at_any_page_changes_no_row_and_calls_nobody(
 def arrived(app: Flask, who: str) -> tuple[FlaskClient, dict[str, tuple[set[str], bool]]]:
     browser = app.test_client()
     email = "kim@portal.example" if who == "support" else f"{who}@northwind.example"
-    browser.post("/login", data={"email": email, "password": factories.PASSWORD})
+    with_factor_proved(browser, email)
     if who != "support":
         return browser, WRITTEN
     reason = {"reason": "Looks at every page there is", "minutes": "30"}

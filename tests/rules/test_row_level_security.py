@@ -10,10 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from portal.access import api_keys
 from portal.access.tenancy import NoTenant, key_scope, scoped, system_scope, tenant_scope
 from portal.extensions import db
-from portal.models import ApiKey, Base, Customer, IntegrationStatus, Invoice, LoginSession, User
+from portal.models import ApiKey, Base, Customer, Factor, IntegrationStatus, Invoice, LoginSession, User
 from tests import factories
 
-SHARED = {"tenant", "app_user", "login_session", "upkeep", "login_link", "mail", "mail_secret"}
+OF_PEOPLE = {"factor", "recovery_code", "spent_proof", "security_event", "factor_reset"}
+SHARED = {"tenant", "app_user", "login_session", "upkeep", "login_link", "mail", "mail_secret"} | OF_PEOPLE
 # Tables without a policy, and why.
 OPEN = {
     "tenant": "Names of partners: which one is meant is asked before any is in scope.",
@@ -218,6 +219,30 @@ def test_people_and_logins_of_other_partners_do_not_exist_inside_a_partner(app, 
     assert len(db.session.scalars(db.select(LoginSession)).all()) == 3
 
 
+@pytest.mark.parametrize("table", sorted(OF_PEOPLE))
+def test_factors_and_what_happened_to_a_login_are_shown_outside_partners_only(app, database, table):
+    policies = database.execute(
+        text("SELECT policyname, cmd, qual, with_check FROM pg_policies WHERE tablename = :table"),
+        {"table": table},
+    ).all()
+    assert [tuple(policy) for policy in policies] == [
+        ("people", "ALL", "(current_setting('app.scope'::text, true) = 'people'::text)", None)
+    ]
+
+
+def test_inside_a_partner_and_for_the_system_there_are_no_factors(app, database):
+    partner = factories.tenant()
+    person = factories.member(partner)
+    db.session.add(Factor(user_id=person.id, kind="totp", name="Phone", secret=b"sealed"))
+    db.session.commit()
+    assert len(db.session.scalars(db.select(Factor)).all()) == 1
+    for scope in (tenant_scope(partner.id), system_scope()):
+        with scope:
+            assert db.session.scalars(db.select(Factor)).all() == []
+            assert db.session.execute(text("UPDATE factor SET name = 'x'")).rowcount == 0
+            db.session.rollback()
+
+
 def test_outside_every_scope_of_ours_there_is_nobody(app, log_in, database_url):
     """A connection that set nothing."""
     with app.app_context():
@@ -226,6 +251,7 @@ def test_outside_every_scope_of_ours_there_is_nobody(app, log_in, database_url):
     with psycopg.connect(database_url) as bare:
         assert bare.execute("SELECT count(*) FROM app_user").fetchone() == (0,)
         assert bare.execute("SELECT count(*) FROM login_session").fetchone() == (0,)
+        assert bare.execute("SELECT count(*) FROM factor").fetchone() == (0,)
 
 
 def test_what_the_system_sees_of_an_integration_is_what_it_says(app, database, superuser):

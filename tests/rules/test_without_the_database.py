@@ -12,14 +12,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from portal import clock, logs
-from portal.access import api_keys, sessions, support
+from portal.access import api_keys, support
 from portal.database import connection
 from portal.extensions import db
 from portal.web.outages import WORDS, Outage
 from portal.web.security_headers import HEADERS
 from tests import factories
 from tests.fixtures.outages import OwnDatabase
-from tests.fixtures.people import _cookie, browser, cookie_of
+from tests.fixtures.people import _cookie, browser, cookie_of, start_with_factor_proved
 from tests.rules.test_every_route import access, path, routes
 
 FRAGMENT = {"HX-Request": "true"}
@@ -61,7 +61,7 @@ def people(own_app: Flask) -> People:
         staff = factories.user("kim@portal.example", staff=True)
         own_cookie = cookie_of(own_app, owner)
     with own_app.test_request_context():
-        login = sessions.start(db.session.merge(staff))
+        login = start_with_factor_proved(staff)
         support.begin(login, db.session.merge(partner), "The partner asked for help on the phone")
         db.session.commit()
         staff_cookie = _cookie(own_app)

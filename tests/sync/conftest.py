@@ -16,6 +16,7 @@ from portal.models import Integration, SyncChange, SyncRun, Tenant
 from portal.sync import perform, runs
 from sandbox import Sandbox
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 
 ACTOR = Actor(source=Source.COMMAND)
 
@@ -77,7 +78,7 @@ def browse(app: Flask, partner: Tenant) -> Callable[..., FlaskClient]:
     def make(role: str = "owner") -> FlaskClient:
         person = factories.member(partner, role)
         browser = app.test_client()
-        browser.post("/login", data={"email": person.email, "password": factories.PASSWORD})
+        with_factor_proved(browser, person.email)
         return browser
 
     return make

@@ -16,6 +16,7 @@ from portal.extensions import db
 from portal.models import AuditEvent, Delivery, Integration, Invoice, SyncRun, SyncSchedule, Tenant
 from sandbox import Sandbox
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 from tests.reading import value
 
 SECRET = "canary-7c1e4f-secret"
@@ -34,7 +35,7 @@ def browse(app: Flask, partner: Tenant) -> Callable[..., FlaskClient]:
     def make(role: str = "owner", at: Tenant | None = None) -> FlaskClient:
         person = factories.member(at or partner, role)
         browser = app.test_client()
-        browser.post("/login", data={"email": person.email, "password": factories.PASSWORD})
+        with_factor_proved(browser, person.email)
         return browser
 
     return make
@@ -501,7 +502,7 @@ def test_support_can_look_only(
     factories.member(partner, "owner")
     staff = factories.user(staff=True)
     browser = app.test_client()
-    browser.post("/login", data={"email": staff.email, "password": factories.PASSWORD})
+    with_factor_proved(browser, staff.email)
     reason = {"reason": "Caller says that syncs stand still", "minutes": "30"}
     browser.post("/staff/partners/northwind/visit", data=reason)
 

@@ -1,0 +1,148 @@
+"""People have second factors, prove them in a login, and see what happened to their login.
+
+Revision ID: 0019
+Revises: 0018
+
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+# Who is it, and may they come in? Asked outside every partner; inside one, factors do not exist.
+PEOPLE = "current_setting('app.scope', true) = 'people'"
+OF_PEOPLE = ("factor", "recovery_code", "spent_proof", "security_event", "factor_reset")
+INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade():
+    op.execute("SET LOCAL lock_timeout = '3s'")
+    widen_what_is_there()
+    make_factors()
+    make_security_events()
+    make_factor_resets()
+    for table in OF_PEOPLE:
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY people ON {table} USING ({PEOPLE})")
+
+
+def widen_what_is_there():
+    op.add_column("app_user", sa.Column("second_factor_at", INSTANT, nullable=True))
+    op.add_column(
+        "app_user",
+        sa.Column("refused_codes", postgresql.ARRAY(INSTANT), server_default="{}", nullable=False),
+    )
+    op.add_column("login_session", sa.Column("proved_at", INSTANT, nullable=True))
+    op.add_column("login_session", sa.Column("factor_at", INSTANT, nullable=True))
+    op.add_column("login_session", sa.Column("user_agent", sa.Text(), server_default="", nullable=False))
+    op.add_column("login_session", sa.Column("address", sa.Text(), server_default="", nullable=False))
+    op.add_column(
+        "tenant", sa.Column("second_factor_for_all", sa.Boolean(), server_default="false", nullable=False)
+    )
+
+
+def make_factors():
+    op.create_table(
+        "factor",
+        identity(),
+        of_person("factor"),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=True),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=True),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sign_count", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("created_at", INSTANT, server_default=sa.func.now(), nullable=False),
+        sa.Column("last_used_at", INSTANT, nullable=True),
+        sa.CheckConstraint("kind IN ('totp', 'passkey')", name=op.f("ck_factor_kind_known")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factor")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_factor_credential_id")),
+    )
+    op.create_index(op.f("ix_factor_user_id"), "factor", ["user_id"])
+    op.create_table(
+        "recovery_code",
+        identity(),
+        of_person("recovery_code"),
+        sa.Column("beginning", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.Text(), nullable=False),
+        sa.Column("created_at", INSTANT, server_default=sa.func.now(), nullable=False),
+        sa.Column("used_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
+        sa.UniqueConstraint("user_id", "beginning", name=op.f("uq_recovery_code_user_id_beginning")),
+    )
+    op.create_table(
+        "spent_proof",
+        sa.Column("mark", sa.LargeBinary(), nullable=False),
+        sa.Column("spent_at", INSTANT, server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("mark", name=op.f("pk_spent_proof")),
+    )
+
+
+def make_security_events():
+    op.create_table(
+        "security_event",
+        identity(),
+        of_person("security_event"),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at", INSTANT, server_default=sa.func.now(), nullable=False),
+        sa.Column("address", sa.Text(), server_default="", nullable=False),
+        sa.Column("user_agent", sa.Text(), server_default="", nullable=False),
+        sa.Column("details", postgresql.JSONB(), server_default="{}", nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("answered_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_security_event")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_security_event_token_hash")),
+    )
+    op.create_index(op.f("ix_security_event_user_id_at"), "security_event", ["user_id", "at"])
+
+
+def make_factor_resets():
+    op.create_table(
+        "factor_reset",
+        identity(),
+        of_person("factor_reset"),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("asked_by_id", sa.BigInteger(), nullable=False),
+        sa.Column("agreed_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("asked_at", INSTANT, server_default=sa.func.now(), nullable=False),
+        sa.Column("due_at", INSTANT, nullable=True),
+        sa.Column("ended_at", INSTANT, nullable=True),
+        sa.Column("done", sa.Boolean(), server_default="false", nullable=False),
+        sa.CheckConstraint("agreed_by_id <> asked_by_id", name=op.f("ck_factor_reset_two_people")),
+        sa.CheckConstraint("length(btrim(reason)) >= 10", name=op.f("ck_factor_reset_reason_given")),
+        sa.ForeignKeyConstraint(["asked_by_id"], ["app_user.id"], name=op.f("fk_factor_reset_asked_by_id")),
+        sa.ForeignKeyConstraint(["agreed_by_id"], ["app_user.id"], name=op.f("fk_factor_reset_agreed_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factor_reset")),
+    )
+    op.create_index(
+        "uq_factor_reset_open", "factor_reset", ["user_id"], unique=True, postgresql_where=sa.text("ended_at IS NULL")
+    )  # fmt: skip
+
+
+def identity():
+    return sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False)
+
+
+def of_person(table):
+    return sa.Column(
+        "user_id",
+        sa.BigInteger(),
+        sa.ForeignKey("app_user.id", name=op.f(f"fk_{table}_user_id")),
+        nullable=False,
+    )
+
+
+def downgrade():
+    for table in OF_PEOPLE:
+        op.drop_table(table)
+    op.drop_column("tenant", "second_factor_for_all")
+    for name in ("address", "user_agent", "factor_at", "proved_at"):
+        op.drop_column("login_session", name)
+    for name in ("refused_codes", "second_factor_at"):
+        op.drop_column("app_user", name)

@@ -1,0 +1,105 @@
+"""Proving that it is you: a code, a recovery code or a passkey, or the password where no factor is set.
+
+Wrong ones are counted in PostgreSQL, each person's by themselves, before anything is compared (docs/limits.md).
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from portal import clock
+from portal.access import factors, passwords, recovery_codes, security_events, sessions, totp
+from portal.access.tenancy import people_scope
+from portal.extensions import db
+from portal.formatters import plural
+from portal.models import Factor, FactorKind, LoginSession, User
+from portal.web.limits import TooMany
+
+WRONG = "There were too many wrong codes."
+IN_A_QUARTER, IN_A_DAY = 5, 20
+QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
+
+
+def with_code(login: LoginSession, typed: str) -> bool:
+    """Proves the second factor with a code of the app or a recovery code. Raises TooMany. Commits."""
+
+    def compare() -> bool:
+        apps = [one for one in factors.of(login.user) if one.kind == FactorKind.TOTP]
+        if factor := next((one for one in apps if totp.opens(one, typed)), None):
+            proved(login, factor)
+            return True
+        if not recovery_codes.opens(login.user, typed):
+            return False
+        proved(login, None)
+        security_events.record(login.user, security_events.CODE_USED, left=recovery_codes.left(login.user))
+        return True
+
+    return _attempt(login.user, compare)
+
+
+def with_password(login: LoginSession, password: str) -> bool:
+    """Proves the person again where they have no second factor. Raises TooMany. Commits."""
+
+    def compare() -> bool:
+        right = login.user.second_factor_at is None and passwords.matches(login.user.password_hash, password)
+        if right:
+            login.proved_at = clock.now()
+            sessions.renew(login)
+        return right
+
+    return _attempt(login.user, compare)
+
+
+def proved(login: LoginSession, factor: Factor | None) -> None:
+    """The second factor of this login is proved: it goes on under a new token. The caller commits."""
+    login.factor_at = login.proved_at = clock.now()
+    if factor is not None:
+        factor.last_used_at = login.proved_at
+    sessions.renew(login)
+
+
+def _attempt(user: User, compare: Callable[[], bool]) -> bool:
+    made = _count(user.id)
+    with people_scope():
+        right = compare()
+        if right:
+            _give_back(user.id, made)
+        elif _wait(sorted(user.refused_codes), clock.now()):
+            security_events.record(user, security_events.CODES_REFUSED)
+        db.session.commit()
+    return right
+
+
+def _count(user_id: int) -> datetime:
+    """Counts a try before it is looked at, so that a thousand at once are no more than five. Commits."""
+    now = clock.now()
+    with people_scope():
+        user = _locked(user_id)
+        past = sorted(at for at in user.refused_codes if now - at < DAY)
+        if wait := _wait(past, now):
+            db.session.rollback()
+            minutes = plural(-(-int(wait.total_seconds()) // 60), "minute")
+            raise TooMany(f"{WRONG} Try again in {minutes}.", retry_after=max(int(wait.total_seconds()), 1))
+        user.refused_codes = [*past, now]
+        db.session.commit()
+    return now
+
+
+def _give_back(user_id: int, made: datetime) -> None:
+    user = _locked(user_id)
+    user.refused_codes = [at for at in user.refused_codes if at != made]
+
+
+def _locked(user_id: int) -> User:
+    query = select(User).where(User.id == user_id).with_for_update(of=User)
+    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _wait(past: list[datetime], now: datetime) -> timedelta:
+    """How long until the next try; zero when it may be now."""
+    waits = [timedelta(0)]
+    for most, span in ((IN_A_QUARTER, QUARTER), (IN_A_DAY, DAY)):
+        if len(past) >= most:
+            waits.append(past[-most] + span - now)
+    return max(waits)

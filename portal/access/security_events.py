@@ -1,0 +1,105 @@
+"""What happened to a person's login: a row that they see, the log of each of their partners, and a mail."""
+
+import hashlib
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from flask import g, has_request_context, request
+from sqlalchemy import select
+
+from portal import clock
+from portal.access import audit
+from portal.access.actor import Actor, Source
+from portal.access.tenancy import people_scope, system_scope, tenant_scope
+from portal.extensions import db
+from portal.mail import outbox
+from portal.models import LOGIN_STARTED, MailKind, Membership, SecurityEvent, User
+from portal.web import device_words
+
+PASSWORD_CHANGED = "login.password_changed"  # noqa: S105 - the name of an event
+FACTOR_ADDED = "login.factor_added"
+FACTOR_REMOVED = "login.factor_removed"
+CODES_MADE = "login.recovery_codes_made"
+CODE_USED = "login.recovery_code_used"
+CODES_REFUSED = "login.codes_refused"
+FACTORS_RESET = "login.factors_reset"
+RESET_ASKED = "login.reset_asked"
+RESET_STOPPED = "login.reset_stopped"
+SIGNED_OUT = "login.signed_out_everywhere"
+# What a person reads, in mails and on their page.
+SENTENCES = {
+    LOGIN_STARTED: "Logged in",
+    PASSWORD_CHANGED: "The password was changed",
+    FACTOR_ADDED: "A second factor was added",
+    FACTOR_REMOVED: "A second factor was removed",
+    CODES_MADE: "New recovery codes were made; those before open nothing any more",
+    CODE_USED: "A recovery code was used",
+    CODES_REFUSED: "Somebody with the right password typed several wrong codes",
+    FACTORS_RESET: "All second factors were taken away",
+    RESET_ASKED: "Somebody asked to take all second factors away",
+    RESET_STOPPED: "Taking the second factors away was stopped",
+    SIGNED_OUT: "Logged out everywhere",
+}
+
+
+def record(user: User, event: str, actor: Actor | None = None, **details: Any) -> SecurityEvent:
+    """Writes one event of this person, to all of their partners' logs too, with a mail. The caller commits."""
+    token = secrets.token_urlsafe(32)
+    row = _write(user, event, details, token_hash(token))
+    for tenant_id in partners_of(user):
+        with tenant_scope(tenant_id):
+            audit.record(actor or acting(), event, "user", user.id, name=user.label, **details)
+    _tell(user, row, token)
+    return row
+
+
+def note(user: User, event: str, **details: Any) -> SecurityEvent:
+    """Writes one event to the person's own list only. The caller commits."""
+    return _write(user, event, details, None)
+
+
+def _write(user: User, event: str, details: dict[str, Any], opened_by: bytes | None) -> SecurityEvent:
+    row = SecurityEvent(user_id=user.id, kind=event, details=details, token_hash=opened_by)
+    if has_request_context():
+        row.address = request.remote_addr or ""
+        row.user_agent = request.user_agent.string[:300]
+    with people_scope():
+        db.session.add(row)
+        db.session.flush()
+    return row
+
+
+def _tell(user: User, row: SecurityEvent, token: str) -> None:
+    """A mail with the link that logs out everywhere; an address that takes no mail stands in nobody's way."""
+    about = " ".join(str(row.details[name]) for name in ("kind", "factor", "reason") if name in row.details)
+    seen: dict[str, Any] = {"device": device_words.device(row.user_agent)} if row.user_agent else {}
+    seen |= {"place": device_words.place(row.address)} if row.address else {}
+    with people_scope(), suppress(outbox.BadAddress):
+        outbox.write(
+            MailKind.SECURITY_EVENT,
+            to=user.email,
+            user_id=user.id,
+            link=f"/links/was-this-you/{token}",
+            what=SENTENCES[row.kind],
+            at=clock.now(),
+            more=f"{about}." if about else "",
+            **seen,
+        )
+
+
+def token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def acting() -> Actor:
+    """Who acts in this request; else an operator."""
+    actor: Actor | None = g.get("actor") if has_request_context() else None
+    return actor or Actor(source=Source.COMMAND)
+
+
+def partners_of(user: User) -> list[int]:
+    """The ids of the partners that a person belongs to."""
+    with system_scope():
+        query = select(Membership.tenant_id).where(Membership.user_id == user.id)
+        return list(db.session.scalars(query.order_by(Membership.tenant_id)))
