@@ -81,7 +81,7 @@ def _text_line(line: str) -> str:
 
 def _as_html(subject: str, parts: list[str]) -> str:
     body = Markup("\n").join(_html_part(part.splitlines()) for part in parts)
-    return PAGE.format(subject=subject, body=body)
+    return str(PAGE.format(subject=subject, body=body))
 
 
 def _html_part(lines: list[str]) -> Markup:

@@ -38,7 +38,7 @@ STATES = {
     MailState.REFUSED: ("refused", "Refused"),
     MailState.GIVEN_UP: ("refused", "Given up"),
     MailState.EXPIRED: ("cancelled", "Link ran out"),
-    MailState.KEPT: ("here", "Kept, no mail server"),
+    MailState.KEPT: ("paused", "Kept, no mail server"),
 }
 STATE_CHOICES = [(state.value, words) for state, (_, words) in STATES.items()]
 KIND_CHOICES = [(kind.value, words) for kind, words in KINDS.items()]

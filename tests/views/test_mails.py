@@ -121,6 +121,7 @@ def test_the_demo_shows_mails_with_links_that_work_and_nothing_else_does(app, ma
     assert page.count(f"http://localhost{written.LINK}") == 2
     html = browser.get(f"/mails/{mails[0]}/html")
     assert f'href="http://localhost{written.LINK}"' in html.text
+    assert '<head><base target="_top">' in html.text
     assert "allow-scripts" not in html.headers["Content-Security-Policy"] + page
 
 
