@@ -100,7 +100,7 @@ def _identify() -> None:
 
 def _context() -> dict[str, Any]:
     partner = Thing(name="Northwind Managed IT", slug="northwind")
-    person = Thing(name="Dana Whitfield", email="dana@northwind.example")
+    person = Thing(name="Dana Whitfield", email="dana@northwind.example", label="Dana Whitfield")
     visit = Thing(
         staff_name="Sam Okafor", user_name="Dana Whitfield",
         reason="Ticket 4711: payment shows as unpaid",
