@@ -19,7 +19,7 @@ from local.environment import PROJECT, say
 from local.keeper import try_lock
 from local.servers import ServerFailed, free_port
 
-WEB_PORT, SANDBOX_PORT = 8000, 8010
+WEB_PORT, SANDBOX_PORT, PAGE_PORT = 8000, 8010, 8020
 ELSEWHERE = (
     "DATABASE_URL and REDIS_URL name other servers, AUTOTASK_DISCOVERY_URL and AUTOTASK_TRUSTED_HOSTS another "
     "Autotask; --check then logs in there with CHECK_USERNAME and CHECK_SECRET."
@@ -89,7 +89,7 @@ def start(folder: Path, check: bool) -> int:
         addresses = choose_addresses(folder)
         environment = state.app_environment(servers | given, addresses.for_portal())
         environment.setdefault("DEMO_MAILS", "1")
-        environment.setdefault("DEMO_LOGINS", demo_data.login_lines())
+        environment.setdefault("DEMO_LOGINS", demo_data.login_lines(addresses.page))
         if "DATABASE_URL" in given:
             say("Bringing the database of DATABASE_URL up to date")
             shared.upgrade(environment)
@@ -103,7 +103,8 @@ def choose_addresses(folder: Path) -> Addresses:
     """The usual ports if they are free. The sandbox keeps its port: a connected partner remembers it."""
     last = state.read(folder / "addresses.json")
     sandbox = "" if os.environ.get("AUTOTASK_DISCOVERY_URL") else f"http://127.0.0.1:{sandbox_port(last)}"
-    addresses = Addresses(f"http://127.0.0.1:{free_port(WEB_PORT)}", sandbox)
+    page = f"http://127.0.0.1:{free_port(PAGE_PORT)}"
+    addresses = Addresses(f"http://127.0.0.1:{free_port(WEB_PORT)}", sandbox, page)
     state.write(folder / "addresses.json", vars(addresses))
     if sandbox:
         state.write(folder / "autotask.json", addresses.for_portal())

@@ -15,12 +15,15 @@ PEOPLE = {
     "reader": "looks only",
 }
 STAFF = "support@portal.example"
+# One person who has a second factor: its code stands on the demo's own page (local/demo_page.py).
+GUARDED, SEED = "sam@portal.example", "NORTHWINDDEMOSEEDNORTHWINDDEMOSE"
 
 
-def login_lines() -> str:
-    """What the demo's login page says (DEMO_LOGINS)."""
+def login_lines(page: str = "") -> str:
+    """What the demo's login page says (DEMO_LOGINS); `page` is where the code of one person stands."""
     lines = [f"{address(role)}: {may}" for role, may in PEOPLE.items()]
-    return "; ".join([*lines, f"{STAFF}: support staff", f"The password of all is {PASSWORD}"])
+    guarded = f"{GUARDED}: support staff with a second factor" + (f", its code: {page}" if page else "")
+    return "; ".join([*lines, f"{STAFF}: support staff", guarded, f"The password of all is {PASSWORD}"])
 
 
 def address(role: str) -> str:
@@ -46,6 +49,22 @@ def main() -> None:
             role.title(),
         )
     make(runner, "users", "create", STAFF, "--staff", "--name", "Support")
+    make(runner, "users", "create", GUARDED, "--staff", "--name", "Sam")
+    with app.app_context():
+        guard()
+
+
+def guard() -> None:
+    """Gives one person an authenticator app whose seed everybody knows."""
+    from portal import clock
+    from portal.access import factors, sessions, totp
+    from portal.extensions import db
+
+    user = sessions.find_user(GUARDED)
+    if user is not None and not factors.of(user):
+        totp.add(user, "The demo's page", SEED)
+        user.second_factor_at = clock.now()
+        db.session.commit()
 
 
 def make(runner: FlaskCliRunner, *words: str) -> None:

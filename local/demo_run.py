@@ -23,10 +23,11 @@ AFTER_PAGES = 2.0
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the portal and the sandbox listen; no sandbox when the caller named another Autotask."""
+    """Where the portal, the sandbox and the page of logins listen; no sandbox when the caller named another Autotask."""
 
     web: str
     sandbox: str
+    page: str
 
     def for_portal(self) -> dict[str, str]:
         own = {"PORTAL_URL": self.web}
@@ -50,6 +51,8 @@ def processes(
         port = str(urlsplit(addresses.sandbox).port)
         state_file = str(folder / "sandbox-state.json")
         supervisor.add("sandbox", [*python, "sandbox", "--port", port, "--state", state_file], environment)
+    page_port = str(urlsplit(addresses.page).port)
+    supervisor.add("page", [*python, "local.demo_page", "--port", page_port], environment, after=AFTER_PAGES)
     supervisor.add("worker", [*python, "jobs.work", "--grace", "3"], environment, after=AFTER_PAGES)
     supervisor.add("scheduler", [*python, "jobs.tick"], environment, after=AFTER_PAGES)
 
@@ -122,7 +125,11 @@ def greeting(addresses: Addresses, seconds: float) -> str:
         f"  Log in with the password  {demo_data.PASSWORD}  as",
     ]
     lines += [f"    {demo_data.address(role):<28} {may}" for role, may in demo_data.PEOPLE.items()]
-    lines += [f"    {demo_data.STAFF:<28} support staff", ""]
+    lines += [f"    {demo_data.STAFF:<28} support staff"]
+    lines += [
+        f"    {demo_data.GUARDED:<28} support staff with a second factor; its code: {addresses.page}",
+        "",
+    ]
     if addresses.sandbox:
         lines += ["  Connect Autotask (Integrations, Connect) with"]
         lines += [f"    Username (Key)     {USERNAME}", f"    Password (Secret)  {SECRET}", ""]

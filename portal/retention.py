@@ -69,8 +69,13 @@ RULES = (
     Rule("Invitations", "invitation", 90, "r.expires_at < :before"),
     Rule("Counts of calls to Autotask, by the minute", "api_usage", 30, "r.minute < :before"),
 )
+# Of people, who belong to no one partner: `old` as above.
+OF_PEOPLE = (
+    Rule("What happened to a person's login", "security_event", 365, "r.at < :before"),
+    Rule("Codes and challenges that were used up", "spent_proof", 2, "r.spent_at < :before"),
+)
 # Table: days, for the test that compares with the page.
-DAYS = {rule.table: rule.days for rule in RULES} | {
+DAYS = {rule.table: rule.days for rule in (*RULES, *OF_PEOPLE)} | {
     "login_session": LOGIN_SESSION_DAYS,
     "login_link": LOGIN_LINK_DAYS,
 }
@@ -91,6 +96,8 @@ def forget_everywhere() -> bool:
     forget_mails_of_people()
     forget_login_sessions()
     forget_login_links()
+    for rule in OF_PEOPLE:
+        forget_of_people(rule, until)
     return clock.monotonic() < until
 
 
@@ -126,6 +133,17 @@ def forget_mails_of_people() -> int:
     )
     db.session.commit()
     return written
+
+
+def forget_of_people(rule: Rule, until: float) -> None:
+    """Deletes what is past its days, in batches. Commits."""
+    batch = f"""DELETE FROM {rule.table} WHERE ctid IN (
+        SELECT r.ctid FROM {rule.table} r WHERE {rule.old} LIMIT {BATCH})"""
+    while clock.monotonic() < until:
+        written = rows_written(text(batch), {"before": clock.now() - timedelta(days=rule.days)})
+        db.session.commit()
+        if written < BATCH:
+            break
 
 
 def forget_login_sessions() -> int:

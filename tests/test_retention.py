@@ -35,6 +35,8 @@ INSERT INTO notice (tenant_id, kind, cause, words, path, created_at, changed_at,
     (:t, 'digest', '1', '', '', :at, :at, NULL);
 INSERT INTO login_session (token_hash, user_id, created_at, last_used_at)
     VALUES (decode(md5(:t || 'visit'), 'hex'), :u, :at, :at), (decode(md5(:t || 'none'), 'hex'), :u, :at, :at);
+INSERT INTO security_event (user_id, kind, at) VALUES (:u, 'login.started', :at);
+INSERT INTO spent_proof (mark, spent_at) VALUES (decode(md5(:t || 'spent'), 'hex'), :at);
 INSERT INTO support_visit (tenant_id, staff_user_id, as_user_id, login_session_id, reason, started_at, expires_at,
         ended_at)
     SELECT :t, :u, :u, min(id), 'a reason that is long', :at, :at, :at FROM login_session WHERE last_used_at = :at;
@@ -64,10 +66,17 @@ LEFT = {
     "invitation": 0,
     "login_link": 0,
     "login_session": 1,  # the support visit's
+    "security_event": 0,
+    "spent_proof": 0,
 }
 
 
-OF_NOBODY = {"login_session", "login_link"}  # of no partner: those of both partners are counted
+OF_NOBODY = {
+    "login_session",
+    "login_link",
+    "security_event",
+    "spent_proof",
+}  # of no partner: those of both partners are counted
 
 
 @pytest.fixture
@@ -152,7 +161,9 @@ def test_the_page_says_what_the_table_in_the_code_says():
     page = (Path(__file__).parents[1] / "docs" / "retention.md").read_text()
     said = {table: int(days) for table, days in re.findall(r"\| `(\w+)` \| (\d+) \|", page)}
     assert said == retention.DAYS
-    assert all(f"| {rule.what} | `{rule.table}` |" in page for rule in retention.RULES)
+    assert all(
+        f"| {rule.what} | `{rule.table}` |" in page for rule in (*retention.RULES, *retention.OF_PEOPLE)
+    )
 
 
 def test_no_money_and_no_audit_is_ever_forgotten():

@@ -16,7 +16,7 @@ depends_on = None
 
 # Who is it, and may they come in? Asked outside every partner; inside one, factors do not exist.
 PEOPLE = "current_setting('app.scope', true) = 'people'"
-OF_PEOPLE = ("factor", "recovery_code", "spent_proof", "security_event", "factor_reset")
+OF_PEOPLE = ("factor", "recovery_code", "spent_proof", "security_event")
 INSTANT = sa.DateTime(timezone=True)
 
 
@@ -25,7 +25,6 @@ def upgrade():
     widen_what_is_there()
     make_factors()
     make_security_events()
-    make_factor_resets()
     for table in OF_PEOPLE:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -100,29 +99,6 @@ def make_security_events():
         sa.UniqueConstraint("token_hash", name=op.f("uq_security_event_token_hash")),
     )
     op.create_index(op.f("ix_security_event_user_id_at"), "security_event", ["user_id", "at"])
-
-
-def make_factor_resets():
-    op.create_table(
-        "factor_reset",
-        identity(),
-        of_person("factor_reset"),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("asked_by_id", sa.BigInteger(), nullable=False),
-        sa.Column("agreed_by_id", sa.BigInteger(), nullable=True),
-        sa.Column("asked_at", INSTANT, server_default=sa.func.now(), nullable=False),
-        sa.Column("due_at", INSTANT, nullable=True),
-        sa.Column("ended_at", INSTANT, nullable=True),
-        sa.Column("done", sa.Boolean(), server_default="false", nullable=False),
-        sa.CheckConstraint("agreed_by_id <> asked_by_id", name=op.f("ck_factor_reset_two_people")),
-        sa.CheckConstraint("length(btrim(reason)) >= 10", name=op.f("ck_factor_reset_reason_given")),
-        sa.ForeignKeyConstraint(["asked_by_id"], ["app_user.id"], name=op.f("fk_factor_reset_asked_by_id")),
-        sa.ForeignKeyConstraint(["agreed_by_id"], ["app_user.id"], name=op.f("fk_factor_reset_agreed_by_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_factor_reset")),
-    )
-    op.create_index(
-        "uq_factor_reset_open", "factor_reset", ["user_id"], unique=True, postgresql_where=sa.text("ended_at IS NULL")
-    )  # fmt: skip
 
 
 def identity():

@@ -24,8 +24,6 @@ CODES_MADE = "login.recovery_codes_made"
 CODE_USED = "login.recovery_code_used"
 CODES_REFUSED = "login.codes_refused"
 FACTORS_RESET = "login.factors_reset"
-RESET_ASKED = "login.reset_asked"
-RESET_STOPPED = "login.reset_stopped"
 SIGNED_OUT = "login.signed_out_everywhere"
 # What a person reads, in mails and on their page.
 SENTENCES = {
@@ -37,8 +35,6 @@ SENTENCES = {
     CODE_USED: "A recovery code was used",
     CODES_REFUSED: "Somebody with the right password typed several wrong codes",
     FACTORS_RESET: "All second factors were taken away",
-    RESET_ASKED: "Somebody asked to take all second factors away",
-    RESET_STOPPED: "Taking the second factors away was stopped",
     SIGNED_OUT: "Logged out everywhere",
 }
 

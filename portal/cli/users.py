@@ -6,8 +6,9 @@ from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from portal.access import audit, passwords, sessions
+from portal.access import audit, factors, passwords, sessions
 from portal.access.actor import Actor
+from portal.access.support import SHORTEST_REASON
 from portal.access.tenancy import scoped, system_scope, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
@@ -160,6 +161,20 @@ def sign_out(email: str) -> None:
     ended = disabling.sign_out(lookup.OPERATOR, user)
     db.session.commit()
     lookup.answer({**_person(user), "sessions_ended": ended})
+
+
+@commands.command("reset-factors")
+@click.argument("email")
+@click.option("--reason", required=True, help="Why; it stands in the logs of the person's partners.")
+def reset_factors(email: str, reason: str) -> None:
+    """Takes all second factors and recovery codes of a person away, and ends every session of theirs."""
+    user = lookup.user(email)
+    if len(reason.strip()) < SHORTEST_REASON:
+        lookup.refuse(f"Say why in at least {SHORTEST_REASON} characters.")
+    had = [factor.name for factor in factors.of(user)]
+    factors.take_all(user, lookup.OPERATOR, reason=reason.strip())
+    db.session.commit()
+    lookup.answer({**_person(user), "factors_taken_away": had})
 
 
 @commands.command("set-role")

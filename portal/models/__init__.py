@@ -6,7 +6,7 @@ from portal.models.base import Base
 from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
-from portal.models.factor import Factor, FactorKind, FactorReset, RecoveryCode, SpentProof
+from portal.models.factor import Factor, FactorKind, RecoveryCode, SpentProof
 from portal.models.integration import (
     AUTOTASK,
     ApiUsage,
@@ -88,7 +88,6 @@ __all__ = [
     "ExceptionState",
     "Factor",
     "FactorKind",
-    "FactorReset",
     "IdempotencyKey",
     "Identifier",
     "Integration",

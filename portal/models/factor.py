@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Identity, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, created, one_of
@@ -51,24 +51,3 @@ class SpentProof(Base):
 
     mark: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     spent_at: Mapped[datetime] = created()
-
-
-class FactorReset(Base):
-    """Somebody lost all factors, and others vouch for them. Nothing happens before `due_at`."""
-
-    __tablename__ = "factor_reset"
-    __table_args__ = (
-        CheckConstraint("agreed_by_id <> asked_by_id", name="two_people"),
-        CheckConstraint("length(btrim(reason)) >= 10", name="reason_given"),
-        Index("uq_factor_reset_open", "user_id", unique=True, postgresql_where=text("ended_at IS NULL")),
-    )
-
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
-    reason: Mapped[str]
-    asked_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
-    agreed_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
-    asked_at: Mapped[datetime] = created()
-    due_at: Mapped[datetime | None]
-    ended_at: Mapped[datetime | None]
-    done: Mapped[bool] = mapped_column(server_default="false")

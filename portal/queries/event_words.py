@@ -245,8 +245,6 @@ SENTENCES: dict[str, Tell] = {
     "login.recovery_code_used": _plain("{name} used a recovery code; {left} are left"),
     "login.codes_refused": _plain("Somebody with the right password of {name} typed several wrong codes"),
     "login.factors_reset": _plain("The second factors of {name} were taken away: {reason}"),
-    "login.reset_asked": _plain("It was asked to take the second factors of {name} away: {reason}"),
-    "login.reset_stopped": _plain("Taking the second factors of {name} away was stopped"),
     "login.signed_out_everywhere": _plain("{name} was logged out everywhere"),
     "partner.created": _plain("Partner {name} made"),
     "partner.time_zone_changed": _plain("Time zone changed"),

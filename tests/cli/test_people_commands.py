@@ -1,5 +1,6 @@
 """The command line's promise about people, partners and support's visits."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import clock, connect
-from portal.access import api_keys
+from portal.access import api_keys, totp
 from portal.access.actor import Actor
 from portal.access.tenancy import scoped
 from portal.connect.errors import NotConnected
@@ -18,6 +19,7 @@ from portal.reconcile import due
 from portal.sync import due_runs, run_lease, runs
 from tests import factories
 from tests.cli.test_partner_commands import run
+from tests.fixtures.people import with_factor_proved
 
 __all__ = ["run"]
 Run = Callable[..., tuple[int, list[dict[str, Any]], str]]
@@ -200,3 +202,22 @@ def test_visits_of_support_are_listed(app: Flask, partner: Tenant, dana: User, r
         "olga@northwind.example",
     )
     assert run("support", "list")[1] == [row]
+
+
+def test_resetting_factors_takes_all_away_signs_out_and_says_why(app: Flask) -> None:
+    """Loss of phone and recovery codes; the password alone then leads to a new factor, not in."""
+    with app.app_context():
+        user = factories.member(factories.tenant("northwind"), email="dana@northwind.example", name="Dana")
+        user = db.session.merge(user)
+        totp.add(user, "My phone", totp.new_secret())
+        user.second_factor_at = clock.now()
+        db.session.commit()
+    browser = with_factor_proved(app.test_client(), "dana@northwind.example")
+    command = ["users", "reset-factors", "dana@northwind.example", "--reason"]
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=[*command, "lost"]).exit_code != 0
+    done = runner.invoke(args=[*command, "Phone and codes were stolen"])
+    assert json.loads(done.stdout)["factors_taken_away"] == ["My phone"]
+    assert browser.get("/p/northwind/").location.startswith("/login")
+    browser.post("/login", data={"email": "dana@northwind.example", "password": factories.PASSWORD})
+    assert browser.get("/p/northwind/").location.startswith("/you/factors")

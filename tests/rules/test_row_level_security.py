@@ -13,7 +13,7 @@ from portal.extensions import db
 from portal.models import ApiKey, Base, Customer, Factor, IntegrationStatus, Invoice, LoginSession, User
 from tests import factories
 
-OF_PEOPLE = {"factor", "recovery_code", "spent_proof", "security_event", "factor_reset"}
+OF_PEOPLE = {"factor", "recovery_code", "spent_proof", "security_event"}
 SHARED = {"tenant", "app_user", "login_session", "upkeep", "login_link", "mail", "mail_secret"} | OF_PEOPLE
 # Tables without a policy, and why.
 OPEN = {

@@ -1,0 +1,127 @@
+"""Passkeys in a real Chromium with its virtual authenticator: made, used alone, used as a second step, refused."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qsl
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, Request, expect
+
+from portal.extensions import db
+from portal.models import LOGIN_STARTED, Factor, LoginSession, SecurityEvent
+from tests import factories
+from tests.browser.serving import serve
+
+pytestmark = pytest.mark.browser
+DANA = "dana@northwind.example"
+DEVICE = {
+    "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+    "isUserVerified": True, "automaticPresenceSimulation": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def served(app: Flask) -> Iterator[str]:
+    with app.app_context():
+        factories.member(factories.tenant("northwind"), email=DANA, name="Dana")
+        db.session.remove()
+    with serve(app) as address:
+        yield address.replace("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    return open_page()
+
+
+def plug_in(page: Page) -> Callable[[bool], None]:
+    """Gives the browser a device that holds passkeys; says whether it recognises the person."""
+    chrome = page.context.new_cdp_session(page)
+    chrome.send("WebAuthn.enable")
+    number = chrome.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})["authenticatorId"]
+
+    def recognise(known: bool) -> None:
+        chrome.send("WebAuthn.setUserVerified", {"authenticatorId": number, "isUserVerified": known})
+
+    return recognise
+
+
+def give_password(page: Page, served: str) -> None:
+    page.goto(f"{served}/login")
+    page.get_by_label("E-mail address").fill(DANA)
+    page.get_by_label("Password").fill(factories.PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+
+
+def make(page: Page, served: str) -> None:
+    give_password(page, served)
+    page.get_by_role("link", name="Use a passkey").click()
+    page.get_by_label("Name").fill("Laptop")
+    page.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("link", name="I have kept them").click()
+    page.wait_for_url("**/p/northwind/")
+
+
+def log_out(page: Page, served: str) -> None:
+    page.context.clear_cookies()
+    page.goto(f"{served}/login")
+
+
+def test_a_passkey_is_made_opens_the_login_alone_and_as_a_second_step_and_never_twice(
+    app: Flask, page: Page, served: str
+) -> None:
+    recognise = plug_in(page)
+    make(page, served)
+    log_out(page, served)
+    sent: list[Request] = []
+    page.on("request", lambda one: sent.append(one) if one.url.endswith("/login/passkey") else None)
+    page.get_by_role("button", name="Log in with a passkey").click()
+    page.wait_for_url("**/p/northwind/")
+    replayed = dict(parse_qsl(sent[0].post_data or ""))
+    with app.app_context():
+        assert db.session.scalars(db.select(Factor.kind)).one() == "passkey"
+        assert db.session.scalars(db.select(LoginSession.factor_at).order_by(LoginSession.id.desc())).first()
+        told = db.session.scalars(
+            db.select(SecurityEvent.details).where(SecurityEvent.kind == LOGIN_STARTED)
+        ).all()
+        assert [one["how"] for one in told] == ["a new factor", "passkey"]
+
+    again = app.test_client()  # another browser, with the whole answer
+    again.get("/login")
+    refused = again.post("/login/passkey", data=replayed)
+    assert (refused.status_code, "was not accepted" in refused.text) == (422, True)
+    log_out(page, served)
+    same = page.evaluate(
+        """async (form) => {
+            const page = new DOMParser().parseFromString(await (await fetch("/login")).text(), "text/html");
+            form.csrf_token = page.querySelector("[name=csrf_token]").value;
+            return (await fetch("/login/passkey", {method: "POST", body: new URLSearchParams(form)})).status;
+        }""",
+        replayed,
+    )
+    assert same == 422
+
+    give_password(page, served)
+    expect(page.get_by_role("heading", name="Second step")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url("**/p/northwind/")
+
+    log_out(page, served)
+    recognise(False)
+    page.get_by_role("button", name="Log in with a passkey").click()
+    expect(page.get_by_text("The browser gave no passkey")).to_be_visible(timeout=15_000)
+
+
+def test_without_script_or_by_a_number_the_page_says_how_else(
+    open_page: Callable[..., Page], served: str
+) -> None:
+    quiet = open_page(script=False)
+    quiet.goto(f"{served}/login")
+    expect(quiet.get_by_text("Passkeys need script")).to_be_visible()
+    expect(quiet.get_by_role("button", name="Log in with a passkey")).to_be_hidden()
+    give_password(quiet, served)
+    quiet.get_by_role("link", name="Use a passkey").click()
+    expect(quiet.get_by_text("Use an authenticator app instead.")).to_be_visible()
+    by_number = open_page()
+    give_password(by_number, served.replace("localhost", "127.0.0.1"))
+    expect(by_number.get_by_text("opened by a name such as localhost")).to_be_visible()
