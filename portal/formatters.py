@@ -13,6 +13,12 @@ from portal import clock
 from portal.money import plain
 
 NOTHING = "–"
+# How a partner can have its dates, with an example.
+DATE_FORMATS = {
+    "day_month_year": "19 Nov 2026",
+    "month_day_year": "Nov 19, 2026",
+    "year_month_day": "2026-11-19",
+}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FORMULA_STARTS = tuple(
     "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\uff0d\N{FULLWIDTH COMMERCIAL AT}"
@@ -50,11 +56,15 @@ def plural(value: int | Sized, one: str, many: str | None = None) -> str:
 
 
 def day(value: date | None) -> str:
-    """`19 Nov 2026`. A date is never shifted; an instant is shown as its day in the partner's zone."""
+    """`19 Nov 2026`, or as the partner of this request chose (`g.date_format`). A date is never shifted; an instant is shown as its day in the partner's zone."""
     if value is None:
         return NOTHING
     local = value.astimezone(zone()) if isinstance(value, datetime) else value
-    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+    day_, month_, year = local.day, MONTHS[local.month - 1], local.year
+    chosen = g.get("date_format") if has_app_context() else None
+    if chosen == "year_month_day":
+        return f"{year}-{local.month:02}-{day_:02}"
+    return f"{month_} {day_}, {year}" if chosen == "month_day_year" else f"{day_} {month_} {year}"
 
 
 def month(value: date | None) -> str:

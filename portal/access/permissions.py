@@ -31,7 +31,7 @@ class Permission(StrEnum):
 
 
 WORDS = {
-    Permission.VIEW: "See customers, invoices, payments and activity",
+    Permission.VIEW: "See customers, invoices and payments",
     Permission.EXPORT: "Take lists out as files",
     Permission.RECORD_PAYMENTS: "Record payments and apply credits",
     Permission.DELETE_PAYMENTS: "Delete payments",

@@ -19,6 +19,7 @@ from portal.models import (
     LoginSession,
     Membership,
     Role,
+    SupportAccess,
     SupportRequest,
     SupportVisit,
     Tenant,
@@ -55,6 +56,8 @@ def begin(
     """Starts a view-only visit and writes it to the partner's own log. The caller commits."""
     if not login.user.is_staff:
         raise Forbidden
+    if tenant.support_access == SupportAccess.OFF:
+        raise CannotVisit(f"{tenant.name} lets no support in. An owner can change that under Settings.")
     if len(reason.strip()) < SHORTEST_REASON:
         raise CannotVisit(f"Say why in at least {SHORTEST_REASON} characters.")
     _refuse_second(login)

@@ -237,6 +237,7 @@ SENTENCES: dict[str, Tell] = {
     "user.enabled": _plain("{email} let in again by the portal's operator"),
     "user.signed_out": _plain("{email} signed out everywhere by the portal's operator"),
     "partner.disabled": _plain("Partner disabled; {deliveries_owed} deliveries were owed to Autotask"),
+    "partner.settings_changed": _plain("Company settings changed"),
     "partner.enabled": _plain("Partner enabled again"),
     "login.password_changed": _plain("{name} changed their password"),
     "login.factor_added": _plain("{name} added a second factor: {kind} “{factor}”"),

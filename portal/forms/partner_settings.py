@@ -1,0 +1,49 @@
+"""What a partner is called, and how its pages are."""
+
+from wtforms import RadioField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired, Length, ValidationError
+
+from portal.formatters import DATE_FORMATS
+from portal.forms import Form
+from portal.models import SupportAccess
+from portal.money import is_currency
+
+LONGEST_NAME = 80
+SUPPORT = {
+    SupportAccess.VIEW: "Support may look at your pages, with a reason, for an hour at most",
+    SupportAccess.OFF: "Support may not come in",
+}
+
+
+class PartnerSettingsForm(Form):
+    name = StringField(
+        "Name of your company",
+        [
+            InputRequired("Write the name of your company."),
+            Length(max=LONGEST_NAME, message=f"Use at most {LONGEST_NAME} characters."),
+        ],
+        description="Shown on every page, and in mails to the people you invite.",
+    )
+    default_currency = StringField(
+        "Currency",
+        [InputRequired("Write the three letters of a currency, such as USD.")],
+        filters=[lambda text: text.strip().upper() if isinstance(text, str) else text],
+        description="Used where Autotask names none. Amounts that are here already keep theirs.",
+        render_kw={"maxlength": 3, "autocomplete": "off"},
+    )
+    date_format = SelectField(
+        "Dates are written like",
+        choices=[SelectChoice(name, example) for name, example in DATE_FORMATS.items()],
+        description="On pages and in mails. Files keep 2026-11-19, which every spreadsheet reads.",
+    )
+    support_access = RadioField(
+        "Support",
+        [InputRequired("Choose whether support may look.")],
+        choices=[SelectChoice(value.value, words) for value, words in SUPPORT.items()],
+        description="Every visit is in your activity with what was looked at, and you can end it at once.",
+    )
+
+    def validate_default_currency(self, field: StringField) -> None:
+        if not is_currency(field.data or ""):
+            raise ValidationError("There is no such currency. Write its three letters, such as USD.")
