@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, g, render_template, url_for
 
 from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.forms.partner_settings import PartnerSettingsForm
@@ -16,6 +17,7 @@ pages = Blueprint("partner_settings", __name__, url_prefix="/p/<partner_slug>/se
 
 @pages.get("")
 @requires(Permission.SETTINGS)
+@fresh
 def edit() -> Any:
     now = {name: getattr(g.partner, name) for name in partner.FIELDS}
     return render_template("partner_settings/edit.html", form=PartnerSettingsForm(formdata=None, data=now))
@@ -23,6 +25,7 @@ def edit() -> Any:
 
 @pages.post("")
 @requires(Permission.SETTINGS)
+@fresh
 @redraws_form
 def update() -> Any:
     form = PartnerSettingsForm()
