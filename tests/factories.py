@@ -127,6 +127,7 @@ def invoice(customer: Customer, amount: str | Decimal = "100.00", **values: Any)
             "total_raw": Decimal(amount),
             "amount_due": Decimal(amount),
             "autotask_read_at": datetime(2026, 11, 20, tzinfo=UTC) if synced else None,
+            "autotask_due_on": values.get("due_on", date(2026, 12, 1)) if synced else None,
             **values,
         }
     )

@@ -90,6 +90,10 @@ class Delivery(TenantOwned, Base):
         """Where it stands; in conditions too."""
         return DeliveryState.CLOSED if self.closed_at is not None else self.stored_state
 
+    @property
+    def is_parked(self) -> bool:
+        return self.state == DeliveryState.PARKED
+
     @state.inplace.setter
     def _state_setter(self, state: str) -> None:
         self.stored_state, self.closed_at = state, None

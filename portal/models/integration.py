@@ -90,6 +90,11 @@ class Integration(TenantOwned, Base):
         return self.role == IntegrationRole.PRIMARY
 
     @property
+    def matches_by_id(self) -> bool:
+        """What an invoice is matched by, where Autotask is secondary (rule 6)."""
+        return self.identifier == Identifier.ID
+
+    @property
     def is_connected(self) -> bool:
         return self.state == IntegrationState.CONNECTED
 

@@ -21,7 +21,7 @@ from portal.models import (
     IntegrationStatus,
     Invoice,
 )
-from portal.queries import cut, finding, needs, paging
+from portal.queries import both_sides, cut, finding, needs, paging
 from portal.queries.arrivals import ON_THE_WAY, Step
 from portal.queries.text import cleaned
 
@@ -88,6 +88,16 @@ class Detail:
     delivery: Delivery
     tries: paging.Page
     steps: Sequence[Step]
+
+    @property
+    def is_tried_again(self) -> bool:
+        may = self.delivery.state in (DeliveryState.WAITING, DeliveryState.PARKED)
+        return may and self.delivery.next_try_at is not None
+
+    @property
+    def paid_row(self) -> both_sides.Row | None:
+        """Paid here beside paid in Autotask; None where only Autotask says that it was."""
+        return both_sides.paid(both_sides.Sides(self.delivery.invoice, None, self.delivery))
 
     @property
     def is_on_the_way(self) -> bool:

@@ -158,6 +158,7 @@ def both_values(item: ExceptionItem) -> list[dict[str, Any]]:
             "label": in_words(name),
             "ours": _shown(ours, _currency(item)),
             "theirs": _shown(item.theirs[name], _currency(item)),
+            "state": "agrees" if ours == item.theirs[name] else "differs",
         }
         for name, ours in item.ours.items()
         if name in item.theirs

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
-from portal import connect, ledger, storage
+from portal import connect, storage
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
@@ -24,9 +23,8 @@ from portal.models import (
     PdfState,
     SyncKind,
     SyncRun,
-    TotalsMode,
 )
-from portal.queries import arrivals, credits, cut, history, line_sums, payments
+from portal.queries import arrivals, both_sides, credits, cut, history, line_sums, payments
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,8 @@ class Detail:
     source: Integration | None = None
 
     @property
-    def theirs(self) -> Decimal:
-        """The amount due as Autotask's own total and tax make it."""
-        invoice = self.invoice
-        mode = self.integration.totals_mode if self.integration else TotalsMode.WITH_TAX
-        return ledger.amount_due(invoice.total_raw, invoice.tax_raw, mode, invoice.currency)
+    def both_sides(self) -> both_sides.Sides:
+        return both_sides.Sides(self.invoice, self.integration, self.delivery)
 
     @property
     def is_matched_later(self) -> bool:
