@@ -54,9 +54,11 @@ logger_class = Lines
 def when_ready(_):
     """Before the first process is forked: what lives now lives for ever, and is not looked at again."""
     from portal.database import shares
+    from portal.web import assets
     from wsgi import app
 
     shares.look(app)
+    assets.prepare(app)
     gc.collect()
     gc.freeze()
 

@@ -30,6 +30,7 @@ NEEDS = {
     "check": LOCKS[2],
     "lock": LOCKS[0],
     "storm": LOCKS[1],
+    "kit": LOCKS[0],
 }
 PROGRAMS = {
     "demo": "local.demo",
@@ -38,6 +39,7 @@ PROGRAMS = {
     "check": "local.check_command",
     "lock": "local.lock_command",
     "storm": "storm",
+    "kit": "local.kit_command",
 }
 
 

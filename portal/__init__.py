@@ -7,10 +7,12 @@ from sqlalchemy import event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, config, logs, views
-from portal.access import permissions, requests, sessions, tenancy, walls
+from portal.access import form_tokens, permissions, requests, sessions, tenancy, walls
 from portal.database import connection
 from portal.extensions import csrf, db, login_manager, migrate
 from portal.web import (
+    assets,
+    compression,
     error_pages,
     incoming,
     limits,
@@ -32,6 +34,7 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     app.config.update(settings if settings is not None else config.load())
     logs.configure(app.config["LOG_FORMAT"])
     _extensions(app)
+    compression.register(app)
     own_address.register(app)
     requests.register(app)
     security_headers.register(app)
@@ -59,8 +62,9 @@ def _extensions(app: Flask) -> None:
     login_manager.user_loader(sessions.load)
     login_manager.unauthorized_handler(sessions.ask_to_log_in)
     csrf.init_app(app)
+    form_tokens.register(app)
     with app.app_context():
         event.listen(db.engine, "connect", tenancy.lower_privileges)
         event.listen(db.engine, "first_connect", walls.look_once)
         connection.prepare(db.engine)
-    app.view_functions["static"] = permissions.public(app.view_functions["static"])
+    app.view_functions["static"] = permissions.public(assets.send)

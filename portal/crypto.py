@@ -1,5 +1,7 @@
-"""Secrets at rest: AES-256-GCM, bound to the tenant, table, column and row they belong to."""
+"""Secrets at rest: AES-256-GCM, bound to the tenant, table, column and row they belong to. Secrets in pages: masked."""
 
+import base64
+import binascii
 import hashlib
 import hmac
 import os
@@ -9,6 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
+MASKED = "masked."
 
 
 class DecryptionError(Exception):
@@ -53,3 +56,24 @@ def _bound(where: str, version: str) -> bytes:
 def fingerprint(secret_key: str, *parts: str) -> str:
     """A keyed hash of these parts, 64 hexadecimal digits: tells equal ones, and nobody can guess what they were."""
     return hmac.new(secret_key.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()
+
+
+def masked(text: str) -> str:
+    """ASCII text under a mask of its own, so that no two answers repeat a sign of it."""
+    plain = text.encode("ascii")
+    mask = os.urandom(len(plain))
+    return MASKED + base64.urlsafe_b64encode(mask + _crossed(plain, mask)).decode()
+
+
+def unmasked(text: str) -> str:
+    """What `masked` was given; any other text as it is."""
+    try:
+        both = base64.b64decode(text.removeprefix(MASKED), altchars=b"-_", validate=True)
+        plain = _crossed(both[: len(both) // 2], both[len(both) // 2 :]).decode("ascii")
+    except (binascii.Error, ValueError):  # not ours, or cut short
+        return text
+    return plain if text.startswith(MASKED) else text
+
+
+def _crossed(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

@@ -9,13 +9,24 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import CursorResult, Executable
 
+from portal import crypto
 from portal.database.pool import SharePool
 
 # Models stand on their own declarative base (portal.models.base); this gives engine and session.
 db = SQLAlchemy(session_options={"expire_on_commit": False}, engine_options={"poolclass": SharePool})
 migrate = Migrate(compare_type=True, render_as_batch=False)
 login_manager = LoginManager()
-csrf = CSRFProtect()
+
+
+class MaskedTokens(CSRFProtect):
+    """Takes form tokens as pages draw them, under a mask, and as they are."""
+
+    def _get_csrf_token(self) -> str | None:
+        token = super()._get_csrf_token()
+        return crypto.unmasked(token) if token else None
+
+
+csrf = MaskedTokens()
 
 
 def rows_written(statement: Executable, values: Mapping[str, Any] | None = None) -> int:

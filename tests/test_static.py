@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from local import kit_command
+
 ROOT = Path(__file__).parents[1]
 VENDOR = ROOT / "static" / "vendor"
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -29,11 +31,16 @@ def test_a_vendored_file_has_its_checksum(path: str, mark: str) -> None:
     assert hashlib.sha256((VENDOR / path).read_bytes()).hexdigest() == mark
 
 
+def test_pages_get_of_the_kit_what_they_use() -> None:
+    """A class of Tabler that a template uses for the first time: run bin/kit."""
+    assert kit_command.CUT.read_text(encoding="utf-8") == kit_command.cut()
+
+
 def test_every_vendored_file_is_listed() -> None:
     listed = {(VENDOR / path).resolve() for path, _ in checksums()}
     there = {path for path in VENDOR.iterdir() if path.name != "README.md"}
     assert there <= listed
-    assert len(listed) == len(there) + 1
+    assert len(listed) == len(there) + 2
 
 
 @pytest.mark.parametrize("what", INLINE)

@@ -4,16 +4,29 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
-from flask import Response, current_app, g, has_app_context, request
-from flask_wtf.csrf import CSRFError
+from flask import Flask, Response, current_app, g, has_app_context, request
+from flask_wtf.csrf import CSRFError, generate_csrf
 from sqlalchemy import event
 
+from portal import crypto
 from portal.extensions import csrf, db
 from portal.web import htmx
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 View = TypeVar("View", bound=Callable[..., Any])
 log = structlog.get_logger()
+
+
+def register(app: Flask) -> None:
+    """Gives templates `csrf_token`. After Flask-WTF, whose own token repeats itself from page to page."""
+    app.jinja_env.globals["csrf_token"] = drawn
+
+
+def drawn() -> str:
+    """The session's token as the forms of this answer carry it: compressed pages must not repeat a secret."""
+    if "form_token" not in g:
+        g.form_token = crypto.masked(generate_csrf())
+    return str(g.form_token)
 
 
 def redraws_form(view: View) -> View:

@@ -1,27 +1,77 @@
-"""Addresses of static files that change when the file does, so that browsers may keep them for a year."""
+"""Static files: their addresses change when they do, so that browsers keep them for a year without asking again."""
 
+import gzip
 import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, current_app, url_for
+import brotli  # type: ignore[import-untyped]
+from flask import Flask, Response, current_app, request, url_for
+from werkzeug.exceptions import NotFound
+
+from portal.web import compression
+
+FOR_EVER = "public, max-age=31536000, immutable"
+ASK_AGAIN = "public, no-cache"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One file as it goes over the wire: bodies by encoding, the plain one under ``""``."""
+
+    mark: str
+    kind: str
+    bodies: dict[str, bytes]
 
 
 def register(app: Flask) -> None:
     """Give templates `asset(name)`."""
-    app.extensions["asset_marks"] = {}
     app.jinja_env.globals["asset"] = asset
 
 
 def asset(name: str) -> str:
-    """The address of `static/<name>`; vendored names carry a version, ours get a mark of their content."""
-    if name.startswith("vendor/"):
-        return url_for("static", filename=name)
-    return url_for("static", filename=name, v=_mark(name))
+    """The address of `static/<name>` with a mark of its content."""
+    return url_for("static", filename=name, v=_find(name).mark)
 
 
-def _mark(name: str) -> str:
-    marks: dict[str, str] = current_app.extensions["asset_marks"]
-    if name not in marks or current_app.debug:
-        content = Path(current_app.static_folder or "static", name).read_bytes()
-        marks[name] = hashlib.sha256(content).hexdigest()[:10]
-    return marks[name]
+def send(filename: str) -> Response:
+    """The file, compressed as the browser takes it. Raises NotFound."""
+    held = _find(filename)
+    encoding = compression.accepted()
+    encoding = encoding if encoding in held.bodies else ""
+    response = Response(held.bodies[encoding], content_type=held.kind)
+    response.vary.add("Accept-Encoding")
+    if encoding:
+        response.content_encoding = encoding
+    # While two releases run, a page of one may ask the other: what that has is not kept under the new address.
+    response.headers["Cache-Control"] = FOR_EVER if request.args.get("v") == held.mark else ASK_AGAIN
+    response.set_etag(held.mark + encoding)
+    return response.make_conditional(request)  # type: ignore[return-value]
+
+
+def prepare(app: Flask) -> None:
+    """Reads and compresses every file now, so that no visitor waits for it."""
+    root = Path(app.static_folder or "static")
+    for path in root.rglob("*.*"):
+        _read(path, path.stat().st_mtime_ns)
+
+
+def _find(name: str) -> Held:
+    root = Path(current_app.static_folder or "static").resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        raise NotFound
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=100)
+def _read(path: Path, _changed: int) -> Held:
+    plain = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    bodies = {"": plain}
+    if len(plain) >= compression.LEAST:
+        bodies |= {"br": brotli.compress(plain, quality=11), "gzip": gzip.compress(plain, 9, mtime=0)}
+    text = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+    return Held(hashlib.sha256(plain).hexdigest()[:10], text, bodies)

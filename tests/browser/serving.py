@@ -1,16 +1,11 @@
 """An app on a free port of 127.0.0.1, for a browser to open."""
 
-import mimetypes
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
-
-STATIC = Path(__file__).parents[2] / "static"
 
 
 class Quiet(WSGIRequestHandler):
@@ -19,9 +14,9 @@ class Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serve(app: Flask) -> Iterator[str]:
+def serve(app: Callable[..., Any]) -> Iterator[str]:
     """Serve `app` until the block ends; gives its address."""
-    server = make_server("127.0.0.1", 0, _static_from_memory(app), threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -30,18 +25,3 @@ def serve(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _static_from_memory(app: Flask) -> Callable[..., Iterable[bytes]]:
-    """A browser that leaves early makes the server forget to close an open file, which fails a test."""
-    files = {f"/static/{path.relative_to(STATIC)}": path for path in STATIC.rglob("*") if path.is_file()}
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = files.get(environ["PATH_INFO"])
-        if path is None:
-            return app(environ, start_response)
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        start_response("200 OK", [("Content-Type", kind), ("Cache-Control", "max-age=60")])
-        return [path.read_bytes()]
-
-    return answer

@@ -13,7 +13,7 @@ from wtforms import BooleanField, DateField, PasswordField, RadioField, SelectFi
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
-from portal.web import error_pages, htmx, live, security_headers, template_filters
+from portal.web import assets, error_pages, htmx, live, security_headers, template_filters
 from portal.web.navigation import PARTNER, STAFF
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +47,7 @@ def create_styleguide() -> Flask:
     folders = (HERE / "templates", ROOT / "templates")
     app.jinja_loader = ChoiceLoader([FileSystemLoader(folder) for folder in folders])  # type: ignore[assignment]
     CSRFProtect(app)
+    app.view_functions["static"] = assets.send
     security_headers.register(app)
     template_filters.register(app)
     error_pages.register(app)
