@@ -12,7 +12,8 @@ OURS = PROJECT / "static" / "portal.css"
 
 CLASS = re.compile(r"\.(-?[A-Za-z_](?:[\w-]|\\.)*)")
 OPTIONAL = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)")
-QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+PROSE = re.compile(r">[^<>{}\"']*<")
+WORD = re.compile(r"[A-Za-z][\w-]*")
 READS = re.compile(r"var\((--[\w-]+)")
 NESTING = ("@media", "@supports", "@container", "@layer")
 
@@ -34,10 +35,14 @@ def cut() -> str:
 
 
 def words_in_use() -> set[str]:
-    """Every word of a quoted text in templates and scripts: what can be a class, an attribute or its value."""
-    files = [*(PROJECT / "templates").rglob("*.html"), *(PROJECT / "static").glob("*.js")]
-    quoted = (found for path in files for found in QUOTED.findall(path.read_text(encoding="utf-8")))
-    return {word for pair in quoted for text in pair for word in text.split()}
+    """Every word of templates and scripts that is not prose: what can be a class."""
+    templates = (path.read_text(encoding="utf-8") for path in (PROJECT / "templates").rglob("*.html"))
+    scripts = (path.read_text(encoding="utf-8") for path in (PROJECT / "static").glob("*.js"))
+    return {
+        word
+        for text in (*(PROSE.sub("><", one) for one in templates), *scripts)
+        for word in WORD.findall(text)
+    }
 
 
 def _kept(css: str, words: set[str]) -> Iterator[str]:
