@@ -33,7 +33,8 @@ def test_a_vendored_file_has_its_checksum(path: str, mark: str) -> None:
 
 def test_pages_get_of_the_kit_what_they_use() -> None:
     """A class of Tabler that a template uses for the first time: run bin/kit."""
-    assert kit_command.CUT.read_text(encoding="utf-8") == kit_command.cut()
+    same = kit_command.CUT.read_text(encoding="utf-8") == kit_command.cut()
+    assert same, "Run bin/kit and commit static/kit.css."
 
 
 def test_every_vendored_file_is_listed() -> None:
