@@ -154,8 +154,9 @@ def _show(connection: Connection, scope: Scope) -> None:
 
 
 @event.listens_for(Session, "after_begin")
-def _scope_every_transaction(_: Session, __: SessionTransaction, connection: Connection) -> None:
-    _apply(connection)
+def _scope_every_transaction(_: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if not transaction.nested:  # a savepoint is inside the scope that its transaction has
+        _apply(connection)
 
 
 def lower_privileges(dbapi_connection: Any, _: Any) -> None:

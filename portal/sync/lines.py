@@ -9,7 +9,7 @@ from portal.access.tenancy import current_tenant_id
 from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
-from portal.autotask.paging import id_of
+from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
@@ -50,10 +50,18 @@ def lines_in(running: Running, client: Client | None, page: list[Any]) -> None:
     """Writes a page of lines of all invoices; those that are gone between its first and last id go here too."""
     last_id = running.checkpoint.steps["lines"].last_id
     present = [row_id for row in page if (row_id := id_of(row)) is not None]
+    are_new = upsert.nothing_above(tables.LINE, running.writer, last_id)
     _write_page(running, page)
-    take_out(
-        running.writer, running.items, GONE_IN_RANGE, present, low=last_id, high=max(present, default=last_id)
-    )
+    if not are_new:
+        high = max(present, default=last_id)
+        take_out(running.writer, running.items, GONE_IN_RANGE, present, low=last_id, high=high)
+
+
+def after_the_last(running: Running) -> None:
+    """Takes out lines beyond the last one of a complete read."""
+    low = running.checkpoint.steps["lines"].last_id
+    if not upsert.nothing_above(tables.LINE, running.writer, low):
+        take_out(running.writer, running.items, GONE_IN_RANGE, [], low=low, high=HIGHEST_ID)
 
 
 def single_lines_in(running: Running, client: Client | None, page: list[Any]) -> None:

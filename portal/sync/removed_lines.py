@@ -8,10 +8,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from portal.access.tenancy import current_tenant_id
-from portal.autotask.paging import HIGHEST_ID
 from portal.extensions import db
 from portal.sync import changes, counts
-from portal.sync.current_run import Running
 from portal.sync.task import Writer
 
 
@@ -52,15 +50,3 @@ def take_out(
         db.session.execute(LOG_GONE, {"tenant_id": scope["tenant_id"], "run_id": by.run_id, **told})
         counts.add(items, counts.LINES, removed=len(rows))
     return sorted({row.invoice_id for row in rows})
-
-
-def after_the_last(running: Running) -> None:
-    """Takes out lines beyond the last one of a complete read."""
-    take_out(
-        running.writer,
-        running.items,
-        GONE_IN_RANGE,
-        [],
-        low=running.checkpoint.steps["lines"].last_id,
-        high=HIGHEST_ID,
-    )

@@ -73,6 +73,12 @@ class Table:
         return f"({found})"
 
     @cached_property
+    def highest(self) -> TextClause:
+        return text(f"""
+            SELECT coalesce(max(autotask_id), -1) FROM {self.name}
+            WHERE tenant_id = :tenant_id AND integration_id = :integration_id""")
+
+    @cached_property
     def classify(self) -> TextClause:
         """Locks what is here, in the order that everybody uses, and tells what the page changes in it."""
         content = self.differs("s", self.content) if self.content else "false"
@@ -121,21 +127,31 @@ class Table:
             ), logged AS ({changes.logging(changed)} RETURNING subject_id)
             SELECT DISTINCT subject_id FROM logged EXCEPT SELECT subject_id FROM before""")
 
-    @cached_property
-    def upsert(self) -> TextClause:
+    def _inserted(self, where: str) -> str:
+        """SQL that inserts the staged rows `s` of a condition, in the order of their ids."""
         names = [*map(quoted, self.columns)]
-        updates = [f"{name} = excluded.{name}" for name in names]
-        updates += [f"{mark} = NULL" for mark in self.marks] + [
-            "autotask_read_at = excluded.autotask_read_at"
-        ]
         also = "".join(f", {column}" for column in self.at_first)
         also_values = "".join(f", {value}" for value in self.at_first.values())
-        return text(f"""
+        return f"""
             INSERT INTO {self.name} AS t (tenant_id, integration_id, autotask_id, {", ".join(names)},
                 autotask_read_at{also})
             SELECT :tenant_id, :integration_id, s.autotask_id, {", ".join(f"s.{name}" for name in names)},
                 CAST(:read_at AS timestamptz){also_values}
-            FROM {self.stage} s WHERE s.autotask_id = ANY(:keys) ORDER BY s.autotask_id
+            FROM {self.stage} s WHERE {where} ORDER BY s.autotask_id"""
+
+    @cached_property
+    def insert(self) -> TextClause:
+        """All staged rows, none of which is here. One that is breaks the statement."""
+        return text(f"{self._inserted('true')} RETURNING t.id")
+
+    @cached_property
+    def upsert(self) -> TextClause:
+        updates = [f"{name} = excluded.{name}" for name in map(quoted, self.columns)]
+        updates += [f"{mark} = NULL" for mark in self.marks] + [
+            "autotask_read_at = excluded.autotask_read_at"
+        ]
+        return text(f"""
+            {self._inserted("s.autotask_id = ANY(:keys)")}
             ON CONFLICT (tenant_id, integration_id, autotask_id) DO UPDATE SET {", ".join(updates)}
             WHERE (t.autotask_read_at IS NULL OR t.autotask_read_at < excluded.autotask_read_at)
                 AND {self.differs("excluded")}

@@ -1,6 +1,6 @@
 """What a claimed run is to do and for whom, and whose hand is on the rows it writes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from portal.autotask.filters import SyncFilters
 from portal.extensions import db
@@ -40,8 +40,12 @@ class Task:
 
 @dataclass
 class Writer:
-    """Who writes rows: a run, or a person who answers a run's question."""
+    """Who writes rows: a run, or a person who answers a run's question.
+
+    `highest` is, by table, an Autotask id above which nothing is here. Only this writer adds rows while it works.
+    """
 
     integration_id: int
     run_id: int
     touched_invoices: bool = False
+    highest: dict[str, int] = field(default_factory=dict)

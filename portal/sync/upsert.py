@@ -1,5 +1,7 @@
 """Writes a page of records in a fixed number of statements: staged by COPY, compared, upserted, told apart.
 
+What lies above every id that is here is new: it is inserted without a comparison.
+
 The newest read wins: a row that was read later, by another run or by a delivery's read-back, stays as it is.
 """
 
@@ -52,9 +54,13 @@ def write(
     """
     if not rows:
         return Written()
-    stage(table, rows)
     keys = [row["autotask_id"] for row in rows]
     scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id, "read_at": read_at}
+    are_new = nothing_above(table, by, min(keys) - 1)
+    by.highest[table.name] = max(by.highest[table.name], *keys)
+    stage(table, rows)
+    if are_new:
+        return Written(created=list(db.session.scalars(table.insert, {**scope, **at_first})))
     found = _compared(_here(table, keep, {**scope, "keys": keys}))
     written = Written(unchanged=len(rows), content_changed=found.content_changed)
     if found.differing:
@@ -66,6 +72,14 @@ def write(
     if found.same and table.touch_unchanged:
         db.session.execute(table.touch, {**scope, "ids": found.same})
     return written
+
+
+def nothing_above(table: Table, by: Writer, autotask_id: int) -> bool:
+    """Whether no record with a higher Autotask id is here. Asks once; then it is known by what was written."""
+    if table.name not in by.highest:
+        scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id}
+        by.highest[table.name] = db.session.scalar(table.highest, scope)
+    return by.highest[table.name] <= autotask_id
 
 
 def _here(table: Table, keep: TextClause | None, values: dict[str, Any]) -> Sequence[Any]:

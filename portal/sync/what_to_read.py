@@ -17,7 +17,6 @@ from portal.sync import (
     missing,
     pdfs,
     read_pages,
-    removed_lines,
     reread,
     whereabouts,
 )
@@ -71,7 +70,7 @@ def all_lines(running: Running, client: Client) -> None:
     if running.checkpoint.all_lines:
         step = read_pages.read(running, client, "lines", LINES, [lines.ON_INVOICES])
         if not step.ended:
-            removed_lines.after_the_last(running)
+            lines.after_the_last(running)
             step.ended = True
             running.save()
     else:

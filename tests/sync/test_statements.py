@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from portal import ledger
 from portal.extensions import db
 from portal.models import Integration, Invoice
-from portal.sync import upsert
+from portal.sync import tables, upsert
 from sandbox import Sandbox
 from tests import factories
 from tests.sync.conftest import rows, sync
@@ -103,3 +103,44 @@ def test_a_new_invoice_is_written_as_the_ledger_would_restate_it(
 
     assert superuser.execute(written).fetchall() == before
     assert db.session.scalar(text("SELECT count(*) FROM settlement WHERE removed_at IS NULL")) > 5
+
+
+def test_a_first_read_compares_nothing_and_looks_for_no_removed_lines(empty: Sandbox, connect) -> None:
+    """What lies above all that is here is new."""
+    integration = connect(empty)
+    fill(empty, 30)
+    with counted() as seen:
+        sync(integration)
+    assert [one for one in seen if "FOR UPDATE OF t" in one or "DELETE FROM invoice_line" in one] == []
+
+    with counted() as seen:
+        run = sync(integration)
+    assert len([one for one in seen if "FOR UPDATE OF t" in one]) == 4  # customers, contacts, invoices, lines
+    assert run.items["invoices"]["unchanged"] == 30
+
+
+def test_a_row_that_was_taken_for_new_and_is_here_is_compared_after_all(
+    empty: Sandbox, connect, monkeypatch
+) -> None:
+    keys = fill(empty, 12)
+    integration = connect(empty)
+    sync(integration)
+    empty.change_invoice(keys[3], invoiceTotal="99.00")
+    for table in (tables.INVOICE, tables.LINE):
+        monkeypatch.setitem(vars(table), "highest", text("SELECT -1"))
+
+    run = sync(integration)
+
+    counted = run.items["invoices"]
+    assert (counted["created"], counted["changed"], counted["unchanged"]) == (0, 1, 11)
+    assert (run.items["line_items"]["created"], run.items["line_items"]["unchanged"]) == (0, 24)
+    assert len(rows(Invoice)) == 12
+
+
+def test_a_savepoint_does_not_say_again_whose_rows_are_shown(partner) -> None:
+    with counted() as seen:
+        db.session.execute(text("SELECT 1"))
+        with db.session.begin_nested():
+            db.session.execute(text("SELECT 2"))
+    assert len([one for one in seen if "app.tenant_id" in one]) == 1
+    db.session.rollback()
