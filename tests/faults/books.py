@@ -12,8 +12,9 @@ from tests.faults.vendor import TAX, Shown, Vendor
 
 STANDING = """
     SELECT i.id, i.autotask_id, i.total_raw, i.amount_due, i.paid_amount, i.outstanding, i.is_voided,
-        i.autotask_paid_on, d.id AS delivery_id, CASE WHEN d.closed_at IS NULL THEN d.state ELSE 'closed' END AS state, d.wish_paid_on, d.wish_version, d.done_version,
-        d.next_try_at, d.error_kind, ARRAY(SELECT e.cause FROM exception_item e
+        i.archived_at, NOT i.is_voided AND i.archived_at IS NULL AS takes_payments, i.autotask_paid_on, d.id AS delivery_id,
+        CASE WHEN d.closed_at IS NULL THEN d.state ELSE 'closed' END AS state,
+        d.wish_paid_on, d.wish_version, d.done_version, d.next_try_at, d.error_kind, ARRAY(SELECT e.cause FROM exception_item e
             WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open') AS causes
     FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
     ORDER BY i.id"""
@@ -57,6 +58,7 @@ class Books:
             assert row.amount_due == _rounded(row.total_raw + TAX), "the amount due includes tax"
             assert row.state is None or row.done_version <= row.wish_version
             assert row.state != "confirmed" or row.done_version == row.wish_version
+            assert row.state != "closed" or row.archived_at, "only what was archived is closed"
             assert row.state != "waiting" or row.next_try_at is not None
 
     def settled(self, invoice_id: int, wish_paid_on: date | None) -> None:

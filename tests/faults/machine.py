@@ -12,7 +12,7 @@ from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from portal import ledger
+from portal import ledger, own_records
 from portal.autotask import records
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "people_date": (one_of_two, st.sampled_from([None, *PEOPLES_DAYS, DAYS[1]])),
     "people_change": (one_of_two, st.sampled_from(["void", "gone", "80.125", "120", "100"])),
     "person": (one_of_two, st.sampled_from(["retry", "send_again", "clear_theirs", "keep_theirs"])),
+    "put_away": (one_of_two,),
     "clock_steps": (st.integers(-30, 30),),
     "redis_is_wiped": (),
 }
@@ -132,7 +133,7 @@ class Histories(RuleBasedStateMachine):
     def pay(self, which: tuple[int, ...], on: date, share: int, fate: str) -> None:
         """What is owed is paid, in whole or in part; where nothing is owed, a payment is deleted."""
         rows = self.books.standing()
-        owed = {rows[one].id: rows[one].outstanding for one in which if not rows[one].is_voided}
+        owed = {rows[one].id: rows[one].outstanding for one in which if rows[one].takes_payments}
         parts = {id: (left / share).quantize(Decimal("0.01")) for id, left in owed.items() if left > 0}
         if not parts:
             return self.delete(0)
@@ -152,7 +153,7 @@ class Histories(RuleBasedStateMachine):
         if alive:
             old = self.books.payments[alive[which % len(alive)]]
             self.delete(which)
-            rows = {row.id: row for row in self.books.standing() if not row.is_voided}
+            rows = {row.id: row for row in self.books.standing() if row.takes_payments}
             owed = {id: min(part, rows[id].outstanding) for id, part in old.parts.items() if id in rows}
             parts = {id: part for id, part in owed.items() if part > 0}
             if parts:
@@ -206,6 +207,14 @@ class Histories(RuleBasedStateMachine):
         if action == "keep_theirs":
             self.vendor.invoices[row.autotask_id].is_theirs = True
         return by_hand.ring()
+
+    def put_away(self, which: int) -> None:
+        """Somebody archives an invoice, or takes it out of the archive again."""
+        row = self.books.standing()[which]
+        change = own_records.restore if row.archived_at else own_records.archive
+        change(factories.ACTOR, "invoice", [row.id])
+        db.session.commit()
+        by_hand.ring()
 
     # Workers
 
@@ -332,9 +341,12 @@ class Histories(RuleBasedStateMachine):
     # The end
 
     def calms_down(self) -> None:
-        """Late writes arrive, workers end, what was read is kept, the sweep looks, until nothing is left to do."""
+        """The archive is emptied; late writes arrive, workers end, readers keep what they read, until nothing is left."""
         self.vendor.mood = "well"
         self.redis_is_wiped()
+        for which, row in enumerate(self.books.standing()):
+            if row.archived_at:
+                self.put_away(which)
         for _ in range(30):
             while self.vendor.late:
                 self.late_write(0)
