@@ -15,6 +15,7 @@ from portal.access.tenancy import people_scope, system_scope, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
 from portal.models import LOGIN_STARTED, MailKind, Membership, SecurityEvent, User
+from portal.notices import people
 from portal.web import device_words
 
 PASSWORD_CHANGED = "login.password_changed"  # noqa: S105 - the name of an event
@@ -46,6 +47,8 @@ def record(user: User, event: str, actor: Actor | None = None, **details: Any) -
     for tenant_id in partners_of(user):
         with tenant_scope(tenant_id):
             audit.record(actor or acting(), event, "user", user.id, name=user.label, **details)
+            if event == FACTOR_ADDED:
+                people.tell_factor(row.id, user, str(details.get("kind", "")), clock.now())
     _tell(user, row, token)
     return row
 

@@ -6,9 +6,8 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from portal import clock
-from portal.access import support
-from portal.access.tenancy import tenant_scope
+from portal.access import security_events, support
+from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
 from portal.mail.words import draw
@@ -18,8 +17,9 @@ from portal.models import (
     Notice,
     NoticeChoice,
     NoticeKind,
+    User,
 )
-from portal.notices import people, sweep
+from portal.notices import sweep
 from tests import factories
 from tests.fixtures.people import cookie_of
 
@@ -295,14 +295,23 @@ def test_a_key_that_is_made_is_told_to_the_owners(partner, log_in):
     assert "The API key “Checkout” was made by Olga Owner" in partner.last_mail().text
 
 
-def test_a_new_factor_is_told_to_the_other_owners(partner):
+def test_a_new_factor_is_told_to_the_other_owners_of_each_partner(partner):
     other = factories.member(partner.row, "owner", email="second@example.com")
-    partner.run("UPDATE membership SET created_at = now() - interval '2 days'")
-    with tenant_scope(partner.row.id):
-        people.tell_factor(5, partner.owner, "an authenticator app", clock.now())
-        people.tell_factor(5, partner.owner, "an authenticator app", clock.now())
+    elsewhere = Partner(partner.app)
+    elsewhere.run(
+        "INSERT INTO membership (tenant_id, user_id, role) VALUES (:t, :u, 'reader')",
+        t=elsewhere.row.id,
+        u=partner.owner.id,
+    )
+    for one in (partner, elsewhere):
+        one.run("UPDATE membership SET created_at = now() - interval '2 days'")
+    with people_scope():
+        user = db.session.get_one(User, partner.owner.id)
+        security_events.record(user, security_events.FACTOR_ADDED, kind="authenticator app", factor="Phone")
         db.session.commit()
     assert partner.told() == [("people_event", other.email)]
+    assert elsewhere.told() == [("people_event", "owner")]
+    assert "Olga Owner set up a second factor: authenticator app" in elsewhere.last_mail().text
 
 
 def choose(partner, person, *kinds):
