@@ -9,7 +9,7 @@ from flask import g, has_request_context, request
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import audit
+from portal.access import audit, told_events
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import people_scope, system_scope, tenant_scope
 from portal.extensions import db
@@ -26,6 +26,7 @@ CODE_USED = "login.recovery_code_used"
 CODES_REFUSED = "login.codes_refused"
 FACTORS_RESET = "login.factors_reset"
 SIGNED_OUT = "login.signed_out_everywhere"
+EMAIL_CHANGED = "login.email_changed"
 # What a person reads, in mails and on their page.
 SENTENCES = {
     LOGIN_STARTED: "Logged in",
@@ -37,19 +38,45 @@ SENTENCES = {
     CODES_REFUSED: "Somebody with the right password typed several wrong codes",
     FACTORS_RESET: "All second factors were taken away",
     SIGNED_OUT: "Logged out everywhere",
+    EMAIL_CHANGED: "The e-mail address was changed",
+    **told_events.SENTENCES,
+}
+MORE = {
+    FACTOR_ADDED: "{kind} “{factor}”",
+    FACTOR_REMOVED: "{kind} “{factor}”",
+    FACTORS_RESET: "Because: {reason}",
+    EMAIL_CHANGED: "From {before} to {after}",
+    SIGNED_OUT: "By {by}",
+    **told_events.MORE,
 }
 
 
-def record(user: User, event: str, actor: Actor | None = None, **details: Any) -> SecurityEvent:
-    """Writes one event of this person, to all of their partners' logs too, with a mail. The caller commits."""
-    token = secrets.token_urlsafe(32)
-    row = _write(user, event, details, token_hash(token))
+def record(
+    user: User, event: str, actor: Actor | None = None, also_to: str = "", **details: Any
+) -> SecurityEvent:
+    """Writes one event of this person, to all of their partners' logs too, with a mail. The caller commits.
+
+    `also_to` is an address that the same mail goes to as well: the one that the person had before.
+    """
+    row = tell(user, event, also_to, **details)
     for tenant_id in partners_of(user):
         with tenant_scope(tenant_id):
             audit.record(actor or acting(), event, "user", user.id, name=user.label, **details)
             if event == FACTOR_ADDED:
                 people.tell_factor(row.id, user, str(details.get("kind", "")), clock.now())
-    _tell(user, row, token)
+    return row
+
+
+def tell(user: User, event: str, also_to: str = "", **details: Any) -> SecurityEvent:
+    """Writes one event to the person's own list, with a mail. The caller commits.
+
+    With `by`, somebody else did it: from where they did it is not the person's to know.
+    """
+    token = secrets.token_urlsafe(32)
+    row = _write(user, event, details, token_hash(token))
+    for address in (user.email, also_to):
+        if address:
+            _tell(user, address, row, token)
     return row
 
 
@@ -60,7 +87,7 @@ def note(user: User, event: str, **details: Any) -> SecurityEvent:
 
 def _write(user: User, event: str, details: dict[str, Any], opened_by: bytes | None) -> SecurityEvent:
     row = SecurityEvent(user_id=user.id, kind=event, details=details, token_hash=opened_by)
-    if has_request_context():
+    if has_request_context() and "by" not in details:
         row.address = request.remote_addr or ""
         row.user_agent = request.user_agent.string[:300]
     with people_scope():
@@ -69,15 +96,15 @@ def _write(user: User, event: str, details: dict[str, Any], opened_by: bytes | N
     return row
 
 
-def _tell(user: User, row: SecurityEvent, token: str) -> None:
+def _tell(user: User, to: str, row: SecurityEvent, token: str) -> None:
     """A mail with the link that logs out everywhere; an address that takes no mail stands in nobody's way."""
-    about = " ".join(str(row.details[name]) for name in ("kind", "factor", "reason") if name in row.details)
+    about = more(row)
     seen: dict[str, Any] = {"device": device_words.device(row.user_agent)} if row.user_agent else {}
     seen |= {"place": device_words.place(row.address)} if row.address else {}
     with people_scope(), suppress(outbox.BadAddress):
         outbox.write(
             MailKind.SECURITY_EVENT,
-            to=user.email,
+            to=to,
             user_id=user.id,
             link=f"/links/was-this-you/{token}",
             what=SENTENCES[row.kind],
@@ -85,6 +112,20 @@ def _tell(user: User, row: SecurityEvent, token: str) -> None:
             more=f"{about}." if about else "",
             **seen,
         )
+
+
+def more(row: SecurityEvent) -> str:
+    """What is said of an event besides its sentence, without the full stop at its end."""
+    try:
+        return MORE.get(row.kind, "").format(**row.details)
+    except KeyError:  # an older row, which lacks what is told today
+        return ""
+
+
+def who(actor: Actor) -> str:
+    """Whoever acts, as the person it happened to is told."""
+    user = db.session.get(User, actor.true_user_id) if actor.true_user_id else None
+    return user.label if user else "the portal's operator"
 
 
 def token_hash(token: str) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from portal import clock, connect
-from portal.access import audit, sessions
+from portal.access import audit, security_events, sessions, told_events
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, scoped, system_scope, tenant_scope
 from portal.extensions import db
@@ -37,6 +37,8 @@ def _set_disabled(actor: Actor, user: User, event: str, *, disabled: bool) -> bo
         sessions.end_all(user.id)
         db.session.flush()
     _tell_partners(actor, user, event)
+    told = told_events.DISABLED if disabled else told_events.ENABLED
+    security_events.tell(user, told, by=security_events.who(actor))
     return True
 
 
@@ -46,6 +48,7 @@ def sign_out(actor: Actor, user: User) -> int:
         running = sessions.end_all(user.id)
         db.session.flush()
     _tell_partners(actor, user, "user.signed_out")
+    security_events.tell(user, security_events.SIGNED_OUT, by=security_events.who(actor))
     return running
 
 

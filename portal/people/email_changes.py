@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal import clock
-from portal.access import sessions
+from portal.access import security_events, sessions, told_events
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.mail import outbox
@@ -57,7 +57,7 @@ def confirm(token: str) -> tuple[User, str]:
     both = db.session.scalars(select(LoginLink).where(LoginLink.pair == link.pair)).all()
     if {one.purpose for one in both if one.used_at is not None} != set(BOTH):
         return user, ""
-    new = next(one.email for one in both if one.purpose == LinkPurpose.EMAIL_NEW)
+    before, new = user.email, next(one.email for one in both if one.purpose == LinkPurpose.EMAIL_NEW)
     try:
         user.email = new
         db.session.flush()
@@ -66,6 +66,7 @@ def confirm(token: str) -> tuple[User, str]:
         raise Taken from error
     links.end_all(user.id)
     sessions.end_all(user.id)
+    security_events.record(user, security_events.EMAIL_CHANGED, also_to=before, before=before, after=new)
     return user, new
 
 
@@ -75,6 +76,7 @@ def refuse(token: str) -> User:
     links.end_all(link.user_id, *BOTH)
     user = db.session.get_one(User, link.user_id)
     sessions.end_all(user.id)
+    security_events.tell(user, told_events.CHANGE_REFUSED)
     return user
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from portal import clock
-from portal.access import passwords, sessions
+from portal.access import passwords, security_events, sessions
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.mail import outbox
@@ -52,4 +52,5 @@ def set_new(token: str, password: str) -> User:
     link.used_at = clock.now()
     links.end_all(user.id, LinkPurpose.PASSWORD_RESET)
     sessions.end_all(user.id)
+    security_events.record(user, security_events.PASSWORD_CHANGED)
     return user

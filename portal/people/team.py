@@ -11,11 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 from werkzeug.exceptions import Forbidden
 
 from portal import clock
-from portal.access import api_keys, audit, sessions
+from portal.access import api_keys, audit, security_events, sessions, told_events
 from portal.access.actor import Actor
-from portal.access.tenancy import find_or_404, people_scope, scoped
+from portal.access.tenancy import current_tenant_id, find_or_404, people_scope, scoped
 from portal.extensions import db
-from portal.models import ApiKey, Membership, PastMember, Role, User
+from portal.models import ApiKey, Membership, PastMember, Role, Tenant, User
 
 LAST_OWNER = (
     "{who} is the only owner who can log in. Make somebody else an owner first: somebody must be able to "
@@ -47,7 +47,7 @@ def set_role(actor: Actor, member_id: int, role: str) -> Membership:
         before=before,
         after=role,
     )
-    _sign_out(member.user_id)
+    _sign_out(actor, member.user, told_events.ROLE_CHANGED, before=before, after=role)
     return member
 
 
@@ -65,9 +65,10 @@ def remove(actor: Actor, member_id: int, revoked_keys: Collection[int] = ()) -> 
         api_keys.revoke(actor, key_id)
     _remember(member)
     audit.record(actor, "user.removed", "user", user.id, email=user.email, role=member.role)
+    role = member.role
     db.session.delete(member)
     db.session.flush()
-    _sign_out(user.id)
+    _sign_out(actor, user, told_events.REMOVED, role=role)
     return user
 
 
@@ -127,8 +128,11 @@ def _remember(member: Membership) -> None:
     db.session.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_=left))
 
 
-def _sign_out(user_id: int) -> None:
+def _sign_out(actor: Actor, user: User, event: str, **details: str) -> None:
+    """Ends the person's sessions, and tells them why."""
     db.session.flush()  # people's scope sees no partner's rows, and writes none
+    partner = db.session.get_one(Tenant, current_tenant_id()).name
     with people_scope():
-        sessions.end_all(user_id)
+        sessions.end_all(user.id)
         db.session.flush()
+    security_events.tell(user, event, partner=partner, by=security_events.who(actor), **details)

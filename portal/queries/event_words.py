@@ -246,6 +246,7 @@ SENTENCES: dict[str, Tell] = {
     "login.recovery_code_used": _plain("{name} used a recovery code; {left} are left"),
     "login.codes_refused": _plain("Somebody with the right password of {name} typed several wrong codes"),
     "login.factors_reset": _plain("The second factors of {name} were taken away: {reason}"),
+    "login.email_changed": _plain("{name} has another e-mail address"),
     "login.signed_out_everywhere": _plain("{name} was logged out everywhere"),
     "partner.created": _plain("Partner {name} made"),
     "partner.time_zone_changed": _plain("Time zone changed"),

@@ -117,6 +117,7 @@ def _page(form: NameForm, status: int = 200) -> Any:
         here=g.login_session,
         events=account.events(user, all_of_them=request.args.get("events") == "all"),
         sentences=security_events.SENTENCES,
+        more=security_events.more,
         words=device_words,
         possible=passkeys.possible(),
     )

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, flash, g, redirect, render_template, url_for
 
-from portal.access import passwords, security_events
+from portal.access import passwords
 from portal.access.permissions import public
 from portal.access.tenancy import people_scope
 from portal.extensions import db
@@ -90,7 +90,6 @@ def set_password(token: str) -> Any:
         return _password(token, form, 422)
     try:
         user = passwords_forgotten.set_new(token, form.password.data)
-        security_events.record(user, security_events.PASSWORD_CHANGED)
     except passwords.WeakPassword as weak:
         db.session.rollback()
         form.password.errors = [str(weak)]

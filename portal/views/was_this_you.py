@@ -53,5 +53,5 @@ def _event(token: str, *, lock: bool = False) -> SecurityEvent | None:
 def _page(template: str, event: SecurityEvent | None, token: str) -> Any:
     sentences, status = security_events.SENTENCES, 200 if event else 404
     return render_template(
-        template, event=event, token=token, sentences=sentences, words=device_words
+        template, event=event, token=token, sentences=sentences, more=security_events.more, words=device_words
     ), status

@@ -32,3 +32,8 @@ def place(address: str) -> str:
     if known.is_loopback:
         return "this machine"
     return f"your own network ({known})" if known.is_private else str(known)
+
+
+def origin(user_agent: str, address: str) -> str:
+    """Both, such as "Firefox on Windows, 203.0.113.7"; empty where neither is known."""
+    return f"{device(user_agent)}, {place(address)}" if user_agent or address else ""
