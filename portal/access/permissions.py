@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from flask import Flask, g
 from werkzeug.exceptions import Forbidden, NotFound
 
-from portal.models import Role
+from portal.models import Role, VisitMode
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -61,6 +61,17 @@ MANAGER = CLERK | {
     Permission.SET_FILTERS,
 }
 OWNER = set(Permission)
+# Support does none of these, whatever a partner agrees to (rule 7.2); settings hold the agreement itself.
+NEVER_BY_SUPPORT = {
+    Permission.EXPORT,
+    Permission.DELETE_PAYMENTS,
+    Permission.ARCHIVE,
+    Permission.SET_FILTERS,
+    Permission.CREDENTIALS,
+    Permission.USERS,
+    Permission.SETTINGS,
+    Permission.API_KEYS,
+}
 
 ROLE_PERMISSIONS: dict[str, set[Permission]] = {
     Role.READER: READER,
@@ -68,6 +79,12 @@ ROLE_PERMISSIONS: dict[str, set[Permission]] = {
     Role.MANAGER: MANAGER,
     Role.OWNER: OWNER,
 }
+
+
+def of_support(mode: VisitMode, role: str) -> set[Permission]:
+    """What a visit may do: it looks, or it acts as a person of this role, without what support never does."""
+    held = {Permission.VIEW} if mode == VisitMode.VIEW else ROLE_PERMISSIONS[role]
+    return held - NEVER_BY_SUPPORT
 
 
 # What each role is for, in a few words.

@@ -8,7 +8,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
-from portal.access import form_tokens, second_step, sessions, support
+from portal.access import form_tokens, second_step, sessions, support, visiting
 from portal.access.actor import Actor, Source
 from portal.access.disabled import PartnerDisabled
 from portal.access.permissions import ROLE_PERMISSIONS
@@ -17,7 +17,6 @@ from portal.extensions import db, login_manager
 from portal.models import LoginSession, Membership, Tenant
 from portal.web import outages, outermost
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 POLL_HEADER = "X-Portal-Poll"
 
 
@@ -83,7 +82,7 @@ def _signed_in() -> None:
         sessions.touch(login)
         outages.commit_unless_read_only()
     if login.user.is_staff:
-        g.support_visit = support.running(login)
+        g.support_visit = visiting.running(login)
 
 
 def _opens_half_way(login: LoginSession) -> bool:
@@ -102,7 +101,7 @@ def _opens_half_way(login: LoginSession) -> bool:
 def _enter_partner() -> None:
     if g.partner_slug is None or g.get("true_user") is None:
         return
-    if request.method in SAFE_METHODS:
+    if request.method in visiting.SAFE_METHODS:
         _read_one_moment()
     tenant = db.session.scalar(select(Tenant).where(Tenant.slug == g.partner_slug))
     if tenant is None:
@@ -110,7 +109,7 @@ def _enter_partner() -> None:
     if g.support_visit is not None and g.support_visit.tenant_id == tenant.id:
         _enter_as_support(tenant)
     elif g.true_user.is_staff:
-        raise support.NotInside(tenant, support.last(g.login_session, tenant))
+        raise visiting.NotInside(tenant, visiting.last(g.login_session, tenant))
     else:
         _enter_as_member(tenant)
 
@@ -139,13 +138,16 @@ def _enter_as_member(tenant: Tenant) -> None:
 def _enter_as_support(tenant: Tenant) -> None:
     _open(tenant)
     visit = g.support_visit
-    g.actor = support.actor_of(visit, g.request_id)
-    g.role, g.permissions = None, support.MAY
-    support.log_request(visit, request.method, request.full_path.rstrip("?"), g.request_id)
+    g.actor = visiting.actor_of(visit, g.request_id)
+    g.role, g.permissions = None, visiting.rights(visit, tenant)
+    if not g.permissions:
+        support.stop(visit, visit.staff_user_id, g.request_id)
+    visiting.log_request(visit, request.method, request.full_path.rstrip("?"), g.request_id)
     db.session.commit()
     structlog.contextvars.bind_contextvars(support_visit_id=visit.id)
-    if request.method not in SAFE_METHODS:
-        support.refuse_change()
+    if not g.permissions:
+        raise visiting.NotInside(tenant, visiting.last(g.login_session, tenant))
+    visiting.refuse_change(g.permissions, request.method)
 
 
 def _open(tenant: Tenant) -> None:

@@ -73,6 +73,14 @@ def bounded(*columns: str, least: str = "-99999999999") -> list[CheckConstraint]
     ]
 
 
+def never_staff(person: str) -> tuple[ForeignKeyConstraint, CheckConstraint]:
+    """The person of this column is no support staff, whoever writes it; beside a column `person_is_staff`."""
+    return (
+        ForeignKeyConstraint([person, "person_is_staff"], ["app_user.id", "app_user.is_staff"]),
+        CheckConstraint("NOT person_is_staff", name="never_staff"),
+    )
+
+
 def one_of(column: str, states: Iterable[StrEnum]) -> CheckConstraint:
     """A check that a text column holds one of an enum's values."""
     values = ", ".join(f"'{state.value}'" for state in states)

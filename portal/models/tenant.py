@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, Identity, String
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Identity, String
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -9,15 +9,21 @@ from portal.models.base import Base, created
 
 
 class SupportAccess(StrEnum):
+    """Whether support may come in; that it may also act is agreed to for a time."""
+
     OFF = "off"
     VIEW = "view"
-    ACT = "act"
 
 
 class Tenant(Base):
     """A partner: a managed service provider that uses the portal."""
 
     __tablename__ = "tenant"
+    __table_args__ = (
+        CheckConstraint(
+            "support_act_until <= support_act_given_at + interval '7 days'", name="act_a_week_at_most"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     slug: Mapped[str] = mapped_column(String(60), unique=True)
@@ -35,6 +41,9 @@ class Tenant(Base):
     date_format: Mapped[str] = mapped_column(server_default="day_month_year")
     number_format: Mapped[str] = mapped_column(server_default="comma_point")
     support_access: Mapped[str] = mapped_column(server_default=SupportAccess.VIEW)
+    # Up to when an owner agreed that support works in the partner's name, who, and when.
     support_act_until: Mapped[datetime | None]
+    support_act_given_at: Mapped[datetime | None]
+    support_act_given_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str] = mapped_column(server_default="")

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy import DateTime, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -11,7 +11,10 @@ class User(Base):
     """A person who logs in: with memberships of partners, or support staff."""
 
     __tablename__ = "app_user"
-    __table_args__ = (Index("uq_app_user_email", text("lower(email)"), unique=True),)
+    __table_args__ = (
+        Index("uq_app_user_email", text("lower(email)"), unique=True),
+        UniqueConstraint("id", "is_staff"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     email: Mapped[str]

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import select
-
-from portal import clock
-from portal.access import audit, support
+from portal.access import audit, consent
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import SupportAccess, SupportVisit, Tenant
+from portal.models import SupportAccess, Tenant
 
 FIELDS = ("name", "default_currency", "date_format", "support_access")
 
@@ -24,16 +21,6 @@ def change(actor: Actor, wanted: dict[str, Any]) -> bool:
         setattr(partner, name, wanted[name])
     after = {name: wanted[name] for name in before}
     audit.record(actor, "partner.settings_changed", "partner", partner.id, before=before, after=after)
-    if partner.support_access == SupportAccess.OFF and actor.user_id is not None:
-        _end_visits(partner, actor.user_id)
+    if partner.support_access == SupportAccess.OFF:
+        consent.shut_out(actor, partner)
     return True
-
-
-def _end_visits(partner: Tenant, by_user_id: int) -> None:
-    running = select(SupportVisit).where(
-        SupportVisit.tenant_id == partner.id,
-        SupportVisit.ended_at.is_(None),
-        SupportVisit.expires_at > clock.now(),
-    )
-    for visit in db.session.scalars(running).all():
-        support.stop(visit, by_user_id)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
+from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SupportRequest, SupportVisit
@@ -93,6 +94,12 @@ def visits() -> cut.Some:
 def page_of_visits(args: Mapping[str, str]) -> paging.Page:
     """One page of all visits, newest first."""
     return paging.fetch(_visits(), VISIT_KEYS, args)
+
+
+def running_visits() -> Sequence[SupportVisit]:
+    """Who of support is inside now, with both people."""
+    inside = SupportVisit.ended_at.is_(None), SupportVisit.expires_at > clock.now()
+    return db.session.scalars(_visits().where(*inside).order_by(SupportVisit.id)).all()
 
 
 def requests_of(visit_id: int, args: Mapping[str, str]) -> paging.Page:

@@ -250,6 +250,8 @@ SENTENCES: dict[str, Tell] = {
     "login.signed_out_everywhere": _plain("{name} was logged out everywhere"),
     "partner.created": _plain("Partner {name} made"),
     "partner.time_zone_changed": _plain("Time zone changed"),
+    "support_consent.given": _plain("Support may act in the partner's name, for a time"),
+    "support_consent.taken_back": _plain("Support may no longer act in the partner's name"),
     "support_visit.started": _visit("began"),
     "support_visit.stopped": _visit("ended"),
 }

@@ -7,11 +7,10 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from portal.access import support
-from portal.access.permissions import ROLE_PERMISSIONS, WORDS
+from portal.access.permissions import ROLE_PERMISSIONS, WORDS, of_support
 from portal.access.tenancy import scoped
 from portal.extensions import db
-from portal.models import LoginSession, Membership, Role
+from portal.models import LoginSession, Membership, Role, VisitMode
 
 ROLES = (Role.OWNER, Role.MANAGER, Role.CLERK, Role.READER)
 
@@ -38,6 +37,9 @@ def all_people() -> Sequence[Person]:
 
 
 def roles_table() -> list[tuple[str, list[bool]]]:
-    """What may be done, in words, and which of ROLES and support may do it: rule 7.1 as the code holds it."""
-    holders = [*(ROLE_PERMISSIONS[role] for role in ROLES), support.MAY]
+    """What may be done, in words, and which of ROLES and support, looking and acting, may do it: rule 7.1 as the code holds it."""
+    holders = [
+        *(ROLE_PERMISSIONS[role] for role in ROLES),
+        *(of_support(mode, Role.OWNER) for mode in VisitMode),
+    ]
     return [(words, [permission in held for held in holders]) for permission, words in WORDS.items()]

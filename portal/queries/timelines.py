@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import select
 
 from portal import formatters
-from portal.access.tenancy import scoped
+from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
     Agreement,
     AttemptOutcome,
+    AuditEvent,
     Delivery,
     DeliveryAttempt,
     DeliveryState,
@@ -30,7 +31,11 @@ def told(payments: Sequence[Payment]) -> list[Journey]:
     deliveries = {part.delivery.id for several in parts.values() for part in several if part.delivery}
     tries = _tries(deliveries)
     people = _people(payments)
-    return [Journey(p, parts[p.id], timeline(p, parts[p.id], tries, people)) for p in payments]
+    recorders = {payment.id: people.get(payment.recorded_by_id, "") for payment in payments}
+    recorders |= _by_support(recorders)
+    return [
+        Journey(p, parts[p.id], timeline(p, parts[p.id], tries, people, recorders[p.id])) for p in payments
+    ]
 
 
 def timeline(
@@ -38,9 +43,10 @@ def timeline(
     parts: Sequence[Part],
     tries: Mapping[int, Sequence[DeliveryAttempt]],
     people: Mapping[int | None, str],
+    recorder: str,
 ) -> list[Step]:
     """Recorded, sent, confirmed, and the same again after a deletion."""
-    steps = [Step("Recorded", "recorded", payment.recorded_at, people.get(payment.recorded_by_id, ""))]
+    steps = [Step("Recorded", "recorded", payment.recorded_at, recorder)]
     for part in parts:
         steps += _to_autotask(payment, part, tries)
     if payment.deleted_at is None:
@@ -148,3 +154,20 @@ def _people(payments: Sequence[Payment]) -> Mapping[int | None, str]:
     ids = {p.recorded_by_id for p in payments} | {p.deleted_by_id for p in payments}
     rows = db.session.scalars(select(User).where(User.id.in_([i for i in ids if i is not None])))
     return {row.id: row.label for row in rows}
+
+
+def _by_support(recorders: Mapping[int, str]) -> Mapping[int, str]:
+    """By payment, those recorded in a support visit: who was at the keyboard, and in whose name."""
+    event = (
+        select(AuditEvent.subject_id, User)
+        .join(User, User.id == AuditEvent.true_user_id)
+        .where(
+            AuditEvent.tenant_id == current_tenant_id(),
+            AuditEvent.event == "payment.recorded",
+            AuditEvent.subject_type == "payment",
+            AuditEvent.subject_id.in_(list(recorders)),
+            AuditEvent.visit_id.is_not(None),
+        )
+    )
+    rows = db.session.execute(event)
+    return {one: f"{user.label} (support), as {recorders[one]}" for one, user in rows if one is not None}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, g, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, render_template, request, url_for
 
 from portal import clock
 from portal.access.form_tokens import redraws_form
@@ -28,6 +28,8 @@ def index() -> Any:
 @pages.post("/seen")
 @requires(Permission.VIEW)
 def see() -> Any:
+    if g.support_visit is not None:
+        abort(403)  # what support saw is not what the person saw
     notices.keep(seen_at=clock.now())
     db.session.commit()
     return htmx.redirect(url_for("notices.index"))

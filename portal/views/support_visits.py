@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import select
 
-from portal.access import support
+from portal.access import support, visiting
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires, staff_only
@@ -32,8 +32,7 @@ def new(slug: str) -> Any:
     partner, to = _partner(slug), request.args.get("to", "")
     if g.support_visit is not None and g.support_visit.tenant_id == partner.id:
         return redirect(_place(partner, to), 303)
-    form = SupportVisitForm(formdata=None, data={"to": to})
-    return render_template("support_visits/new.html", form=form, partner=partner)
+    return _page(partner, SupportVisitForm(formdata=None, data={"to": to}))
 
 
 @pages.post("/staff/partners/<slug>/visit")
@@ -41,23 +40,23 @@ def new(slug: str) -> Any:
 @redraws_form
 @fresh
 def create(slug: str) -> Any:
-    partner, form = _partner(slug), SupportVisitForm()
+    partner = _partner(slug)
+    form = SupportVisitForm().with_people(support.people_of(partner))
     if not form.validate():
-        return render_template("support_visits/new.html", form=form, partner=partner), 422
+        return _page(partner, form, 422)
     try:
-        support.begin(
-            g.login_session,
-            partner,
-            form.reason.data,
-            form.ticket.data or "",
-            form.minutes.data,
-            g.request_id,
-        )
+        support.begin(g.login_session, partner, form.wish(), g.request_id)
     except support.CannotVisit as refusal:
         form.form_errors.append(str(refusal))
-        return render_template("support_visits/new.html", form=form, partner=partner), 422
+        return _page(partner, form, 422)
     db.session.commit()
     return redirect(_place(partner, form.to.data or ""), 303)
+
+
+def _page(partner: Tenant, form: SupportVisitForm, status: int = 200) -> Any:
+    agreed = visiting.agreed(partner) and partner.disabled_at is None
+    form = form.with_people(support.people_of(partner))
+    return render_template("support_visits/new.html", form=form, partner=partner, agreed=agreed), status
 
 
 @pages.post("/staff/visit/stop")

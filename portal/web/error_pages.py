@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from portal.access import support
+from portal.access import visiting
 from portal.access.disabled import PartnerDisabled
 from portal.web import htmx, outermost, problems
 
@@ -85,6 +85,11 @@ INSIDE_A_VISIT = Words(
     "Support looks at a partner's pages; it does not open this one, and it changes nothing.",
     "Ask somebody of the partner to do it. What they may do depends on their role.",
 )
+INSIDE_AN_ACTING_VISIT = Words(
+    "A support visit does not include this",
+    "Support never does this, whatever a partner agrees to, or the person in whose name you act may not do it.",
+    "Ask somebody of the partner to do it. What they may do depends on their role.",
+)
 FORM_EXPIRED = Words(
     "This form was open too long",
     "Somebody logged in or out in this browser since the page was opened. Nothing was saved.",
@@ -131,10 +136,12 @@ def _in_own_words(error: HTTPException) -> Words | None:
     """A partner that is disabled; and to somebody of support, a visit that ended or does not go so far."""
     if isinstance(error, PartnerDisabled):
         return _disabled(error)
-    if isinstance(error, support.NotInside):
+    if isinstance(error, visiting.NotInside):
         return _not_inside(error)
-    visiting = g.get("support_visit") is not None and g.get("partner") is not None
-    return INSIDE_A_VISIT if error.code == 403 and visiting else None
+    inside = g.get("support_visit") is not None and g.get("partner") is not None
+    if error.code != 403 or not inside:
+        return None
+    return INSIDE_AN_ACTING_VISIT if len(g.permissions) > 1 else INSIDE_A_VISIT
 
 
 def _disabled(error: PartnerDisabled) -> Words:
@@ -145,7 +152,7 @@ def _disabled(error: PartnerDisabled) -> Words:
     return Words(f"{error.tenant_name} is disabled", what, "Ask whoever runs the portal for you.")
 
 
-def _not_inside(error: support.NotInside) -> Words:
+def _not_inside(error: visiting.NotInside) -> Words:
     visit, name = error.visit, error.tenant_name
     if visit is None:
         return Words(

@@ -41,7 +41,9 @@ PARTNER = (
     Entry("Exceptions", "exceptions.index", "alert-triangle", counted=("exceptions.index", "")),
     Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),
     Entry("Activity", "activity.index", "history"),
-    Entry("Settings", "settings.show", "settings", ("people", "partner_settings", "notices")),
+    Entry(
+        "Settings", "settings.show", "settings", ("people", "partner_settings", "notices", "support_consent")
+    ),
 )
 STAFF = (
     Entry("Partners", "staff_partners.index", "building", ("staff_visits",)),

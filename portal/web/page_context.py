@@ -9,7 +9,7 @@ from portal.access.permissions import Permission, may
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.models import Membership, SupportVisit, Tenant
-from portal.queries import needs, notices
+from portal.queries import activity, needs, notices
 
 
 def register(app: Flask) -> None:
@@ -29,6 +29,7 @@ def frame() -> dict[str, Any]:
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
         "my_partners": [] if g.true_user.is_staff else partners_of(g.true_user.id),
         "notices": _notices() if partner is not None else [],
+        "support_here": activity.running_visits() if partner is not None and not g.true_user.is_staff else [],
         **(_needs() if partner is not None else {"nav_counts": {}}),
     }
 

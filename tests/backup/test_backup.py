@@ -43,7 +43,9 @@ def books(app):
                 db.session.commit()
         with app.test_request_context():
             login = sessions.start(db.session.merge(staff))
-            support.begin(login, db.session.merge(partner), "The partner asked for help on the phone")
+            support.begin(
+                login, db.session.merge(partner), support.Wish("The partner asked for help on the phone")
+            )
             write_mail(MailKind.PASSWORD_RESET)
             db.session.commit()
         db.session.remove()

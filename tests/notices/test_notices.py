@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from portal.access import security_events, support
+from portal.access import security_events, support, visiting
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
@@ -241,7 +241,9 @@ def test_support_that_came_in_is_told_and_what_it_opened_when_it_left(partner):
         from portal.access import sessions
 
         login = sessions.start(db.session.merge(staff))
-        visit = support.begin(login, db.session.merge(partner.row), "The partner asked for help", "T-9")
+        visit = support.begin(
+            login, db.session.merge(partner.row), support.Wish("The partner asked for help", "T-9")
+        )
         db.session.commit()
     swept()
     assert partner.told() == [("support_started", "owner")]
@@ -250,7 +252,7 @@ def test_support_that_came_in_is_told_and_what_it_opened_when_it_left(partner):
     )
     with tenant_scope(partner.row.id):
         for path in ("/p/x/invoices?q=1", "/p/x/customers", "/p/x/invoices?q=2"):
-            support.log_request(db.session.merge(visit), "GET", path, "r")
+            visiting.log_request(db.session.merge(visit), "GET", path, "r")
         support.stop(db.session.merge(visit), staff.id)
         db.session.commit()
     swept()
@@ -267,7 +269,7 @@ def test_a_visit_that_ran_out_is_told_as_over(partner):
         from portal.access import sessions
 
         login = sessions.start(db.session.merge(staff))
-        support.begin(login, db.session.merge(partner.row), "The partner asked for help")
+        support.begin(login, db.session.merge(partner.row), support.Wish("The partner asked for help"))
         db.session.commit()
     partner.run(
         "UPDATE support_visit SET started_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'"

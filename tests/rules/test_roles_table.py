@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
 
 def written() -> str:
     """The table as Markdown, from the permissions in code."""
-    heads = [*(role.value for role in people.ROLES), "support, looking"]
+    heads = [*(role.value for role in people.ROLES), "support, looking", "support, acting"]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for words, allowed in people.roles_table():
         lines.append(f"| {words} | {' | '.join('yes' if one else '' for one in allowed)} |")

@@ -62,7 +62,9 @@ def people(own_app: Flask) -> People:
         own_cookie = cookie_of(own_app, owner)
     with own_app.test_request_context():
         login = start_with_factor_proved(staff)
-        support.begin(login, db.session.merge(partner), "The partner asked for help on the phone")
+        support.begin(
+            login, db.session.merge(partner), support.Wish("The partner asked for help on the phone")
+        )
         db.session.commit()
         staff_cookie = _cookie(own_app)
     payment = {

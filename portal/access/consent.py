@@ -1,0 +1,65 @@
+"""An owner agrees that support works in the partner's name, for a time; it is taken back at once."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from portal import clock
+from portal.access import audit, support
+from portal.access.actor import Actor
+from portal.access.tenancy import current_tenant_id
+from portal.access.visiting import agreed
+from portal.extensions import db
+from portal.models import SupportAccess, SupportVisit, Tenant
+
+SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=7)
+
+
+class CannotGive(ValueError):
+    """Support may not act; the message says why."""
+
+
+def give(actor: Actor, lasts: timedelta) -> datetime:
+    """Support may act from now on, until when is returned; what was agreed to before ends. The caller commits."""
+    if not SHORTEST <= lasts <= LONGEST:
+        raise CannotGive("Choose a time between one hour and seven days.")
+    partner = _held()
+    if partner.support_access == SupportAccess.OFF:
+        raise CannotGive("Support may not come in at all. Let it look first, under Settings, Company.")
+    now = clock.now()
+    partner.support_act_given_at, partner.support_act_given_by_id = now, actor.user_id
+    partner.support_act_until = now + lasts
+    audit.record(actor, "support_consent.given", "partner", partner.id, until=partner.support_act_until)
+    return partner.support_act_until
+
+
+def take_back(actor: Actor) -> bool:
+    """Support acts no more, and visits that do are over. False where nothing was agreed to. The caller commits."""
+    partner = _held()
+    if not agreed(partner):
+        return False
+    partner.support_act_until = None
+    audit.record(actor, "support_consent.taken_back", "partner", partner.id)
+    _end_visits(actor, acting=True)
+    return True
+
+
+def shut_out(actor: Actor, partner: Tenant) -> None:
+    """Support is inside no more, and what was agreed to does not come back. The caller commits."""
+    partner.support_act_until = None
+    _end_visits(actor)
+
+
+def _end_visits(actor: Actor, *, acting: bool = False) -> None:
+    running = select(SupportVisit).where(
+        SupportVisit.tenant_id == current_tenant_id(),
+        SupportVisit.ended_at.is_(None),
+        SupportVisit.expires_at > clock.now(),
+    )
+    for visit in db.session.scalars(running.where(SupportVisit.acts) if acting else running).all():
+        support.stop(visit, actor.user_id, actor.request_id)
+
+
+def _held() -> Tenant:
+    """The partner, for this transaction alone."""
+    return db.session.get_one(Tenant, current_tenant_id(), with_for_update=True, populate_existing=True)
