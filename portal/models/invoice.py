@@ -114,10 +114,25 @@ class Invoice(TenantOwned, Base):
     customer: Mapped[Customer] = relationship(viewonly=True)
 
     @property
+    def is_unpaid(self) -> bool:
+        """Something of it is owed still, and it is neither voided nor a credit."""
+        return self.status in (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
+
+    def shown_on(self, today: date) -> str:
+        """Its status as a badge says it: with overdue, overpaid, and settled by Autotask alone told apart."""
+        if self.is_unpaid and self.due_on and self.due_on < today:
+            return "overdue"
+        if self.status == InvoiceStatus.PAID and self.outstanding < 0:
+            return "overpaid"
+        if self.status == InvoiceStatus.PAID and self.settled_amount and not self.paid_amount:
+            return "settled"
+        return self.status
+
+    @property
     def is_payable(self) -> bool:
         """True while a payment may be recorded against it."""
         return (
-            self.status in (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
+            self.is_unpaid
             and self.archived_at is None
             and self.missing_since is None
             and self.outstanding > 0

@@ -9,8 +9,6 @@ from portal import formatters, ledger
 from portal.models import Delivery, Integration, Invoice, InvoiceStatus
 from portal.queries import arrivals
 
-UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
-
 
 class Verdict(StrEnum):
     AGREES = "agrees"
@@ -70,7 +68,7 @@ class Sides:
     def has_paid_mark_of_its_own(self) -> bool:
         """Something was paid here, or is still to be: what Autotask settled itself is no second value."""
         wished = self.delivery is not None and self.delivery.wish_paid_on is not None
-        return wished or self.invoice.status in UNPAID
+        return wished or self.invoice.is_unpaid
 
     @property
     def is_changed_here(self) -> bool:

@@ -145,3 +145,25 @@ def test_what_is_overdue_is_all_that_is_owed_but_what_is_not_due() -> None:
     ages = [home.Bar("Not due yet", Decimal(30)), home.Bar("1 to 30 days", Decimal(12))]
     figures = home.Figures("USD", ages, [home.Bar("Nov", Decimal(0))])
     assert (figures.not_due, figures.overdue, figures.has_collected) == (Decimal(30), Decimal(12), False)
+
+
+@pytest.mark.parametrize(
+    ("status", "values", "badge"),
+    [
+        ("open", {"due_on": date(2026, 11, 23)}, "overdue"),
+        ("part_paid", {"due_on": date(2026, 11, 23)}, "overdue"),
+        ("open", {"due_on": TODAY}, "open"),
+        ("part_paid", {"due_on": None}, "part_paid"),
+        ("paid", {"due_on": date(2026, 11, 23), "paid_amount": Decimal(5)}, "paid"),
+        ("paid", {"outstanding": Decimal(-1), "paid_amount": Decimal(6)}, "overpaid"),
+        ("paid", {"settled_amount": Decimal(5)}, "settled"),
+        ("paid", {"settled_amount": Decimal(2), "paid_amount": Decimal(3)}, "paid"),
+        ("voided", {"due_on": date(2026, 11, 23)}, "voided"),
+        ("credit", {"outstanding": Decimal(-5)}, "credit"),
+    ],
+)
+def test_the_badge_of_an_invoice_tells_overdue_overpaid_and_settled_apart(
+    status: str, values: dict[str, Any], badge: str
+) -> None:
+    nothing = {"outstanding": Decimal(0), "paid_amount": Decimal(0), "settled_amount": Decimal(0)}
+    assert Invoice(status=status, **{**nothing, **values}).shown_on(TODAY) == badge
