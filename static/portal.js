@@ -119,7 +119,10 @@ function isInUse(region) {
 }
 
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.target.id !== "live") return;
+  if (event.target.id !== "live") {
+    delete event.detail.headers["X-Portal-Poll"]; // htmx hands the page's own down to everything inside it
+    return;
+  }
   event.detail.path = location.pathname + location.search;
   event.detail.parameters.seen = event.target.dataset.seen;
 });
