@@ -67,6 +67,7 @@ RULES = (
         "r.kind NOT IN ('needs_reconnecting', 'sync_late', 'payments_stuck'))",
     ),
     Rule("Invitations", "invitation", 90, "r.expires_at < :before"),
+    Rule("When pages of invoices were read", "read_range", 90, "r.read_at < :before"),
     Rule("Counts of calls to Autotask, by the minute", "api_usage", 30, "r.minute < :before"),
 )
 # Of people, who belong to no one partner: `old` as above.

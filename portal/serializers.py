@@ -55,7 +55,7 @@ def invoice(row: Invoice, delivery: Delivery | None = None) -> dict[str, Any]:
         "status": row.status,
         "paid_on": day(paid_on(row, delivery)),
         "autotask_paid_on": day(row.autotask_paid_on),
-        "autotask_read_at": moment(row.autotask_read_at),
+        "autotask_read_at": moment(row.last_read_at),
         "agreement": row.agreement,
         "archived": row.archived_at is not None,
         "missing_since": moment(row.missing_since),

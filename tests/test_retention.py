@@ -26,6 +26,7 @@ INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, label, fie
     SELECT :t, id, 'invoice', 1, 'x', 'y', :at FROM sync_run WHERE tenant_id = :t;
 INSERT INTO idempotency_key (tenant_id, scope, key, fingerprint, created_at) VALUES (:t, 'payment', 'k', '', :at);
 INSERT INTO api_usage (tenant_id, integration_id, minute, calls) VALUES (:t, :i, :at, 1);
+INSERT INTO read_range (tenant_id, integration_id, only_unpaid, low, high, read_at) VALUES (:t, :i, false, 1, 2, :at);
 INSERT INTO mail (tenant_id, kind, to_address, cause, message_id, state, created_at)
     SELECT :t, 'digest', 'a@b.example', s || :t, s || :t, s, :at FROM unnest(array['sent', 'refused', 'waiting']) s;
 INSERT INTO mail (user_id, kind, to_address, cause, message_id, state, created_at)
@@ -61,6 +62,7 @@ LEFT = {
     "support_request": 0,
     "idempotency_key": 0,
     "api_usage": 0,
+    "read_range": 0,
     "mail": 1,  # the one that waits
     "notice": 1,  # the one that is open
     "invitation": 0,

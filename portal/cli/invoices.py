@@ -3,7 +3,7 @@ from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, undefer
 
 from portal import serializers
 from portal.access.tenancy import scoped, tenant_scope
@@ -34,7 +34,7 @@ def _pages() -> Iterator[Sequence[Invoice]]:
     while page := db.session.scalars(
         scoped(Invoice)
         .where(Invoice.id > after)
-        .options(joinedload(Invoice.customer))
+        .options(joinedload(Invoice.customer), undefer(Invoice.last_read_at))
         .order_by(Invoice.id)
         .limit(PAGE)
     ).all():

@@ -42,6 +42,7 @@ from portal.models.payment import (
     PaymentMethod,
     Settlement,
 )
+from portal.models.read_range import ReadRange
 from portal.models.security_event import LOGIN_STARTED, SecurityEvent
 from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode
 from portal.models.sync_run import (
@@ -115,6 +116,7 @@ __all__ = [
     "Payment",
     "PaymentMethod",
     "PdfState",
+    "ReadRange",
     "RecoveryCode",
     "Role",
     "RunState",

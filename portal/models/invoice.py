@@ -1,9 +1,10 @@
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Computed, Index, Integer, LargeBinary, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import Computed, Index, Integer, LargeBinary, UniqueConstraint, func, or_, select
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from portal.models.base import (
     AMOUNT,
@@ -18,6 +19,7 @@ from portal.models.base import (
     one_of,
 )
 from portal.models.customer import Customer
+from portal.models.read_range import ReadRange
 
 
 class InvoiceStatus(StrEnum):
@@ -112,6 +114,8 @@ class Invoice(TenantOwned, Base):
     created_at: Mapped[datetime] = created()
 
     customer: Mapped[Customer] = relationship(viewonly=True)
+    if TYPE_CHECKING:
+        last_read_at: Mapped[datetime | None]
 
     @property
     def is_unpaid(self) -> bool:
@@ -137,6 +141,27 @@ class Invoice(TenantOwned, Base):
             and self.missing_since is None
             and self.outstanding > 0
         )
+
+
+IN_A_RANGE = (
+    select(func.max(ReadRange.read_at))
+    .where(
+        ReadRange.tenant_id == Invoice.tenant_id,
+        ReadRange.integration_id == Invoice.integration_id,
+        ReadRange.low <= Invoice.autotask_id,
+        ReadRange.high >= Invoice.autotask_id,
+        or_(
+            ReadRange.only_unpaid.is_(False),
+            Invoice.autotask_paid_on.is_(None) & Invoice.is_voided.is_(False),
+        ),
+        Invoice.missing_since.is_(None),
+        Invoice.outside_filters_at.is_(None),
+    )
+    .correlate(Invoice)
+    .scalar_subquery()
+)
+# When Autotask last said what stands here. `autotask_read_at` is when that was written; reading it again writes nothing.
+Invoice.last_read_at = column_property(func.greatest(Invoice.autotask_read_at, IN_A_RANGE), deferred=True)
 
 
 class InvoiceLine(TenantOwned, Base):

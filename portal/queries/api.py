@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload, undefer
 
 from portal import serializers
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
@@ -26,7 +26,7 @@ def customers(args: Mapping[str, str]) -> dict[str, Any]:
 
 
 def invoices(args: Mapping[str, str]) -> dict[str, Any]:
-    statement = scoped(Invoice).options(joinedload(Invoice.customer))
+    statement = scoped(Invoice).options(joinedload(Invoice.customer), undefer(Invoice.last_read_at))
     if "status" in args:
         if args["status"] not in set(InvoiceStatus):
             raise BadQuery(f"status: send one of {', '.join(InvoiceStatus)}.")

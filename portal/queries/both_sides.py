@@ -91,7 +91,7 @@ def _amount(sides: Sides) -> Row | None:
     theirs = ledger.amount_due(invoice.total_raw, invoice.tax_raw, integration.totals_mode, invoice.currency)
     shown = [formatters.amount(value, invoice.currency) for value in (invoice.amount_due, theirs)]
     is_same = invoice.amount_due == theirs
-    return Row(f"Amount, {invoice.currency}", shown[0], shown[1], is_same, invoice.autotask_read_at)
+    return Row(f"Amount, {invoice.currency}", shown[0], shown[1], is_same, invoice.last_read_at)
 
 
 def _due(sides: Sides) -> Row | None:
@@ -100,7 +100,7 @@ def _due(sides: Sides) -> Row | None:
         return None
     shown = [formatters.day(value) for value in (invoice.due_on, invoice.autotask_due_on)]
     is_same = invoice.due_on == invoice.autotask_due_on
-    return Row("Due", shown[0], shown[1], is_same, invoice.autotask_read_at)
+    return Row("Due", shown[0], shown[1], is_same, invoice.last_read_at)
 
 
 def paid(sides: Sides) -> Row | None:
@@ -115,7 +115,7 @@ def paid(sides: Sides) -> Row | None:
         ours=formatters.day(wish) if wish else not_paid,
         theirs=formatters.day(invoice.autotask_paid_on) if invoice.autotask_paid_on else "Not paid",
         is_same=(wish is None) == (invoice.autotask_paid_on is None),
-        read_at=invoice.autotask_read_at,
+        read_at=invoice.last_read_at,
         on_the_way=delivery is not None and delivery.state in arrivals.ON_THE_WAY,
     )
 

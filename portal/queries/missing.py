@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, undefer
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
@@ -45,7 +45,9 @@ def page(chosen: Filter) -> paging.Page:
     )
     if chosen.kind == "customer":
         return paging.fetch(statement, CUSTOMER_KEYS, chosen.args)
-    statement = statement.join(Invoice.customer).options(contains_eager(Invoice.customer))
+    statement = statement.join(Invoice.customer).options(
+        contains_eager(Invoice.customer), undefer(Invoice.last_read_at)
+    )
     return paging.fetch(statement, INVOICE_KEYS, chosen.args)
 
 

@@ -21,7 +21,7 @@ def lock(invoice_id: int) -> Invoice:
 
 def write(invoice: Invoice, read: Reading | None) -> bool:
     """Takes over what was read. False when something read later is there already."""
-    if read is None or (invoice.autotask_read_at is not None and invoice.autotask_read_at >= read.started_at):
+    if read is None or _is_older(read, invoice.id):
         return False
     invoice.autotask_read_at = read.started_at
     invoice.autotask_paid_on = read.paid_on
@@ -32,6 +32,14 @@ def write(invoice: Invoice, read: Reading | None) -> bool:
         _take_total(invoice, read)
     db.session.flush()
     return True
+
+
+def _is_older(read: Reading, invoice_id: int) -> bool:
+    """Asked once the invoice is held: a page that found it unchanged has committed its range of ids by then."""
+    last = db.session.scalar(
+        select(Invoice.last_read_at).where(Invoice.tenant_id == current_tenant_id(), Invoice.id == invoice_id)
+    )
+    return last is not None and last >= read.started_at
 
 
 def _take_total(invoice: Invoice, read: Reading) -> None:

@@ -11,7 +11,7 @@ from portal.autotask import filters, records
 from portal.autotask.client import Client
 from portal.autotask.errors import BadRecord
 from portal.extensions import db
-from portal.sync import adopted, changes, counts, customers, marks, tables, upsert, wanted_pdfs
+from portal.sync import adopted, changes, counts, customers, marks, seen, tables, upsert, wanted_pdfs
 from portal.sync.contacts import NO_CUSTOMER
 from portal.sync.current_run import Running
 from portal.sync.progress import Memory
@@ -67,6 +67,7 @@ def _write(running: Running, rows: list[upsert.Row]) -> None:
         running.clock.read_at,
         lines_read_at=lines_read_at,
     )
+    seen.note(running.writer, rows, written.same, running.clock.read_at)
     counts.add(running.items, counts.INVOICES, **written.numbers())
     if not reads_all_lines:
         _run(READ_LINES_AGAIN, ids=written.content_changed, lines_read_at=None)

@@ -14,11 +14,17 @@ from portal.sync import changes
 from portal.sync.record_kinds import BY_SUBJECT
 from portal.sync.task import Writer
 
+# Open as far as is known here: only those can be missing from an answer of unpaid invoices.
+UNPAID = "autotask_paid_on IS NULL AND NOT is_voided"
+# Ranges say nothing of a marked invoice, so it says itself when it was last read.
+LAST_READ = f"""autotask_read_at = greatest(autotask_read_at, (
+    SELECT max(r.read_at) FROM read_range r
+    WHERE r.tenant_id = invoice.tenant_id AND r.integration_id = invoice.integration_id
+        AND invoice.autotask_id BETWEEN r.low AND r.high AND (NOT r.only_unpaid OR {UNPAID})))"""
+
 TABLES = ("customer", "contact", "invoice")
 
 HERE = "tenant_id = :tenant_id AND integration_id = :integration_id AND missing_since IS NULL AND outside_filters_at IS NULL"
-# Open as far as is known here: only those can be missing from an answer of unpaid invoices.
-UNPAID = "autotask_paid_on IS NULL AND NOT is_voided"
 
 
 def known(integration_id: int, table: str, only: str = "true") -> int:
@@ -60,7 +66,7 @@ def _mark(by: Writer, table: str, mark: str, autotask_ids: Sequence[int]) -> int
         return 0
     ids = _rows(
         by.integration_id,
-        f"""UPDATE {table} SET {mark} = clock_timestamp() WHERE {HERE} AND autotask_id = ANY(:ids) RETURNING id""",
+        f"""UPDATE {table} SET {_values(table, mark)} WHERE {HERE} AND autotask_id = ANY(:ids) RETURNING id""",
         autotask_ids,
     )
     _log(by, table, mark, ids)
@@ -76,10 +82,15 @@ def _follow(by: Writer, table: str, customer_ids: Sequence[int]) -> list[int]:
     """A customer's invoices and contacts leave the filters with it."""
     return _rows(
         by.integration_id,
-        f"""UPDATE {table} SET outside_filters_at = clock_timestamp()
+        f"""UPDATE {table} SET {_values(table, "outside_filters_at")}
             WHERE {HERE} AND customer_id = ANY(:ids) RETURNING id""",
         customer_ids,
     )
+
+
+def _values(table: str, mark: str) -> str:
+    marked = f"{mark} = clock_timestamp()"
+    return f"{marked}, {LAST_READ}" if table == "invoice" else marked
 
 
 def _restate(by: Writer, ids: Sequence[int]) -> None:

@@ -40,7 +40,6 @@ class Table:
     marks: tuple[str, ...] = ()
     at_first: dict[str, str] = field(default_factory=dict)
     before: str = "id"
-    touch_unchanged: bool = False
 
     @property
     def name(self) -> str:
@@ -156,12 +155,6 @@ class Table:
             WHERE (t.autotask_read_at IS NULL OR t.autotask_read_at < excluded.autotask_read_at)
                 AND {self.differs("excluded")}
             RETURNING t.id, t.autotask_id""")
-
-    @cached_property
-    def touch(self) -> TextClause:
-        return text(f"""
-            UPDATE {self.name} SET autotask_read_at = :read_at
-            WHERE tenant_id = :tenant_id AND id = ANY(:ids) AND autotask_read_at < :read_at""")
 
 
 MARKS = {

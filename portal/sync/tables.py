@@ -86,7 +86,6 @@ INVOICE = Table(
     marks=("outside_filters_at", "missing_since", "locally_changed_at"),
     at_first={**AT_FIRST, "lines_read_at": ":lines_read_at"},
     before="outstanding",
-    touch_unchanged=True,
 )
 
 LINE = Table(

@@ -29,6 +29,7 @@ class Written:
     created: list[int] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
     content_changed: list[int] = field(default_factory=list)
+    same: list[int] = field(default_factory=list)
     before: dict[int, Any] = field(default_factory=dict)
     unchanged: int = 0
     shown: int = 0
@@ -62,15 +63,13 @@ def write(
     if are_new:
         return Written(created=list(db.session.scalars(table.insert, {**scope, **at_first})))
     found = _compared(_here(table, keep, {**scope, "keys": keys}))
-    written = Written(unchanged=len(rows), content_changed=found.content_changed)
+    written = Written(unchanged=len(rows), content_changed=found.content_changed, same=found.same)
     if found.differing:
         log = {**scope, "run_id": by.run_id, "ids": found.differing}
         written.shown = len(db.session.execute(table.log_changes, log).all())
     wanted = [key for key in keys if key not in found.before] + found.differing_keys
     if wanted:
         _upsert(table, {**scope, **at_first, "keys": wanted}, found.before, written)
-    if found.same and table.touch_unchanged:
-        db.session.execute(table.touch, {**scope, "ids": found.same})
     return written
 
 

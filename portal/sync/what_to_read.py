@@ -18,6 +18,7 @@ from portal.sync import (
     pdfs,
     read_pages,
     reread,
+    seen,
     whereabouts,
 )
 from portal.sync.checkpoint import Checkpoint
@@ -188,6 +189,10 @@ def move_cursors(running: Running) -> None:
     if not running.task.integration.is_primary:
         return
     whole = running.task.kind == SyncKind.ALL or running.checkpoint.everything
+    read = running.checkpoint.steps.get("invoices")
+    if read is not None and read.complete:
+        unpaid = running.task.kind == SyncKind.UNPAID
+        seen.forget_older(running.task.integration.id, read.started_at, only_unpaid=unpaid)
     for name in ("customers", "contacts", "invoices"):
         step = running.checkpoint.steps.get(name)
         # The daily read sees only unpaid invoices, so it says nothing about new ones.
