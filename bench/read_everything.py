@@ -53,12 +53,12 @@ def main() -> None:
         print(f"{options.customers:,} customers, {invoices:,} invoices, {server}\n{HEADER}")
         with places(options.customers, invoices, options.pace, version or None) as at:
             for environment in (at.environment, at.limit_environment):
-                _prepare(environment)
+                prepare(environment)
             for line in _lines(at):
                 print(line, flush=True)
 
 
-def _prepare(environment: Mapping[str, str]) -> None:
+def prepare(environment: Mapping[str, str]) -> None:
     """An empty portal with one partner, connected to the sandbox."""
     _portal(environment, "db", "upgrade")
     _portal(environment, "partners", "create", "Bench", "--slug", SLUG)
@@ -68,19 +68,19 @@ def _prepare(environment: Mapping[str, str]) -> None:
 
 def _lines(at: Places) -> Iterator[str]:
     for state in ("into empty tables", "again, nothing changed"):
-        limit = _limit(at, f"limit, {state}")
-        yield limit.line(limit.seconds)
-        yield _read(at, f"portal, {state}").line(limit.seconds)
+        bare = limit(at, f"limit, {state}")
+        yield bare.line(bare.seconds)
+        yield read(at, f"portal, {state}").line(bare.seconds)
 
 
-def _read(at: Places, what: str) -> Figure:
-    run, peak = _portal(at.environment, "sync", "run", SLUG, "--kind", "all", "--wait")
+def read(at: Places, what: str, kind: str = "all") -> Figure:
+    run, peak = _portal(at.environment, "sync", "run", SLUG, "--kind", kind, "--wait", "--force")
     took = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])
     rows = sum(counts["found"] for counts in run["items"].values())
     return Figure(what, took.total_seconds(), rows, run["api_calls"], peak)
 
 
-def _limit(at: Places, what: str) -> Figure:
+def limit(at: Places, what: str) -> Figure:
     found, peak = _run(["bench.limit", at.sandbox_url, at.limit_url], os.environ)
     return Figure(what, found["seconds"], found["rows"], found["requests"], peak)
 

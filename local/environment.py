@@ -31,6 +31,7 @@ NEEDS = {
     "lock": LOCKS[0],
     "storm": LOCKS[1],
     "kit": LOCKS[0],
+    "bench": LOCKS[1],
 }
 PROGRAMS = {
     "demo": "local.demo",
@@ -40,6 +41,7 @@ PROGRAMS = {
     "lock": "local.lock_command",
     "storm": "storm",
     "kit": "local.kit_command",
+    "bench": "bench",
 }
 
 
