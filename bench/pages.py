@@ -33,11 +33,18 @@ LISTS = ("", "invoices", "invoices?show=all", "invoices?show=paid", "invoices?sh
          "customers", "customers?sort=outstanding", "payments", "payments?q=check+77", "payments?q=nowhere",
          "reconciliation", "deliveries", "deliveries?show=all", "exceptions", "integrations", "activity", "settings",
          "search?q=INV-150001", "search?q=nowhere", "invoices/missing")  # fmt: skip
-ONE = {"invoice": "invoices/{}", "customer": "customers/{}", "payment": "payments/{}", "delivery": "deliveries/{}"}
+ONE = {
+    "invoice": "invoices/{}",
+    "customer": "customers/{}",
+    "payment": "payments/{}",
+    "delivery": "deliveries/{}",
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--invoices", type=int, default=100_000)
     parser.add_argument("--postgres", type=int, default=0, help="version; 0 is the embedded one")
     parser.add_argument("--rounds", type=int, default=20)
@@ -46,7 +53,9 @@ def main() -> None:
     options = parser.parse_args()
     with portal(options.invoices, options.postgres or None) as (app, browser, owner):
         print(f"{options.invoices:,} invoices, load of the machine {os.getloadavg()[0]:.1f}")
-        print(f"{'page':<38}{'p50':>7}{'p95':>7}{'bare p50':>9}{'p95':>7}{'×':>6}{'SQL':>5}{'slowest':>9}{'kB':>6}")
+        print(
+            f"{'page':<38}{'p50':>7}{'p95':>7}{'bare p50':>9}{'p95':>7}{'×':>6}{'SQL':>5}{'slowest':>9}{'kB':>6}"
+        )
         for address in addresses(owner):
             if options.only in address:
                 measure(app, browser, owner if options.explain else None, address, options.rounds)
@@ -54,7 +63,9 @@ def main() -> None:
 
 
 @contextmanager
-def portal(invoices: int, version: int | None) -> Iterator[tuple[Flask, FlaskClient, psycopg.Connection[Any]]]:
+def portal(
+    invoices: int, version: int | None
+) -> Iterator[tuple[Flask, FlaskClient, psycopg.Connection[Any]]]:
     """A migrated portal with one filled partner, a signed-in owner, and a connection of the tables' owner."""
     import tempfile
     from pathlib import Path
@@ -69,7 +80,9 @@ def portal(invoices: int, version: int | None) -> Iterator[tuple[Flask, FlaskCli
             with psycopg.connect(f"{admin}/postgres", autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE bench OWNER {postgres.APP_ROLE}")
             os.environ.update(environment(f"postgresql://{words}/bench", bell.port, "http://127.0.0.1:1"))
-            subprocess.run([sys.executable, "-m", "flask", "db", "upgrade"], cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "flask", "db", "upgrade"], cwd=ROOT, check=True, capture_output=True
+            )
             with psycopg.connect(f"{admin}/bench", autocommit=True) as owner:
                 app = make_app()
                 yield app, partner(app, owner, invoices), owner
@@ -101,8 +114,12 @@ def partner(app: Flask, owner: psycopg.Connection[Any], invoices: int) -> FlaskC
 
     word = passwords.hashed("correct horse battery")
     tenant = one(owner, "INSERT INTO tenant (slug, name) VALUES (%s, 'Bench') RETURNING id", SLUG)
-    person = one(owner, "INSERT INTO app_user (email, password_hash) VALUES ('b@example.com', %s) RETURNING id", word)
-    owner.execute("INSERT INTO membership (tenant_id, user_id, role) VALUES (%s, %s, 'owner')", [tenant, person])
+    person = one(
+        owner, "INSERT INTO app_user (email, password_hash) VALUES ('b@example.com', %s) RETURNING id", word
+    )
+    owner.execute(
+        "INSERT INTO membership (tenant_id, user_id, role) VALUES (%s, %s, 'owner')", [tenant, person]
+    )
     source = one(
         owner,
         "INSERT INTO integration (tenant_id, state, role, identifier, email, username, zone_url, sync_minute, sync_hour,"
@@ -221,7 +238,9 @@ def csv(app: Flask, browser: FlaskClient) -> None:
         size += len(part)
         rows += part.count(b"\n")
     took = time.perf_counter() - begun
-    print(f"export.csv: {rows:,} rows, {size / 1e6:.1f} MB, first byte {first:.2f} s, all {took:.1f} s, +{peak() - before:.0f} MB")
+    print(
+        f"export.csv: {rows:,} rows, {size / 1e6:.1f} MB, first byte {first:.2f} s, all {took:.1f} s, +{peak() - before:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

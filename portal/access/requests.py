@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, request, session
 from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
@@ -12,7 +12,7 @@ from portal.access import form_tokens, second_step, sessions, support, visiting
 from portal.access.actor import Actor, Source
 from portal.access.disabled import PartnerDisabled
 from portal.access.permissions import ROLE_PERMISSIONS
-from portal.access.tenancy import system_scope, tenant_scope
+from portal.access.tenancy import finding_a_partner, tenant_scope
 from portal.extensions import db, login_manager
 from portal.models import LoginSession, Membership, Tenant
 from portal.web import outages, outermost
@@ -53,6 +53,8 @@ def _identify() -> None:
         g.actor = Actor(source=Source.WEB, request_id=g.request_id)
     if access == "api":
         return
+    if g.partner_slug is not None and request.method in visiting.SAFE_METHODS and "_user_id" in session:
+        _read_one_moment()
     if current_user.is_authenticated:
         _signed_in()
 
@@ -78,7 +80,8 @@ def _signed_in() -> None:
     g.true_user = login.user
     g.actor = Actor(Source.WEB, login.user_id, login.user_id, None, g.request_id)
     structlog.contextvars.bind_contextvars(user_id=login.user_id)
-    if not request.headers.get(POLL_HEADER):
+    if not request.headers.get(POLL_HEADER) and sessions.is_due(login):
+        db.session.commit()  # two requests at once may write the same: not from a page's one moment
         sessions.touch(login)
         outages.commit_unless_read_only()
     if login.user.is_staff:
@@ -90,6 +93,7 @@ def _opens_half_way(login: LoginSession) -> bool:
     from flask import current_app
 
     if second_step.too_old(login):
+        db.session.commit()
         sessions.end_half_way(login)
         outages.commit_unless_read_only()
         g.halfway = g.login_session = None
@@ -103,36 +107,49 @@ def _enter_partner() -> None:
         return
     if request.method in visiting.SAFE_METHODS:
         _read_one_moment()
-    tenant = db.session.scalar(select(Tenant).where(Tenant.slug == g.partner_slug))
-    if tenant is None:
-        raise NotFound
-    if g.support_visit is not None and g.support_visit.tenant_id == tenant.id:
-        _enter_as_support(tenant)
-    elif g.true_user.is_staff:
-        raise visiting.NotInside(tenant, visiting.last(g.login_session, tenant))
+    if g.true_user.is_staff:
+        _enter_as_staff()
     else:
-        _enter_as_member(tenant)
+        _enter_as_member()
 
 
 def _read_one_moment() -> None:
     """All that a page reads is of one moment: what commits meanwhile cannot make two parts of it disagree."""
+    if "moment" in g and g.moment is db.session().get_transaction():
+        return
     db.session.commit()
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    g.moment = db.session().get_transaction()
 
 
-def _enter_as_member(tenant: Tenant) -> None:
-    with system_scope():
-        role = db.session.scalar(
-            select(Membership.role).where(
-                Membership.tenant_id == tenant.id, Membership.user_id == g.true_user.id
-            )
-        )
-    if role is None:
+def _enter_as_staff() -> None:
+    tenant = db.session.scalar(select(Tenant).where(Tenant.slug == g.partner_slug))
+    if tenant is None:
         raise NotFound
-    if tenant.disabled_at is not None:
-        raise PartnerDisabled(tenant)
-    _open(tenant)
+    if g.support_visit is None or g.support_visit.tenant_id != tenant.id:
+        raise visiting.NotInside(tenant, visiting.last(g.login_session, tenant))
+    _enter_as_support(tenant)
+
+
+def _enter_as_member() -> None:
+    """With one statement for all that a person belongs to: the frame offers the others."""
+    with finding_a_partner():
+        mine = memberships(g.true_user.id)
+        tenant, role = next((one for one in mine if one[0].slug == g.partner_slug), (None, ""))
+        if tenant is None:
+            raise NotFound
+        if tenant.disabled_at is not None:
+            raise PartnerDisabled(tenant)
+        _open(tenant)
     g.role, g.permissions = role, ROLE_PERMISSIONS[role]
+    g.my_partners = [partner for partner, _ in mine]
+
+
+def memberships(user_id: int) -> list[tuple[Tenant, str]]:
+    """The partners that a person belongs to, by name, with the role there. For the system's scope."""
+    found = select(Tenant, Membership.role).join(Membership, Membership.tenant_id == Tenant.id)
+    rows = db.session.execute(found.where(Membership.user_id == user_id).order_by(Tenant.name))
+    return [(tenant, role) for tenant, role in rows]
 
 
 def _enter_as_support(tenant: Tenant) -> None:

@@ -114,10 +114,14 @@ def load(token: str) -> SignedIn | None:
     return SignedIn(login, token)
 
 
+def is_due(login: LoginSession) -> bool:
+    """Whether it is a while ago that the session was kept alive."""
+    return clock.now() - login.last_used_at > TOUCH_EVERY
+
+
 def touch(login: LoginSession) -> None:
     """Keeps a session alive; called for a person's requests, not for polls. The caller commits."""
-    if clock.now() - login.last_used_at > TOUCH_EVERY:
-        login.last_used_at = clock.now()
+    login.last_used_at = clock.now()
 
 
 def ask_to_log_in() -> Response:

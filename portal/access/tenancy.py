@@ -77,6 +77,18 @@ def system_scope() -> Iterator[None]:
 
 
 @contextmanager
+def finding_a_partner() -> Iterator[None]:
+    """The open transaction reads as the system does, until a partner's scope is entered inside or the block ends."""
+    before = _current.get()
+    _show(db.session.connection(), Scope(system=True))
+    try:
+        yield
+    finally:
+        if _current.get() == before:
+            _apply_to_open_transaction()
+
+
+@contextmanager
 def people_scope() -> Iterator[None]:
     """Every transaction inside sees people and their logins, and no partner's rows."""
     with _scope(NOWHERE):

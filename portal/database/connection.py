@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg.errors import ConnectionTimeout
+from psycopg.pq import TransactionStatus
 from psycopg.waiting import Ready
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -44,6 +45,17 @@ class Watched(psycopg.Connection[Any]):
                 state = gen.send(came)
         except StopIteration as end:
             return end.value
+
+    def _rollback_gen(self) -> Any:
+        """Reading ends with a rollback; psycopg would forget its prepared statements, which outlive it in PostgreSQL.
+
+        After an error they are forgotten: one of them may be at fault, as after a change of its table.
+        """
+        special = self._pipeline or self._tpc or self._num_transactions
+        if self.pgconn.transaction_status == TransactionStatus.INTRANS and not special:
+            yield from self._exec_command(b"ROLLBACK")
+        else:
+            yield from super()._rollback_gen()
 
     def _look_for_the_server(self) -> None:
         place = (self.info.hostaddr or self.info.host, self.info.port)

@@ -82,16 +82,17 @@ class Detail:
 def of(invoice: Invoice) -> Detail:
     """Everything about one invoice, in a fixed number of queries."""
     journeys = payments.of_invoice(invoice.id)
+    delivery = delivery_of(invoice.id)
     return Detail(
         invoice=invoice,
         integration=integration_of(invoice),
-        delivery=delivery_of(invoice.id),
+        delivery=delivery,
         lines=_lines(invoice.id),
         journeys=journeys,
         credits=_credits(invoice),
         exceptions=_exceptions(invoice.id),
         pdf=_pdf(invoice.id),
-        history=history.latest(history_of(invoice.id)),
+        history=history.latest(_about(invoice.id, [one.payment.id for one in journeys], delivery)),
         has_usable_credit=invoice.is_payable and bool(credits.usable(invoice.customer_id, invoice.currency)),
         source=connect.current() if invoice.autotask_id is None else None,
     )
@@ -99,9 +100,11 @@ def of(invoice: Invoice) -> Detail:
 
 def history_of(invoice_id: int) -> history.About:
     """The invoice with all its payments, deleted ones included."""
-    delivery = delivery_of(invoice_id)
-    deliveries = [delivery.id] if delivery else []
-    return history.of_invoice(invoice_id, payments.ids_of_invoice(invoice_id), deliveries)
+    return _about(invoice_id, payments.ids_of_invoice(invoice_id), delivery_of(invoice_id))
+
+
+def _about(invoice_id: int, payment_ids: Sequence[int], delivery: Delivery | None) -> history.About:
+    return history.of_invoice(invoice_id, payment_ids, [delivery.id] if delivery else [])
 
 
 def delivery_of(invoice_id: int) -> Delivery | None:

@@ -1,18 +1,27 @@
 """What needs a person now, and what Autotask was not told: one reading for menu, banner and every page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import g
-from sqlalchemy import func, select
+from sqlalchemy import func, null, select
 
 from portal import clock, formatters
-from portal.access.tenancy import current_tenant_id
+from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.ledger import unconfirmed
 from portal.ledger.unconfirmed import Group, Why
-from portal.models import AUTOTASK, Delivery, DeliveryState, ExceptionItem, ExceptionState, Integration
+from portal.models import (
+    AUTOTASK,
+    Delivery,
+    DeliveryState,
+    ExceptionItem,
+    ExceptionState,
+    Integration,
+    SupportVisit,
+)
+from portal.queries import notices
 
 BECAUSE = {
     Why.DISCONNECTED: "Autotask is disconnected; they go out by themselves once it is connected again",
@@ -42,13 +51,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Needs:
-    """The partner's open exceptions, connection and deliveries that are not confirmed, all read at once."""
+    """The partner's open exceptions, connection, deliveries that are not confirmed and new notices, all read at once."""
 
     exceptions: int = 0
     integration_state: str | None = None
     reconnect_reason: str | None = None
     reconnect_since: datetime | None = None
     groups: Sequence[Group] = ()
+    notices: Sequence[Mapping[str, str]] = ()
+    support_is_here: bool = False
 
     @property
     def late(self) -> int:
@@ -117,7 +128,7 @@ def now() -> Needs:
 
 
 def read() -> Needs:
-    """The same, made anew: one statement."""
+    """The same, made anew, with what is new in the bell of the person of this request: one statement."""
     mine = current_tenant_id()
     waiting = unconfirmed.groups().where(Delivery.tenant_id == mine).subquery()
     open_ones = (
@@ -126,6 +137,9 @@ def read() -> Needs:
         .where(ExceptionItem.tenant_id == mine, ExceptionItem.state == ExceptionState.OPEN)
         .subquery()
     )
+    visits = scoped(SupportVisit).where(
+        SupportVisit.ended_at.is_(None), SupportVisit.expires_at > clock.now()
+    )
     ours = (Integration.tenant_id == mine) & (Integration.kind == AUTOTASK)
     rows = db.session.execute(
         select(
@@ -133,6 +147,8 @@ def read() -> Needs:
             Integration.state,
             Integration.reconnect_reason,
             Integration.reconnect_since,
+            (null() if g.true_user.is_staff else notices.bell()).label("notices"),
+            visits.exists().label("support_is_here"),
             *waiting.c,
         )
         .select_from(open_ones)
@@ -146,6 +162,8 @@ def read() -> Needs:
         reconnect_reason=first.reconnect_reason,
         reconnect_since=first.reconnect_since,
         groups=unconfirmed.groups_from(row for row in rows if row.why is not None),
+        notices=first.notices or (),
+        support_is_here=first.support_is_here,
     )
 
 

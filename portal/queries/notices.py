@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from flask import g
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ScalarSelect, Select, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
 from portal import clock
 from portal.access.permissions import Permission, may
@@ -45,12 +46,24 @@ def choice() -> NoticeChoice | None:
 
 def unseen() -> Sequence[Notice]:
     """What is new to this person, newest first; support sees none of it as new."""
-    if g.true_user.is_staff:
-        return []
-    chosen = choice()
-    since = chosen.seen_at if chosen else clock.now() - NEW_FOR
-    query = scoped(Notice).where(Notice.kind.in_(mine()), Notice.changed_at > since)
-    return db.session.scalars(query.order_by(Notice.changed_at.desc()).limit(MOST_IN_BELL)).all()
+    return [] if g.true_user.is_staff else db.session.scalars(_unseen()).all()
+
+
+def bell() -> ScalarSelect[Any]:
+    """The same as a column of JSON for a statement of the frame: `words`, `path` and `at` of each; null for none."""
+    columns = (Notice.words, Notice.ended_words, Notice.path, Notice.changed_at)
+    rows = _unseen().with_only_columns(*columns).subquery()
+    words = func.coalesce(rows.c.ended_words, rows.c.words)
+    one = func.jsonb_build_object("words", words, "path", rows.c.path, "at", rows.c.changed_at)
+    return select(func.jsonb_agg(aggregate_order_by(one, rows.c.changed_at.desc()))).scalar_subquery()
+
+
+def _unseen() -> Select[Any]:
+    chosen = scoped(NoticeChoice).where(NoticeChoice.user_id == g.true_user.id)
+    seen = chosen.with_only_columns(NoticeChoice.seen_at).scalar_subquery()
+    since = func.coalesce(seen, clock.now() - NEW_FOR)
+    query: Select[Any] = scoped(Notice).where(Notice.kind.in_(mine()), Notice.changed_at > since)
+    return query.order_by(Notice.changed_at.desc()).limit(MOST_IN_BELL)
 
 
 def keep(**values: object) -> None:

@@ -144,15 +144,18 @@ def _between(
 
 def _tries(delivery_ids: Iterable[int]) -> Mapping[int, list[DeliveryAttempt]]:
     found: dict[int, list[DeliveryAttempt]] = defaultdict(list)
-    statement = scoped(DeliveryAttempt).where(DeliveryAttempt.delivery_id.in_(list(delivery_ids)))
+    wanted = list(delivery_ids)
+    if not wanted:
+        return found
+    statement = scoped(DeliveryAttempt).where(DeliveryAttempt.delivery_id.in_(wanted))
     for row in db.session.scalars(statement.order_by(DeliveryAttempt.id)):
         found[row.delivery_id].append(row)
     return found
 
 
 def _people(payments: Sequence[Payment]) -> Mapping[int | None, str]:
-    ids = {p.recorded_by_id for p in payments} | {p.deleted_by_id for p in payments}
-    rows = db.session.scalars(select(User).where(User.id.in_([i for i in ids if i is not None])))
+    ids = ({p.recorded_by_id for p in payments} | {p.deleted_by_id for p in payments}) - {None}
+    rows = db.session.scalars(select(User).where(User.id.in_(ids))) if ids else ()
     return {row.id: row.label for row in rows}
 
 

@@ -49,15 +49,14 @@ def export() -> Any:
 @pages.get("/<int:invoice_id>")
 @requires(Permission.VIEW)
 def show(invoice_id: int) -> Any:
-    invoice = find_or_404(Invoice, invoice_id)
-    delivery = invoice_detail.delivery_of(invoice_id)
+    detail = invoice_detail.of(find_or_404(Invoice, invoice_id))
     getting_pdf = request.args.get("getting") == "pdf"
     return htmx.render(
         "invoices/show.html",
         "invoices/_detail.html",
-        detail=invoice_detail.of(invoice),
+        detail=detail,
         getting_pdf=getting_pdf,
-        paid_on=paid_on(invoice, delivery),
+        paid_on=paid_on(detail.invoice, detail.delivery),
         today=today(),
         number=number,
     )

@@ -1,5 +1,6 @@
 """What every page's frame shows: partner, person, support visit, counts."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, g, has_request_context
@@ -9,7 +10,7 @@ from portal.access.permissions import Permission, may
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.models import Membership, SupportVisit, Tenant
-from portal.queries import activity, needs, notices
+from portal.queries import activity, needs
 
 
 def register(app: Flask) -> None:
@@ -27,11 +28,16 @@ def frame() -> dict[str, Any]:
         "current_actor": None,
         "current_partner": partner,
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
-        "my_partners": [] if g.true_user.is_staff else partners_of(g.true_user.id),
-        "notices": _notices() if partner is not None else [],
-        "support_here": activity.running_visits() if partner is not None and not g.true_user.is_staff else [],
-        **(_needs() if partner is not None else {"nav_counts": {}}),
+        "my_partners": my_partners(),
+        **(_needs() if partner is not None else {"nav_counts": {}, "notices": [], "support_here": []}),
     }
+
+
+def my_partners() -> list[Tenant]:
+    """The partners of the person of this request, read once; none for support."""
+    if "my_partners" not in g:
+        g.my_partners = [] if g.true_user.is_staff else partners_of(g.true_user.id)
+    return list(g.my_partners)
 
 
 def partners_of(user_id: int) -> list[Tenant]:
@@ -47,16 +53,19 @@ def partners_of(user_id: int) -> list[Tenant]:
         )
 
 
-def _notices() -> list[dict[str, Any]]:
-    return [
-        {"text": one.ended_words or one.words, "url": one.path, "at": one.changed_at}
-        for one in notices.unseen()
-    ]
-
-
 def _needs() -> dict[str, Any]:
     found = needs.now()
-    return {"needs": found, "nav_counts": {"exceptions": found.exceptions, "payments": found.deliveries}}
+    return {
+        "needs": found,
+        "support_here": activity.running_visits()
+        if found.support_is_here and not g.true_user.is_staff
+        else [],
+        "nav_counts": {"exceptions": found.exceptions, "payments": found.deliveries},
+        "notices": [
+            {"text": one["words"], "url": one["path"], "at": datetime.fromisoformat(one["at"])}
+            for one in found.notices
+        ],
+    }
 
 
 def _bar(visit: SupportVisit) -> dict[str, Any]:
