@@ -91,15 +91,20 @@ class Running:
 
     def save(self) -> None:
         """Writes counts and checkpoint beside the page's rows and commits. Raises LeaseLost or Cancelled."""
+        is_cancelled = self.write()
+        db.session.commit()
+        if is_cancelled:
+            raise Cancelled
+
+    def write(self) -> bool:
+        """Like save(), in the caller's transaction; whether a person asked to stop. Raises LeaseLost."""
         self.checkpoint.tries = 0
         row = db.session.execute(SAVE, self._values()).first()
         if row is None:
             db.session.rollback()
             raise LeaseLost(f"Run {self.task.run_id} is somebody else's now.")
         cancel_requested_at, self.clock.read_at = row
-        db.session.commit()
-        if cancel_requested_at is not None:
-            raise Cancelled
+        return cancel_requested_at is not None
 
     def save_page(self, page: Sequence[Any]) -> None:
         """Like save(), after a page. Raises Flood when there were too many."""

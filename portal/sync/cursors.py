@@ -33,15 +33,22 @@ def window_from(cursor: SyncCursor | None, now: datetime) -> datetime | None:
     return min(cursor.read_until - OVERLAP, now - SHORTEST_WINDOW)
 
 
-def move(integration_id: int, resource: str, read_until: datetime, last_id: int | None = None) -> None:
-    """Says that everything up to `read_until` (and `last_id`) is here."""
+def move(integration_id: int, read: dict[str, tuple[datetime, int | None]]) -> None:
+    """Says, by resource, that everything up to a time (and an id) is here."""
+    if not read:
+        return
+    where = {"tenant_id": current_tenant_id(), "integration_id": integration_id}
     statement = insert(SyncCursor).values(
-        tenant_id=current_tenant_id(),
-        integration_id=integration_id,
-        resource=resource,
-        read_until=read_until,
-        last_id=last_id,
-        completed_at=func.clock_timestamp(),
+        [
+            {
+                **where,
+                "resource": resource,
+                "read_until": read_until,
+                "last_id": last_id,
+                "completed_at": func.clock_timestamp(),
+            }
+            for resource, (read_until, last_id) in read.items()
+        ]
     )
     db.session.execute(
         statement.on_conflict_do_update(

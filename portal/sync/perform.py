@@ -62,7 +62,8 @@ def _work(running: Running, client: Client) -> None:
 
 def _complete(running: Running) -> None:
     """Cursors and completion are one transaction: the cursor moves last (rule 3.3)."""
-    running.save()
+    if running.write():
+        raise Cancelled
     what_to_read.move_cursors(running)
     attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
     for subject in what_to_read.completely_read(running.task.kind, running.checkpoint):

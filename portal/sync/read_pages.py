@@ -46,7 +46,8 @@ def read(
     if step.complete:
         _note_absent(running, step, resource, HIGHEST_ID, [], only)
     step.done = True
-    running.save()
+    if step.complete:
+        running.save()  # else nothing was looked up since the last page, and what comes next saves
     return step
 
 

@@ -1,12 +1,12 @@
 """What each kind of run does, in which order. Every part takes up where its checkpoint left off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from portal.autotask import filters
 from portal.autotask.client import Client
 from portal.autotask.filters import Condition
-from portal.models import SyncKind, SyncTrigger
+from portal.models import SyncCursor, SyncKind, SyncTrigger
 from portal.sync import (
     currencies,
     cursors,
@@ -43,7 +43,7 @@ def everything(running: Running, client: Client) -> None:
         cursors.forget(running.task.integration.id, "lines")
         running.clock.look()
     read_pages.count_all(running, client, _wanted(running.task, all_lines=bool(running.checkpoint.all_lines)))
-    people(running, client, complete=True)
+    people(running, client, {})
     conditions = _invoice_conditions(running.task)
     step = read_pages.read(running, client, "invoices", INVOICES, conditions, complete=True)
     read_pages.check_count(running, client, step, INVOICES, conditions)
@@ -79,9 +79,8 @@ def all_lines(running: Running, client: Client) -> None:
     lines.of_invoices(running, client)
 
 
-def people(running: Running, client: Client, *, complete: bool) -> None:
-    """Customers and their contacts, all of them or those modified since the last completed read."""
-    held = {} if complete else cursors.of(running.task.integration.id)
+def people(running: Running, client: Client, held: Mapping[str, SyncCursor]) -> None:
+    """Customers and their contacts, all of them or those modified since their cursors."""
     for name, resource, conditions in (
         ("customers", CUSTOMERS, filters.customer_conditions(running.task.filters)),
         ("contacts", CONTACTS, filters.contact_conditions(running.task.filters)),
@@ -105,7 +104,7 @@ def new(running: Running, client: Client) -> None:
     if running.checkpoint.everything:
         everything(running, client)
         return
-    people(running, client, complete=False)
+    people(running, client, held)
     if since is not None:
         running.clock.widen(since)
         conditions = [_new_invoices(running.task.trigger, since, held["invoices"].last_id or 0)]
@@ -153,7 +152,7 @@ def unpaid(running: Running, client: Client) -> None:
 
 def only_people(running: Running, client: Client) -> None:
     """All customers and contacts."""
-    people(running, client, complete=True)
+    people(running, client, {})
 
 
 def only_pdfs(running: Running, client: Client) -> None:
@@ -193,15 +192,15 @@ def move_cursors(running: Running) -> None:
     if read is not None and read.complete:
         unpaid = running.task.kind == SyncKind.UNPAID
         seen.forget_older(running.task.integration.id, read.started_at, only_unpaid=unpaid)
+    moved: dict[str, tuple[datetime, int | None]] = {}
     for name in ("customers", "contacts", "invoices"):
         step = running.checkpoint.steps.get(name)
         # The daily read sees only unpaid invoices, so it says nothing about new ones.
         if step is not None and step.done and (name != "invoices" or running.task.kind != SyncKind.UNPAID):
-            last_id = step.last_id if name == "invoices" else None
-            cursors.move(running.task.integration.id, name, step.started_at, last_id)
+            moved[name] = step.started_at, step.last_id if name == "invoices" else None
     if whole or running.task.kind == SyncKind.NEW:
-        started = running.checkpoint.steps["customers"].started_at
-        cursors.move(running.task.integration.id, "lines", started)
+        moved["lines"] = running.checkpoint.steps["customers"].started_at, None
+    cursors.move(running.task.integration.id, moved)
 
 
 def completely_read(kind: str, checkpoint: Checkpoint) -> list[str]:

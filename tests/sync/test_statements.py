@@ -10,10 +10,10 @@ from sqlalchemy import event, text
 from portal import ledger
 from portal.extensions import db
 from portal.models import Integration, Invoice
-from portal.sync import tables, upsert
+from portal.sync import perform, runs, tables, upsert
 from sandbox import Sandbox
 from tests import factories
-from tests.sync.conftest import rows, sync
+from tests.sync.conftest import ACTOR, rows, sync
 
 
 @contextmanager
@@ -144,3 +144,16 @@ def test_a_savepoint_does_not_say_again_whose_rows_are_shown(partner) -> None:
             db.session.execute(text("SELECT 2"))
     assert len([one for one in seen if "app.tenant_id" in one]) == 1
     db.session.rollback()
+
+
+@pytest.mark.sandbox(customers=20, invoices=60)
+def test_a_quiet_hour_costs_three_requests_and_few_statements(sandbox: Sandbox, connect) -> None:
+    """Claimed, three endpoints asked, cursors moved: each statement more is paid by every partner every hour."""
+    integration = connect(sandbox)
+    sync(integration)
+    run = runs.start(integration, "new", "schedule", ACTOR)
+    db.session.commit()
+    with counted() as seen:
+        perform.perform(run.id)
+    assert runs.get(run.id).api_calls == 3
+    assert len(seen) <= 44, seen
