@@ -194,14 +194,17 @@ def set_role(email: str, slug: str, role: str) -> None:
 def remove(email: str, slug: str, revoke_keys: bool) -> None:
     """Takes a person out of a partner, and names the API keys they made there."""
     keys: list[dict[str, Any]] = []
+    withdrawn: list[str] = []
 
     def take_out(actor: Actor, member: Membership) -> None:
         made = team.keys_made_by(member.user_id)
+        withdrawn.extend(row.email for row in invitations.tied_to(member.user))
         keys.extend({"name": key.name, "begins_with": key.prefix} for key in made)
         team.remove(actor, member.id, [key.id for key in made] if revoke_keys else ())
 
     _change(email, slug, take_out)
-    lookup.answer({"email": email, "partner": slug, "api_keys": keys, "api_keys_revoked": revoke_keys})
+    told = {"api_keys": keys, "api_keys_revoked": revoke_keys, "invitations_withdrawn": withdrawn}
+    lookup.answer({"email": email, "partner": slug, **told})
 
 
 def _change(email: str, slug: str, work: Callable[[Actor, Membership], Any]) -> None:

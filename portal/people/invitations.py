@@ -76,6 +76,16 @@ def waiting() -> Sequence[Invitation]:
     ).all()
 
 
+def tied_to(user: User) -> Sequence[Invitation]:
+    """Those that this person sent, or that wait for them, and that nobody accepted yet."""
+    theirs = (Invitation.made_by_id == user.id) | (func.lower(Invitation.email) == user.email.lower())
+    return db.session.scalars(
+        scoped(Invitation)
+        .where(theirs, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None))
+        .order_by(Invitation.id)
+    ).all()
+
+
 def has_login(email: str) -> bool:
     """Whether somebody logs in with this address already; outside every partner."""
     return sessions.find_user(email) is not None
@@ -149,11 +159,12 @@ def _send(actor: Actor, row: Invitation, event: str) -> str:
 def _refuse(email: str) -> None:
     with people_scope():
         user = sessions.find_user(email)
+    member = _member(user.id if user else 0)  # looked for in strangers too: how long it takes tells nothing
     if user is None:
         return
     if user.is_staff:
         raise CannotInvite(f"{email} belongs to support staff, who cannot also be a partner's people.")
-    if (member := _member(user.id)) is not None:
+    if member is not None:
         raise CannotInvite(f"{email} already belongs here, as {member.role}. Change the role in the list.")
 
 

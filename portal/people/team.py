@@ -16,6 +16,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, find_or_404, people_scope, scoped
 from portal.extensions import db
 from portal.models import ApiKey, Membership, PastMember, Role, Tenant, User
+from portal.people import invitations
 
 LAST_OWNER = (
     "{who} is the only owner who can log in. Make somebody else an owner first: somebody must be able to "
@@ -54,6 +55,7 @@ def set_role(actor: Actor, member_id: int, role: str) -> Membership:
 def remove(actor: Actor, member_id: int, revoked_keys: Collection[int] = ()) -> User:
     """Takes a person out of the partner, ends their sessions, and revokes those of their keys. The caller commits.
 
+    Invitations that they sent, or that wait for them, are withdrawn: nobody comes in by their word any more.
     What they did stays, with their name. Raises as `set_role` does.
     """
     owners = _hold_owners(actor)
@@ -63,6 +65,8 @@ def remove(actor: Actor, member_id: int, revoked_keys: Collection[int] = ()) -> 
     made = {key.id for key in keys_made_by(user.id)}
     for key_id in sorted(made & set(revoked_keys)):
         api_keys.revoke(actor, key_id)
+    for waiting in invitations.tied_to(user):
+        invitations.revoke(actor, waiting.id)
     _remember(member)
     audit.record(actor, "user.removed", "user", user.id, email=user.email, role=member.role)
     role = member.role

@@ -7,6 +7,7 @@ from flask import Blueprint, flash, g, render_template, request, url_for
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import ROLE_WORDS, Permission, requires
+from portal.access.second_step import WITH_FACTOR
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.people import InvitationForm, RoleForm
@@ -127,9 +128,10 @@ def remove(member_id: int) -> Any:
 
 
 def _told(member: Membership) -> str:
-    """What the page said: a key made meanwhile is told before anybody is removed."""
+    """What the page said: a key or an invitation made meanwhile is told before anybody is removed."""
+    keys, waiting = team.keys_made_by(member.user_id), invitations.tied_to(member.user)
     return ",".join(
-        str(number) for number in (member.id, *(key.id for key in team.keys_made_by(member.user_id)))
+        str(number) for number in (member.id, *(key.id for key in keys), *(one.id for one in waiting))
     )
 
 
@@ -141,6 +143,7 @@ def _removing(member: Membership, status: int = 200, refused: str = "") -> Any:
         member=member,
         told=_told(member),
         keys=team.keys_made_by(member.user_id),
+        waiting=invitations.tied_to(member.user),
         refused=refused
         or (team.LAST_OWNER.format(who=member.user.label) if team.is_last_owner(member) else ""),
     )
@@ -160,4 +163,5 @@ def _page(form: InvitationForm, status: int = 200) -> Any:
         role_words=ROLE_WORDS,
         table=people.roles_table(),
         lives=links.lives,
+        roles_with_factor=WITH_FACTOR,
     ), status

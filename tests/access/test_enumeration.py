@@ -1,6 +1,7 @@
 """Nobody learns from a login who has one: known and unknown addresses get the same words for the same work."""
 
 import re
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,52 @@ def told(answer, email):
     """The page without what was typed and what is drawn by chance."""
     text = answer.text.replace(email, "…")
     return re.sub(r'(csrf_token" value|challenge" value|data-passkey)="[^"]*"', "", text)
+
+
+@pytest.fixture
+def known(app):
+    """Twenty people of a partner; and the name of the other one, who belongs to nobody."""
+    with app.app_context():
+        partner = factories.tenant()
+        for number in range(20):
+            factories.member(partner, "owner" if number % 2 else "reader", email=f"known{number}@example.com")
+
+
+def test_twenty_known_and_twenty_unknown_addresses_ask_for_a_password_alike(app, known, asked):
+    seen = {"known": set(), "nobody": set()}
+    for number in range(20):
+        for kind, answers in seen.items():
+            email, given = f"{kind}{number}@example.com", []
+            ask = partial(
+                app.test_client().post,
+                "/password/forgotten",
+                data={"email": email},
+                environ_overrides={"REMOTE_ADDR": f"10.{number}.0.{len(kind)}"},
+            )
+            work = asked(lambda ask=ask, given=given: given.append(ask()))
+            answers.add((given[0].status_code, len(work), told(given[0], email)))
+    assert seen["known"] == seen["nobody"]
+    assert [status for status, *_ in seen["known"]] == [200]
+
+
+def test_an_owner_learns_from_an_invitation_not_who_has_a_login_elsewhere(app, known, asked, log_in):
+    with app.app_context():
+        partner = factories.tenant("northwind")
+    owner, people = log_in(partner), "/p/northwind/settings/people"
+    seen = {"known": set(), "nobody": set()}
+    for number in range(20):
+        for kind, answers in seen.items():
+            email, given = f"{kind}{number}@example.com", []
+            ask = partial(owner.post, f"{people}/invitations", data={"email": email, "role": "clerk"})
+            work = asked(lambda ask=ask, given=given: given.append(ask()))
+            page = owner.get(people)
+            text = told(page, email)
+            row = re.search(r'<th scope="row">…</th>.*?</tr>', text, re.S)[0]
+            shown = re.sub(r"/invitations/\d+/", "/", row)
+            flashed = text.count("An invitation is on its way to …. Its link works once")
+            answers.add((given[0].status_code, len(work), re.sub(r"\d\d:\d\d", "", shown), flashed))
+    assert seen["known"] == seen["nobody"]
+    assert [(status, flashed) for status, _, _, flashed in seen["known"]] == [(303, 1)]
 
 
 def test_twenty_known_and_twenty_unknown_addresses_are_refused_alike(app, compared):

@@ -1,7 +1,9 @@
 """The real two steps of a login: password, then a code, a recovery code, or setting one up."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from urllib.parse import parse_qs, urlsplit
 
 import pyotp
@@ -104,6 +106,21 @@ def test_a_code_is_good_once_also_in_another_browser(app, client, dana):
     password(other)
     assert [prove(client, typed).status_code, prove(other, typed).status_code] == [303, 422]
     assert other.get("/partners").location.startswith("/prove")
+
+
+def test_one_code_sent_from_several_browsers_at_the_same_moment_opens_one(app, client, dana):
+    typed, browsers = code(), [client, *(app.test_client() for _ in range(3))]
+    for browser in browsers:
+        password(browser)
+    together = Barrier(len(browsers))
+
+    def send(browser):
+        together.wait(10)
+        return prove(browser, typed).status_code
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        assert sorted(pool.map(send, browsers)) == [303, 422, 422, 422]
+    assert sum(browser.get("/you").status_code == 200 for browser in browsers) == 1
 
 
 def test_five_wrong_codes_in_a_quarter_of_an_hour_and_twenty_a_day_are_all(app, client, dana):

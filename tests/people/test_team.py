@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import clock
 from portal.access import api_keys
 from portal.access.actor import Actor
 from portal.access.tenancy import scoped, tenant_scope
@@ -197,3 +198,45 @@ def test_keys_of_others_are_not_revoked_with_a_person(app: Flask, partner: Tenan
             team.remove(factories.ACTOR, membership(app, partner, gone), [key.id])
             db.session.commit()
             assert db.session.scalars(scoped(ApiKey)).one().revoked_at is None
+
+
+def test_the_invitations_of_a_removed_person_are_shown_at_the_removal_and_withdrawn(
+    app: Flask, partner: Tenant, log_in: LogIn, link: Callable[..., str]
+) -> None:
+    with app.app_context():
+        gone = factories.member(partner, "owner", name="Gina Gone")
+    owner, theirs = log_in(partner), log_in(user=gone)
+    number = membership(app, partner, gone)
+    old = owner.get(f"{PEOPLE}/{number}/remove").text
+    told = re.search(r'name="told" value="([\d,]+)"', old)
+    assert told
+    assert "Withdrawn with it" not in old
+    theirs.post(f"{PEOPLE}/invitations", data={"email": "friend@example.com", "role": "owner"})
+    path = link("invitation", partner)
+    seen = owner.post(f"{PEOPLE}/{number}/remove", data={"told": told[1]})
+    assert seen.status_code == 422, "an invitation that the page did not tell of"
+    assert "the invitation of\n  friend@example.com as owner" in seen.text
+    owner.post(f"{PEOPLE}/invitations", data={"email": "kept@example.com", "role": "reader"})
+    assert removal(owner, number).status_code == 303
+    assert app.test_client().get(path).status_code == 404
+    people = owner.get(PEOPLE).text
+    assert ("friend@example.com" in people, "kept@example.com" in people) == (False, True)
+    assert "Invitation of friend@example.com withdrawn" in owner.get("/p/northwind/activity").text
+
+
+def test_owners_see_who_has_a_second_factor(
+    app: Flask, partner: Tenant, log_in: LogIn, superuser: Any
+) -> None:
+    with app.app_context():
+        factories.member(partner, "clerk", name="Cleo Clerk")
+        factories.member(partner, "manager", name="Mona Manager")
+        factories.member(partner, "reader", name="Rita Reader", second_factor_at=clock.now())
+    page = log_in(partner).get(PEOPLE).text
+    state = {
+        name: re.search(rf"{name}.*?data-label=\"Second factor\">(.*?)</td>", page, re.S)[1]  # type: ignore[index]
+        for name in ("Cleo Clerk", "Mona Manager", "Rita Reader")
+    }
+    assert "None" in state["Cleo Clerk"]
+    assert "Asked for at the next login" in state["Mona Manager"]
+    assert "Set up" in state["Rita Reader"]
+    assert "Second factor" not in log_in(partner, "clerk").get(PEOPLE).text
