@@ -8,6 +8,7 @@ from portal.extensions import db
 from portal.models import AuditEvent, MailKind, Notice, NoticeKind, SupportRequest, SupportVisit, Tenant
 from portal.notices import telling
 from portal.notices.telling import Words
+from portal.queries import event_records, event_words
 
 TO_TELL = """
     SELECT v.tenant_id, v.id FROM support_visit v
@@ -95,13 +96,11 @@ def _opened(visit: SupportVisit) -> list[str]:
 
 
 def _changed(visit: SupportVisit) -> list[str]:
+    """What Activity says of it, in the order in which it was done."""
     query = scoped(AuditEvent).where(AuditEvent.visit_id == visit.id, AuditEvent.event.not_in(NOT_A_CHANGE))
-    events = db.session.scalars(query.order_by(AuditEvent.position))
-    return [
-        f"{event.event.replace('.', ' ').replace('_', ' ')}"
-        + (f" ({event.subject_type.replace('_', ' ')} {event.subject_id})" if event.subject_id else "")
-        for event in events
-    ]
+    events = db.session.scalars(query.order_by(AuditEvent.position)).all()
+    records = event_records.of(events, db.session())
+    return ["".join(piece.text for piece in event_words.pieces(event, records)) for event in events]
 
 
 def _more(found: list[str]) -> list[str]:

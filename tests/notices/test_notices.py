@@ -6,7 +6,8 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from portal.access import security_events, support, visiting
+from portal.access import audit, security_events, support, visiting
+from portal.access.actor import Actor, Source
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
@@ -253,13 +254,15 @@ def test_support_that_came_in_is_told_and_what_it_opened_when_it_left(partner):
     with tenant_scope(partner.row.id):
         for path in ("/p/x/invoices?q=1", "/p/x/customers", "/p/x/invoices?q=2"):
             visiting.log_request(db.session.merge(visit), "GET", path, "r")
+        did = Actor(Source.WEB, None, staff.id, visit.id)
+        audit.record(did, "partner.settings_changed", "partner", partner.row.id, before={}, after={})
         support.stop(db.session.merge(visit), staff.id)
         db.session.commit()
     swept()
     assert partner.told() == [("support_started", "owner"), ("support_ended", "owner")]
     mail = partner.last_mail()
     assert "What was opened:\n\n• /p/x/invoices\n• /p/x/customers\n" in mail.text
-    assert "What was changed:\n\n• nothing\n" in mail.text
+    assert "What was changed:\n\n• Company settings changed\n" in mail.text, "as Activity says it"
     assert partner.notices() == [("support", True)]
 
 
