@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import g, has_app_context
 
 from portal import clock
-from portal.money import plain
+from portal.money import COMMA_POINT, NUMBER_FORMATS, NumberFormat, plain
 
 NOTHING = "–"
 # How a partner can have its dates, with an example.
@@ -19,6 +19,8 @@ DATE_FORMATS = {
     "month_day_year": "Nov 19, 2026",
     "year_month_day": "2026-11-19",
 }
+# How a partner can have its numbers, with an example.
+NUMBER_EXAMPLES = {name: style.grouped("1234.50") for name, style in NUMBER_FORMATS.items()}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FORMULA_STARTS = tuple(
     "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\uff0d\N{FULLWIDTH COMMERCIAL AT}"
@@ -30,11 +32,18 @@ STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 def amount(value: Decimal | None, currency: str = "USD") -> str:
     """`1,204.50`, `-3.00`, `0.00`: thousands separated, with the currency's own decimals."""
-    if value is None:
-        return NOTHING
-    digits = plain(value, currency)
-    whole, dot, cents = digits.lstrip("-").partition(".")
-    return f"{'-' if digits.startswith('-') else ''}{int(whole):,}{dot}{cents}"
+    return NOTHING if value is None else number_format().grouped(plain(value, currency))
+
+
+def as_typed(value: Decimal, currency: str) -> str:
+    """`1204.50`, as a person would type it into a form here: `money.parse_amount` reads it in the same format."""
+    return number_format().typed(plain(value, currency))
+
+
+def number_format() -> NumberFormat:
+    """How the partner of this request writes numbers (`g.number_format`); else 1,234.50."""
+    chosen = g.get("number_format") if has_app_context() else None
+    return NUMBER_FORMATS.get(chosen or "", COMMA_POINT)
 
 
 def money(value: Decimal | None, currency: str) -> str:
@@ -46,13 +55,13 @@ def count(value: int | Sized | None) -> str:
     """`31,004`, of a number or of anything with a length."""
     if value is None:
         return NOTHING
-    return f"{value if isinstance(value, int) else len(value):,}"
+    return number_format().grouped(str(value if isinstance(value, int) else len(value)))
 
 
 def plural(value: int | Sized, one: str, many: str | None = None) -> str:
     """`1 invoice`, `1,204 invoices`."""
     number = value if isinstance(value, int) else len(value)
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
 def day(value: date | None) -> str:
@@ -137,14 +146,18 @@ def duration(seconds: float | timedelta | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+    return f"{count(hours)} h {minutes} min" if minutes else f"{count(hours)} h"
 
 
 def size(octets: int | None) -> str:
     """`118 kB`, `1.2 MB`."""
     if octets is None:
         return NOTHING
-    return f"{octets / 1e6:.1f} MB" if octets >= 1e6 else f"{max(1, round(octets / 1e3))} kB"
+    return (
+        f"{number_format().typed(f'{octets / 1e6:.1f}')} MB"
+        if octets >= 1e6
+        else f"{max(1, round(octets / 1e3))} kB"
+    )
 
 
 def csv_text(value: object) -> str:
@@ -184,6 +197,7 @@ def _span(distance: timedelta) -> str:
 
 FILTERS = (
     amount,
+    as_typed,
     money,
     count,
     plural,

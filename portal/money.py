@@ -1,6 +1,7 @@
 """Money is Decimal; this is the only place that rounds and the only one that reads typed amounts."""
 
 import re
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 
@@ -19,7 +20,40 @@ _WIDE = Context(prec=60, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _STORABLE = Context(prec=17, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Inexact])
 
 _LONGEST = 40
-_TYPED = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?", re.ASCII)
+_BLANKS = str.maketrans(dict.fromkeys(" \N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"))
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """What stands between thousands, and before the decimals."""
+
+    group: str
+    point: str
+    named: str
+
+    @property
+    def pattern(self) -> str:
+        group, point = re.escape(self.group), re.escape(self.point)
+        return rf"-?(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]+)(?:{point}[0-9]+)?"
+
+    def typed(self, digits: str) -> str:
+        """Digits such as "1234.50" as a person types them."""
+        return digits.replace(".", self.point)
+
+    def grouped(self, digits: str) -> str:
+        """Digits such as "1234.50" with their thousands apart."""
+        whole, point, decimals = digits.lstrip("-").partition(".")
+        sign, parted = "-" if digits.startswith("-") else "", f"{int(whole):,}".replace(",", self.group)
+        return f"{sign}{parted}{self.point if point else ''}{decimals}"
+
+
+COMMA_POINT = NumberFormat(",", ".", "comma")
+# No text means two different amounts in two of these: what only another one would read is refused.
+NUMBER_FORMATS = {
+    "comma_point": COMMA_POINT,
+    "point_comma": NumberFormat(".", ",", "point"),
+    "space_comma": NumberFormat("\N{NO-BREAK SPACE}", ",", "space"),
+}
 
 
 class AmountError(ValueError):
@@ -87,8 +121,8 @@ def shortened(amount: Decimal) -> Decimal | None:
     return result if abs(result) < LIMIT else None
 
 
-def parse_amount(text: str, currency: str) -> Decimal:
-    """What a person typed, as an exact Decimal: "1234.50" or "1,234.50".
+def parse_amount(text: str, currency: str, style: NumberFormat = COMMA_POINT) -> Decimal:
+    """What a person typed, as an exact Decimal: "1234.50" or "1,234.50", or as `style` has it.
 
     Zero and negative amounts pass, the form decides about them. Raises AmountError with a plain sentence.
     """
@@ -97,25 +131,27 @@ def parse_amount(text: str, currency: str) -> Decimal:
         raise AmountError(f"Use at most {_LONGEST} characters for the amount.")
     if not typed:
         raise AmountError("Enter an amount.")
-    if not _TYPED.fullmatch(typed):
-        raise AmountError(f"Write the amount in digits, like {_example(currency)}.")
-    _refuse_ambiguous(typed, currency)
-    amount = Decimal(typed.replace(",", ""))
+    if style.group.isspace():
+        typed = typed.translate(_BLANKS)
+    if not re.fullmatch(style.pattern, typed):
+        raise AmountError(f"Write the amount in digits, like {_example(currency, style)}.")
+    _refuse_ambiguous(typed, currency, style)
+    amount = Decimal(typed.replace(style.group, "").replace(style.point, "."))
     if abs(amount) >= LIMIT:
-        raise AmountError("The amount must be below 100,000,000,000.")
+        raise AmountError(f"The amount must be below {style.grouped(str(LIMIT))}.")
     return rounded(amount, currency)
 
 
-def _refuse_ambiguous(typed: str, currency: str) -> None:
-    decimals = minor_units(currency)
-    whole, _, fraction = typed.partition(".")
+def _refuse_ambiguous(typed: str, currency: str, style: NumberFormat) -> None:
+    decimals, example = minor_units(currency), _example(currency, style)
+    whole, _, fraction = typed.partition(style.point)
     if len(fraction) > decimals:
         most = f"at most {decimals} decimals" if decimals else "no decimals"
-        raise AmountError(f"{currency} amounts have {most}. Write the amount like {_example(currency)}.")
-    if decimals == 3 and whole.count(",") == 1 and not fraction:
+        raise AmountError(f"{currency} amounts have {most}. Write the amount like {example}.")
+    if decimals >= 3 and whole.count(style.group) == 1 and not fraction:
         # In a currency with three decimals "1,234" is read as 1.234 by half of the world.
-        raise AmountError(f"Write the amount without the comma, like {_example(currency)}.")
+        raise AmountError(f"Write the amount without the {style.named}, like {example}.")
 
 
-def _example(currency: str) -> str:
-    return plain(Decimal("1234.5"), currency) if minor_units(currency) else "1234"
+def _example(currency: str, style: NumberFormat) -> str:
+    return style.typed(plain(Decimal("1234.5"), currency)) if minor_units(currency) else "1234"

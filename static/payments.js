@@ -3,16 +3,24 @@
 
 const perUnit = (table) => 10 ** Number(table.dataset.decimals);
 
+// As the partner writes numbers; another way of writing them is no number here, as on the server.
 function toMinor(text, table) {
-  const plain = text.trim().replace(/,/g, "");
-  if (!/^\d+(\.\d+)?$/.test(plain)) return plain === "" ? 0 : NaN;
-  return Math.round(Number(plain) * perUnit(table));
+  const { group, point } = table.dataset;
+  const typed = group.trim() ? text.trim() : text.trim().replace(/\s/g, group);
+  if (typed === "") return 0;
+  const [whole, ...decimals] = typed.split(point);
+  const parts = whole.split(group);
+  const grouped = parts.length === 1 || (/^\d{1,3}$/.test(parts[0]) && parts.slice(1).every((one) => /^\d{3}$/.test(one)));
+  const plain = [parts.join(""), ...decimals].join(".");
+  return grouped && /^\d+(\.\d+)?$/.test(plain) ? Math.round(Number(plain) * perUnit(table)) : NaN;
 }
 
 function toText(minor, table, grouped) {
   const decimals = Number(table.dataset.decimals);
-  const text = (minor / perUnit(table)).toFixed(decimals);
-  return grouped ? text.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ",") : text;
+  const { group, point } = table.dataset;
+  const [whole, cents] = (minor / perUnit(table)).toFixed(decimals).split(".");
+  const parted = grouped ? whole.replace(/\B(?=(\d{3})+$)/g, group) : whole;
+  return cents ? `${parted}${point}${cents}` : parted;
 }
 
 function toDay(iso) {

@@ -1,5 +1,6 @@
 """Money is exact, is rounded half up in one place, and is read strictly from what people type (rule 4.1)."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from portal.money import (
+    NUMBER_FORMATS,
     AmountError,
     minor_units,
     parse_amount,
@@ -18,6 +20,7 @@ from portal.money import (
 )
 
 CURRENCIES = ["USD", "EUR", "JPY", "KWD"]
+MORE_CURRENCIES = [*CURRENCIES, "CLF"]  # which has four decimals
 amounts = st.decimals("-99999999999.999999", "99999999999.999999", allow_nan=False, places=6)
 
 
@@ -62,6 +65,64 @@ def test_what_is_written_can_be_typed_again(amount, currency):
     assert parse_amount(written, currency) == rounded(amount, currency)
     if minor_units(currency):
         assert parse_amount(f"{Decimal(written):,}", currency) == rounded(amount, currency)
+
+
+@given(amounts, st.sampled_from(MORE_CURRENCIES), st.sampled_from(sorted(NUMBER_FORMATS)))
+def test_what_a_partner_is_shown_can_be_typed_back(amount, currency, chosen):
+    assume(abs(rounded(amount, currency)) < 10**11)
+    style, digits = NUMBER_FORMATS[chosen], plain(amount, currency)
+    for shown in (style.grouped(digits), style.typed(digits)):
+        assert parse_amount(shown, currency, style) == rounded(amount, currency)
+
+
+@given(st.from_regex(r"-?[0-9]{1,4}([., ][0-9]{1,4}){0,3}", fullmatch=True), st.sampled_from(MORE_CURRENCIES))
+def test_no_text_means_two_amounts_in_two_number_formats(text, currency):
+    """Who types in the format that a partner had before is refused, or means the same."""
+    read = set()
+    for style in NUMBER_FORMATS.values():
+        with suppress(AmountError):
+            read.add(parse_amount(text, currency, style))
+    assert len(read) <= 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text", "amount"),
+    [
+        ("point_comma", "1.234,50", "1234.50"),
+        ("point_comma", "1234,5", "1234.50"),
+        ("point_comma", "1.234", "1234.00"),
+        ("space_comma", "1 234,50", "1234.50"),
+        ("space_comma", "1\u00a0234,50", "1234.50"),
+        ("space_comma", "-1\u202f234 567,00", "-1234567.00"),
+    ],
+)
+def test_amounts_are_read_as_the_partner_writes_them(chosen, text, amount):
+    assert str(parse_amount(text, "USD", NUMBER_FORMATS[chosen])) == amount
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text", "currency", "sentence"),
+    [
+        ("point_comma", "1,234.50", "USD", "in digits, like 1234,50."),
+        ("point_comma", "12.50", "USD", "in digits, like 1234,50."),
+        (
+            "point_comma",
+            "1,234",
+            "USD",
+            "USD amounts have at most 2 decimals. Write the amount like 1234,50.",
+        ),
+        ("point_comma", "1.234", "KWD", "Write the amount without the point, like 1234,500."),
+        ("point_comma", "100000000000", "USD", "below 100.000.000.000."),
+        ("space_comma", "1.234,50", "USD", "in digits, like 1234,50."),
+        ("space_comma", "1234.50", "USD", "in digits, like 1234,50."),
+        ("space_comma", "1 234", "KWD", "Write the amount without the space, like 1234,500."),
+        ("space_comma", "12 34", "USD", "in digits"),
+    ],
+)
+def test_another_way_of_writing_is_refused_and_never_guessed(chosen, text, currency, sentence):
+    with pytest.raises(AmountError) as caught:
+        parse_amount(text, currency, NUMBER_FORMATS[chosen])
+    assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize(

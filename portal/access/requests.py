@@ -170,7 +170,8 @@ def _enter_as_support(tenant: Tenant) -> None:
 def _open(tenant: Tenant) -> None:
     g.tenant_scope = tenant_scope(tenant.id)
     g.tenant_scope.__enter__()
-    g.partner, g.time_zone, g.date_format = tenant, tenant.time_zone, tenant.date_format
+    g.partner, g.time_zone = tenant, tenant.time_zone
+    g.date_format, g.number_format = tenant.date_format, tenant.number_format
 
 
 def _leave_partner(error: BaseException | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from portal import clock, connect
+from portal import clock, connect, formatters
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
@@ -120,7 +120,9 @@ def retry_all(actor: Actor, items: Sequence[ExceptionItem]) -> Outcome:
             continue
         outcome.bells += one.bells
         done += 1
-    outcome.words = f"{done:,} will be tried again now." if done else "None of these can be tried again."
+    outcome.words = (
+        f"{formatters.count(done)} will be tried again now." if done else "None of these can be tried again."
+    )
     return outcome
 
 
@@ -150,7 +152,7 @@ def _sync_again(actor: Actor, item: ExceptionItem) -> Outcome:
 def _accept(actor: Actor, item: ExceptionItem) -> Outcome:
     marked = missing.accept(item, _integration().id)
     resolve(actor, [item], "A person confirmed that they were deleted in Autotask.")
-    return Outcome(f"{marked:,} marked as no longer in Autotask.")
+    return Outcome(f"{formatters.count(marked)} marked as no longer in Autotask.")
 
 
 def _match_again(actor: Actor, item: ExceptionItem) -> Outcome:

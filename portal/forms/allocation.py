@@ -9,9 +9,10 @@ from typing import Any
 
 from wtforms import HiddenField, StringField
 
+from portal import formatters
 from portal.forms import Form
 from portal.models import Invoice
-from portal.money import ZERO, AmountError, parse_amount, plain
+from portal.money import ZERO, AmountError, parse_amount
 
 PLUMBING = ("key", "csrf_token", "by_hand")
 
@@ -102,7 +103,7 @@ class AllocationForm(Form):
             self.refuse("amount", self.ask_for_amount)
             return None
         try:
-            received = parse_amount(self.amount.data, currency)
+            received = parse_amount(self.amount.data, currency, formatters.number_format())
         except AmountError as error:
             self.refuse("amount", str(error))
             return None
@@ -113,36 +114,40 @@ class AllocationForm(Form):
     def _read_rows(self, currency: str) -> None:
         for row in self.rows:
             try:
-                row.amount = parse_amount(row.typed, currency) if row.typed else ZERO
+                row.amount = (
+                    parse_amount(row.typed, currency, formatters.number_format()) if row.typed else ZERO
+                )
             except AmountError as error:
                 row.error = str(error)
             if row.amount < 0:
                 row.amount, row.error = ZERO, "The amount must be more than zero."
             elif row.amount > row.invoice.outstanding:
-                row.error = f"Only {plain(row.invoice.outstanding, currency)} is still owed here."
+                row.error = (
+                    f"Only {formatters.as_typed(row.invoice.outstanding, currency)} is still owed here."
+                )
 
     def _check_owed(self, received: Decimal | None, currency: str) -> None:
         owed = sum((row.invoice.outstanding for row in self.rows), ZERO)
         if received is not None and received > owed:
-            amount = f"{plain(owed, currency)} {currency}"
+            amount = f"{formatters.as_typed(owed, currency)} {currency}"
             self.refuse("amount", f"This is more than the {amount} still owed on open invoices.")
 
     def _spread(self, received: Decimal, currency: str) -> None:
         left = received
         for row in self.rows:
             row.amount = min(left, row.invoice.outstanding)
-            row.typed = plain(row.amount, currency) if row.amount else ""
+            row.typed = formatters.as_typed(row.amount, currency) if row.amount else ""
             left -= row.amount
 
     def _check_sum(self, received: Decimal, currency: str) -> None:
-        amount = f"{plain(received, currency)} {currency}"
+        amount = f"{formatters.as_typed(received, currency)} {currency}"
         if self.left > 0:
             self.allocation_error = (
-                f"{plain(self.left, currency)} of the {amount} is not allocated. Add it to an invoice, or correct the "
+                f"{formatters.as_typed(self.left, currency)} of the {amount} is not allocated. Add it to an invoice, or correct the "
                 "amount above."
             )
         elif self.left < 0:
             self.allocation_error = (
-                f"The invoices take {plain(-self.left, currency)} more than the {amount} above. Make them equal, or "
+                f"The invoices take {formatters.as_typed(-self.left, currency)} more than the {amount} above. Make them equal, or "
                 "empty the amounts beside the invoices to pay the oldest first."
             )

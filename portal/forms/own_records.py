@@ -4,6 +4,7 @@ from typing import Any
 from wtforms import DateField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
+from portal import formatters
 from portal.forms import Form
 from portal.money import AmountError, is_currency, parse_amount
 from portal.own_records import NotAllowed
@@ -32,7 +33,7 @@ class AmountForm(Form):
         if not field.data and otherwise is not None:
             return otherwise
         try:
-            return parse_amount(field.data or "", currency)
+            return parse_amount(field.data or "", currency, formatters.number_format())
         except AmountError as error:
             field.errors = [*field.errors, str(error)]
             return None

@@ -1,10 +1,10 @@
 """What a partner is called, and how its pages are."""
 
-from wtforms import RadioField, SelectField, StringField
+from wtforms import BooleanField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, ValidationError
 
-from portal.formatters import DATE_FORMATS
+from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
 from portal.forms import Form
 from portal.models import SupportAccess
 from portal.money import is_currency
@@ -36,6 +36,15 @@ class PartnerSettingsForm(Form):
         "Dates are written like",
         choices=[SelectChoice(name, example) for name, example in DATE_FORMATS.items()],
         description="On pages and in mails. Files keep 2026-11-19, which every spreadsheet reads.",
+    )
+    number_format = SelectField(
+        "Amounts are written like",
+        choices=[SelectChoice(name, example) for name, example in NUMBER_EXAMPLES.items()],
+        description="Shown so, and typed so: an amount written otherwise is refused, not guessed. Files keep 1234.50.",
+    )
+    second_factor_for_all = BooleanField(
+        "Everybody here needs a second factor",
+        description="Owners and managers always do. With this, clerks and readers set one up before their next page.",
     )
     support_access = RadioField(
         "Support",

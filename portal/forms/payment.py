@@ -22,6 +22,11 @@ METHODS = [
 LONGEST = Length(max=500, message="Use at most 500 characters.")
 
 
+def _given(text: str | None) -> str:
+    """What was sent; a form that lacks the field says nothing there."""
+    return text or ""
+
+
 class Day(DateField):
     """A date whose refusal says how to write one."""
 
@@ -38,8 +43,8 @@ class PaymentForm(AllocationForm):
     amount = StringField("Amount received", filters=[lambda text: (text or "").strip()])
     paid_on = Day("Paid on", [InputRequired("Enter the day the money was paid.")])
     method = SelectField("How it was paid", choices=METHODS, validate_choice=False)
-    reference = StringField("Reference", [LONGEST], description="Such as the check number.")
-    note = TextAreaField("Note", [LONGEST], description="Only for your own people.")
+    reference = StringField("Reference", [LONGEST], filters=[_given], description="Such as the check number.")
+    note = TextAreaField("Note", [LONGEST], filters=[_given], description="Only for your own people.")
 
     confirm_old_day = HiddenField("Paid on")
     confirm_repeat = HiddenField("The same money")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from portal import clock, ledger, money
+from portal import clock, formatters, ledger, money
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
@@ -85,7 +85,7 @@ def _checked(invoice: Invoice, amount: Decimal, due_on: date | None) -> Decimal:
     covered = invoice.paid_amount + invoice.credited_amount
     amount = money.rounded(amount, invoice.currency)
     if amount < covered:
-        shown = money.plain(covered, invoice.currency)
+        shown = formatters.as_typed(covered, invoice.currency)
         raise NotAllowed(f"{shown} {invoice.currency} is already paid; the amount cannot be less.", "amount")
     return amount
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from portal import clock, ledger
+from portal import clock, formatters, ledger
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
@@ -82,7 +82,7 @@ def _check_credit(credit: Invoice, wanted: Decimal) -> None:
     if not wanted:
         raise CreditRefused("Choose at least one invoice.", "allocations")
     if wanted > -credit.outstanding:
-        left = plain(-credit.outstanding, credit.currency)
+        left = formatters.as_typed(-credit.outstanding, credit.currency)
         raise CreditRefused(f"Only {left} {credit.currency} of credit {credit.number} is left.")
 
 
@@ -95,7 +95,7 @@ def _check_target(credit: Invoice, invoice: Invoice, amount: Decimal) -> None:
     if not amount.is_finite() or amount <= 0 or rounded(amount, invoice.currency) != amount:
         raise CreditRefused(f"The amount must be more than zero, with the decimals of {invoice.currency}.")
     if amount > invoice.outstanding:
-        owed = plain(invoice.outstanding, invoice.currency)
+        owed = formatters.as_typed(invoice.outstanding, invoice.currency)
         raise CreditRefused(
             f"The amount is more than the {owed} {invoice.currency} still owed on {invoice.number}."
         )

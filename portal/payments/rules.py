@@ -9,7 +9,7 @@ from portal import clock, formatters
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Invoice, InvoiceStatus, PaymentMethod, Tenant
-from portal.money import plain, rounded
+from portal.money import rounded
 
 EARLIEST = date(1990, 1, 1)
 OLD = timedelta(days=365)
@@ -107,7 +107,7 @@ def check_invoice(invoice: Invoice, amount: Decimal) -> None:
     if amount >= Decimal(10) ** 11 or rounded(amount, invoice.currency) != amount:
         raise PaymentRefused(f"The amount has more digits than {invoice.currency} has.", "amount")
     if amount > invoice.outstanding:
-        owed = plain(invoice.outstanding, invoice.currency)
+        owed = formatters.as_typed(invoice.outstanding, invoice.currency)
         raise PaymentRefused(
             f"The amount is more than the {owed} {invoice.currency} still owed on invoice {invoice.number}.",
             "amount",

@@ -8,7 +8,14 @@ from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import SupportAccess, Tenant
 
-FIELDS = ("name", "default_currency", "date_format", "support_access")
+FIELDS = (
+    "name",
+    "default_currency",
+    "date_format",
+    "number_format",
+    "second_factor_for_all",
+    "support_access",
+)
 
 
 def change(actor: Actor, wanted: dict[str, Any]) -> bool:

@@ -7,11 +7,13 @@ from typing import Any
 
 from portal import formatters
 from portal.access.permissions import shown
+from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
 from portal.models import AuditEvent
 from portal.queries.event_records import Records
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$")
+AMOUNT = re.compile(r"-?\d+\.\d{2,4}")
 LONGEST = 120
 MOST_LINES = 6
 # Told in the sentence, or of no use to a person.
@@ -36,6 +38,8 @@ IN_SENTENCE = {
     "integration.totals_mode_set": {"invoices_changed"},
 }
 WORDS = {
+    **DATE_FORMATS, **NUMBER_EXAMPLES, "date_format": "Dates", "number_format": "Amounts",
+    "second_factor_for_all": "Second factor for everybody", "support_access": "Support",
     "company_types": "Company types", "classifications": "Classifications", "territories": "Territories",
     "market_segments": "Market segments", "active_only": "Only active customers", "invoices_since": "Invoices since",
     "skip_zero_totals": "Zero totals left out", "contacts": "Contacts", "contact_field": "Contacts' field",
@@ -54,7 +58,11 @@ def lines(event: AuditEvent, records: Records) -> list[str]:
             found.append(f"{_word(name)}: {_short(value)}")
     found += [str(sentence)[:LONGEST] for sentence in details.get("sentences") or []]
     left_out = len(found) - MOST_LINES
-    return [*found[:MOST_LINES], f"and {left_out:,} more in the CSV file"] if left_out > 0 else found
+    return (
+        [*found[:MOST_LINES], f"and {formatters.count(left_out)} more in the CSV file"]
+        if left_out > 0
+        else found
+    )
 
 
 def _changes(before: Any, after: Any, records: Records) -> list[str]:
@@ -79,7 +87,9 @@ def _shown(name: str, value: Any, records: Records) -> str:
 
 
 def _moment(text: str) -> str:
-    """Days and instants as pages show them; other text as it is."""
+    """Days, instants and amounts as pages show them; other text as it is."""
+    if AMOUNT.fullmatch(text):
+        return formatters.number_format().typed(text)
     try:
         if DAY.fullmatch(text):
             return formatters.day(date.fromisoformat(text))

@@ -121,7 +121,7 @@ def _several(one: str, after: str, name: Callable[[Records, int], Pieces]) -> Te
 
 def _more(ids: Sequence[int]) -> str:
     """How many are not named."""
-    return f" and {len(ids) - MOST_NAMED:,} more" if len(ids) > MOST_NAMED else ""
+    return f" and {formatters.count(len(ids) - MOST_NAMED)} more" if len(ids) > MOST_NAMED else ""
 
 
 def _customers_name(records: Records, customer_id: int) -> Pieces:

@@ -128,7 +128,7 @@ def cause_options(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What a list can be narrowed to: (value, words with how many are open), all of them first."""
     return [
         ("", "All"),
-        *((cause, f"{NAMES[Cause(cause)]} ({number:,})") for cause, number in counts.items()),
+        *((cause, f"{NAMES[Cause(cause)]} ({formatters.count(number)})") for cause, number in counts.items()),
     ]
 
 

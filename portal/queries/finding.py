@@ -1,28 +1,31 @@
 """What typed words find, in every list and in the search: numbers, names, references, Autotask IDs, exact amounts."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
+from portal import formatters
 from portal.access.tenancy import current_tenant_id
 from portal.models import Allocation, Customer, Invoice, Payment
+from portal.money import LIMIT
 from portal.queries.text import containing
 
-MONEY = re.compile(
-    r"(?:[A-Za-z]{3}\s?|[$€£]\s?)?(-?(?:\d{1,3}(?:,\d{3})+|\d{1,11})(?:\.\d{1,6})?)\s?(?:[A-Za-z]{3})?"
-)
+MONEY = r"(?:[A-Za-z]{{3}}\s?|[$€£]\s?)?({number})\s?(?:[A-Za-z]{{3}})?"
+LONGEST_AMOUNT = 40
 LARGEST_ID = 2**63 - 1
 
 
 def amount(words: str) -> Decimal | None:
     """The amount that words like `1,204.50`, `1204.5 USD` or `$12` name; None for other words."""
-    found = MONEY.fullmatch(words)
-    try:
-        return Decimal(found[1].replace(",", "")) if found else None
-    except InvalidOperation:
+    style = formatters.number_format()
+    words = words.replace(" ", style.group) if style.group.isspace() else words
+    found = re.fullmatch(MONEY.format(number=style.pattern), words) if len(words) <= LONGEST_AMOUNT else None
+    if found is None:
         return None
+    typed = Decimal(found[1].replace(style.group, "").replace(style.point, "."))
+    return typed if abs(typed) < LIMIT and int(typed.as_tuple().exponent) >= -6 else None
 
 
 def autotask_id(words: str) -> int | None:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
+from portal import formatters
 from portal.access.tenancy import current_tenant_id, find_or_404
 from portal.extensions import db
 from portal.forms.allocation import Row
 from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
-from portal.money import ZERO, plain
+from portal.money import ZERO
 from portal.payments.rules import why_not_payable
 from portal.queries import invoices
 
@@ -40,7 +41,11 @@ class Choice:
     @property
     def suggested(self) -> str:
         """The amount to begin with: what is owed on the invoice that was asked for."""
-        return plain(self.first.outstanding, self.currency) if self.first and self.first.is_payable else ""
+        return (
+            formatters.as_typed(self.first.outstanding, self.currency)
+            if self.first and self.first.is_payable
+            else ""
+        )
 
 
 def choice(args: Mapping[str, str]) -> Choice | None:

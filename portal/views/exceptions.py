@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, request, url_for
 
+from portal import formatters
 from portal.access import form_tokens
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
@@ -71,7 +72,9 @@ def resolve() -> Any:
 def reopen() -> Any:
     opened = decisions.reopen(g.actor, exceptions.some(request.form.getlist("item")))
     db.session.commit()
-    flash(f"{opened:,} open again." if opened else "There was nothing to open again.", "message")
+    flash(
+        f"{formatters.count(opened)} open again." if opened else "There was nothing to open again.", "message"
+    )
     return htmx.redirect(url_for("exceptions.index"))
 
 
@@ -87,9 +90,7 @@ def retry() -> Any:
     allowed = [item for item in found if any(one.name == "retry" for one in exceptions.actions(item))]
     outcome = decisions.retry_all(g.actor, allowed)
     if found.is_cut:
-        outcome.words += (
-            f" These were the oldest {len(found):,} of {found.total:,}; retry again for the others."
-        )
+        outcome.words += f" These were the oldest {formatters.count(found)} of {formatters.count(found.total)}; retry again for the others."
     return _done(outcome)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, flash, g, render_template, url_for
 
-from portal import connect
+from portal import connect, formatters
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
@@ -124,7 +124,7 @@ def set_identifier() -> Any:
         return _page(integration, identifier_form=form, status=422)
     changed = connect.set_identifier(g.actor, integration, form.identifier.data)
     db.session.commit()
-    flash(f"Saved. {changed:,} invoices are shown by another number now.", "success")
+    flash(f"Saved. {formatters.count(changed)} invoices are shown by another number now.", "success")
     return htmx.redirect(url_for("integrations.show"))
 
 
@@ -136,7 +136,7 @@ def set_totals() -> Any:
         return _page(integration, totals_form=form, status=422)
     changed = connect.set_totals_mode(g.actor, integration, form.totals_mode.data)
     db.session.commit()
-    flash(f"Saved. What is owed changed on {changed:,} invoices.", "success")
+    flash(f"Saved. What is owed changed on {formatters.count(changed)} invoices.", "success")
     return htmx.redirect(url_for("integrations.show"))
 
 

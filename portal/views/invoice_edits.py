@@ -6,14 +6,13 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, render_template, request, url_for
 from wtforms.fields.choices import SelectChoice
 
-from portal import clock, connect, own_records
+from portal import clock, connect, formatters, own_records
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.own_records import ChangeForm, InvoiceForm
 from portal.models import Customer, DeliveryState, Invoice
-from portal.money import plain
 from portal.own_records import NewInvoice
 from portal.queries import cut, invoice_detail
 from portal.queries.own_records import customers
@@ -52,7 +51,7 @@ def create() -> Any:
 @requires(Permission.EDIT_RECORDS)
 def edit(invoice_id: int) -> Any:
     invoice = find_or_404(Invoice, invoice_id)
-    amount = plain(invoice.amount_due, invoice.currency)
+    amount = formatters.as_typed(invoice.amount_due, invoice.currency)
     return _edit_page(
         invoice, ChangeForm(formdata=None, data={"amount_due": amount, "due_on": invoice.due_on})
     )

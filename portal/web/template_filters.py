@@ -13,6 +13,6 @@ def register(app: Flask) -> None:
     for function in formatters.FILTERS:
         env.filters[function.__name__] = function
     env.filters["badge"] = badge_for
-    env.globals.update(zone_name=formatters.zone_name)
+    env.globals.update(zone_name=formatters.zone_name, number_format=formatters.number_format)
     assets.register(app)
     navigation.register(app)

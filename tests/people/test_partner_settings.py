@@ -1,22 +1,27 @@
 """What a partner is called, how it writes dates, and whether support may come in."""
 
+import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import clock
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.models import Tenant
+from portal.models import Invoice, Tenant
 from tests import factories
 
 LogIn = Callable[..., FlaskClient]
+TODAY = clock.today("UTC").isoformat()
 SETTINGS = "/p/northwind/settings/partner"
 ASKED = {
     "name": "Northwind IT", "default_currency": "USD", "date_format": "day_month_year", "support_access": "view",
+    "number_format": "comma_point",
 }  # fmt: skip
 
 
@@ -67,6 +72,7 @@ def test_the_chosen_dates_are_on_pages_and_not_in_another_partners(
         {"name": "x" * 81},
         {"default_currency": "ZZZ"},
         {"date_format": "odd"},
+        {"number_format": "odd"},
         {"support_access": "act"},
     ],
 )
@@ -96,3 +102,44 @@ def test_without_access_support_cannot_come_in_and_a_visit_ends_at_once(
     reason = {"reason": "The partner asked for help on the phone", "minutes": "30"}
     refused = inside.post("/staff/partners/northwind/visit", data=reason)
     assert (refused.status_code, "lets no support in" in refused.text) == (422, True)
+
+
+def test_amounts_are_shown_typed_and_searched_as_the_partner_writes_them(
+    app: Flask, partner: Tenant, log_in: LogIn
+) -> None:
+    with app.app_context(), tenant_scope(partner.id):
+        customer = factories.customer()
+        number, of = factories.invoice(customer, "1234.50").id, customer.id
+    owner = log_in(partner)
+    assert owner.post(SETTINGS, data=ASKED | {"number_format": "point_comma"}).status_code == 303
+    page = f"/p/northwind/payments/new?invoice={number}"
+    assert "1.234,50" in owner.get("/p/northwind/invoices").text
+    assert "1.234,50" in owner.get("/p/northwind/invoices?q=1.234,50").text
+    form = owner.get(page).text
+    assert 'value="1234,50"' in form
+    assert 'data-owed="1234,50"' in form
+    sent = {"customer": of, "key": "a-key-of-this-form", "paid_on": TODAY, "method": "check"}
+    wrong = owner.post("/p/northwind/payments", data=sent | {"amount": "1,000.25"})
+    assert (wrong.status_code, "like 1234,50." in wrong.text) == (422, True)
+    assert owner.post("/p/northwind/payments", data=sent | {"amount": "1.000,25"}).status_code == 303
+    with app.app_context(), tenant_scope(partner.id):
+        assert db.session.get_one(Invoice, (partner.id, number)).outstanding == Decimal("234.25")
+    assert "234,25" in owner.get("/p/northwind/invoices").text
+
+
+def test_with_a_second_factor_for_all_a_clerk_sets_one_up_before_the_next_page(
+    app: Flask, partner: Tenant, log_in: LogIn
+) -> None:
+    with app.app_context():
+        cleo = factories.member(partner, "clerk", email="cleo@example.com")
+    owner, clerk = log_in(partner), app.test_client()
+    clerk.post("/login", data={"email": cleo.email, "password": factories.PASSWORD})
+    assert clerk.get("/p/northwind/").status_code == 200
+    assert owner.post(SETTINGS, data=ASKED | {"second_factor_for_all": "y"}).status_code == 303
+    assert clerk.get("/p/northwind/").location.startswith("/you/factors")
+    assert "Second factor for everybody: no → yes" in owner.get("/p/northwind/activity").text
+    assert (
+        "checked" in re.search(r'<input[^>]*name="second_factor_for_all"[^>]*>', owner.get(SETTINGS).text)[0]
+    )
+    assert owner.post(SETTINGS, data=ASKED).status_code == 303
+    assert clerk.get("/p/northwind/").status_code == 200
