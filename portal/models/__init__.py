@@ -20,15 +20,7 @@ from portal.models.integration import (
     TotalsMode,
     TotalsSource,
 )
-from portal.models.invoice import (
-    Agreement,
-    Invoice,
-    InvoiceLine,
-    InvoicePdf,
-    InvoiceStatus,
-    PdfState,
-    StoredFile,
-)
+from portal.models.invoice import Agreement, Invoice, InvoiceLine, InvoiceStatus
 from portal.models.link import Invitation, LinkPurpose, LoginLink
 from portal.models.mail import Mail, MailKind, MailSecret, MailState
 from portal.models.membership import Membership, PastMember, Role
@@ -42,6 +34,7 @@ from portal.models.payment import (
     PaymentMethod,
     Settlement,
 )
+from portal.models.pdf import InvoicePdf, PdfState, StoredFile
 from portal.models.read_range import ReadRange
 from portal.models.security_event import LOGIN_STARTED, SecurityEvent
 from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode

@@ -94,6 +94,14 @@ class Delivery(TenantOwned, Base):
     def is_parked(self) -> bool:
         return self.state == DeliveryState.PARKED
 
+    @property
+    def is_confirmed(self) -> bool:
+        return self.state == DeliveryState.CONFIRMED
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state == DeliveryState.CLOSED
+
     @state.inplace.setter
     def _state_setter(self, state: str) -> None:
         self.stored_state, self.closed_at = state, None

@@ -27,6 +27,15 @@ class Cause(StrEnum):
     SYNC_FAILED = "sync_failed"
 
 
+ABOUT_PAYMENTS = (
+    Cause.OVERPAID,
+    Cause.VOIDED_WITH_PAYMENTS,
+    Cause.UNPAID_IN_AUTOTASK,
+    Cause.PAID_TWICE,
+    Cause.CURRENCY_CHANGED,
+)
+
+
 class ExceptionState(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
@@ -70,3 +79,16 @@ class ExceptionItem(TenantOwned, Base):
     resolved_at: Mapped[datetime | None]
     resolved_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     resolution: Mapped[str | None]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == ExceptionState.OPEN
+
+    @property
+    def badge(self) -> str:
+        return "needs_you" if self.is_open else "resolved"
+
+    @property
+    def is_about_payments(self) -> bool:
+        """Deleting one of the invoice's payments can put it right."""
+        return self.cause in ABOUT_PAYMENTS

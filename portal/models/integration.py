@@ -98,6 +98,24 @@ class Integration(TenantOwned, Base):
     def is_connected(self) -> bool:
         return self.state == IntegrationState.CONNECTED
 
+    @property
+    def is_disconnected(self) -> bool:
+        return self.state == IntegrationState.DISCONNECTED
+
+    @property
+    def totals_hold_tax(self) -> bool:
+        return self.totals_mode == TotalsMode.WITH_TAX
+
+    @property
+    def totals_are_chosen(self) -> bool:
+        """By a person of the partner."""
+        return self.totals_source == TotalsSource.PARTNER
+
+    @property
+    def totals_are_evident(self) -> bool:
+        """By what the sampled invoices show."""
+        return self.totals_source == TotalsSource.EVIDENCE
+
 
 class IntegrationStatus(TenantOwned, Base):
     """What may be seen of an integration across partners; a trigger of the database keeps it."""

@@ -3,7 +3,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Computed, Index, Integer, LargeBinary, UniqueConstraint, func, or_, select
+from sqlalchemy import Computed, Index, UniqueConstraint, func, or_, select
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from portal.models.base import (
@@ -124,13 +124,41 @@ class Invoice(TenantOwned, Base):
 
     def shown_on(self, today: date) -> str:
         """Its status as a badge says it: with overdue, overpaid, and settled by Autotask alone told apart."""
-        if self.is_unpaid and self.due_on and self.due_on < today:
+        if self.is_overdue_on(today):
             return "overdue"
-        if self.status == InvoiceStatus.PAID and self.outstanding < 0:
+        if self.is_overpaid:
             return "overpaid"
-        if self.status == InvoiceStatus.PAID and self.settled_amount and not self.paid_amount:
-            return "settled"
-        return self.status
+        return "settled" if self.is_settled_there else self.status
+
+    def is_overdue_on(self, today: date) -> bool:
+        return self.is_unpaid and self.due_on is not None and self.due_on < today
+
+    @property
+    def is_credit(self) -> bool:
+        return self.status == InvoiceStatus.CREDIT
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status == InvoiceStatus.PAID
+
+    @property
+    def is_overpaid(self) -> bool:
+        return self.is_paid and self.outstanding < 0
+
+    @property
+    def is_settled_there(self) -> bool:
+        """Autotask alone says that it was paid."""
+        return self.is_paid and bool(self.settled_amount) and not self.paid_amount
+
+    @property
+    def credit(self) -> Decimal:
+        """What Autotask owes the customer by it, as a positive amount."""
+        return -self.amount_due
+
+    @property
+    def too_much(self) -> Decimal:
+        """What is left of a credit, or was paid above what is owed, as a positive amount."""
+        return -self.outstanding
 
     @property
     def is_payable(self) -> bool:
@@ -191,42 +219,3 @@ class InvoiceLine(TenantOwned, Base):
     sort_order: Mapped[int | None]
     non_billable: Mapped[bool] = mapped_column(server_default="false")
     autotask_read_at: Mapped[datetime | None]
-
-
-class PdfState(StrEnum):
-    WAITING = "waiting"
-    HERE = "here"
-    UNAVAILABLE = "unavailable"
-
-
-class InvoicePdf(TenantOwned, Base):
-    """The PDF of an invoice: waiting, here, or not available because of `reason`."""
-
-    __tablename__ = "invoice_pdf"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "invoice_id"),
-        belongs_to("invoice_id", "invoice"),
-        one_of("state", PdfState),
-        Index("ix_invoice_pdf_waiting", "tenant_id", "id", postgresql_where="state = 'waiting'"),
-    )
-
-    invoice_id: Mapped[int]
-    state: Mapped[str]
-    reason: Mapped[str | None]
-    name: Mapped[str] = mapped_column(server_default="")
-    size: Mapped[int | None] = mapped_column(Integer)
-    storage_key: Mapped[str | None]
-    wanted_at: Mapped[datetime] = created()
-    fetched_at: Mapped[datetime | None]
-    next_try_at: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-
-
-class StoredFile(TenantOwned, Base):
-    """Bytes kept in the database while no other storage is configured."""
-
-    __tablename__ = "stored_file"
-    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
-
-    key: Mapped[str]
-    data: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)

@@ -118,6 +118,23 @@ class SyncRun(TenantOwned, Base):
     def is_incomplete(self) -> bool:
         return self.state in INCOMPLETE
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == RunState.WAITING
+
+    @property
+    def has_failed(self) -> bool:
+        return self.state == RunState.FAILED
+
+    @property
+    def ended_early(self) -> bool:
+        """Failed or stopped: what it had still to read can be asked for again."""
+        return self.state in (RunState.FAILED, RunState.CANCELLED)
+
+    @property
+    def reads_unpaid_only(self) -> bool:
+        return self.kind == SyncKind.UNPAID
+
 
 NOT_TAKEN_IN, LINE_REMOVED = "Not taken in", "Line removed"
 LEFT = ("Outside filters", "No longer in Autotask")

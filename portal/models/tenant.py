@@ -47,3 +47,7 @@ class Tenant(Base):
     support_act_given_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str] = mapped_column(server_default="")
+
+    @property
+    def lets_support_in(self) -> bool:
+        return self.support_access != SupportAccess.OFF

@@ -59,6 +59,10 @@ class Show(StrEnum):
     WAITING = "waiting"
     CONFIRMED = "confirmed"
 
+    @property
+    def narrows(self) -> bool:
+        return self is not Show.ALL
+
 
 NEEDING: dict[Show, Any] = {
     Show.NEEDS: true(),
@@ -79,6 +83,11 @@ class Filter:
     @property
     def kept(self) -> dict[str, str]:
         return paging.kept(self.args, "q", "show", "why", "kind", "wish")
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """What a link chose that the filter bar has no field for."""
+        return paging.kept(self.args, "why", "kind", "wish")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from portal.models import (
     SyncKind,
     SyncRun,
     SyncSchedule,
+    TotalsMode,
 )
 
 NOT_CONNECTED = "not_connected"
@@ -45,6 +46,39 @@ class Overview:
     may_start_first: bool = False
     read_before: bool = False
     unusable: str = ""
+
+    @property
+    def was_never_connected(self) -> bool:
+        return self.state == NOT_CONNECTED
+
+    @property
+    def is_connected(self) -> bool:
+        """And can be read and told."""
+        return self.state == IntegrationState.CONNECTED
+
+    @property
+    def is_disconnected(self) -> bool:
+        return self.state == IntegrationState.DISCONNECTED
+
+    @property
+    def needs_reconnecting(self) -> bool:
+        return self.state == IntegrationState.NEEDS_RECONNECTING
+
+    @property
+    def needs_credentials(self) -> bool:
+        """New ones, or a look at those that are here."""
+        return self.needs_reconnecting or self.state == UNUSABLE
+
+    @property
+    def is_live(self) -> bool:
+        """It has credentials, whether they serve or not."""
+        return self.is_connected or self.needs_credentials
+
+    @property
+    def compared_with_tax(self) -> int:
+        """How many sampled invoices with tax on them were compared with their lines."""
+        counts = self.integration.totals_evidence.get("counts", {}) if self.integration else {}
+        return sum(counts.get(name, 0) for name in (*TotalsMode, "neither"))
 
 
 def overview(integration: Integration | None) -> Overview:

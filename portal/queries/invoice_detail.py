@@ -12,6 +12,7 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
     INCOMPLETE,
+    Agreement,
     CreditApplication,
     Delivery,
     ExceptionItem,
@@ -25,6 +26,14 @@ from portal.models import (
     SyncRun,
 )
 from portal.queries import arrivals, both_sides, credits, cut, history, line_sums, payments
+
+AGREEMENTS: dict[str, str] = {
+    Agreement.AGREES: "Autotask agrees.",
+    Agreement.DIFFERS: "Autotask says something else.",
+    Agreement.MISSING: "It is no longer in Autotask.",
+    Agreement.OUTSIDE_FILTERS: "It lies outside the filters and is no longer updated.",
+    Agreement.PORTAL_ONLY: "It exists only here.",
+}
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,15 @@ class Detail:
         return max(self.journeys, key=lambda journey: journey.touched_at, default=None)
 
     @property
+    def agreement_in_words(self) -> str:
+        """What Autotask says, as the end of a headline; empty where the headline says it already."""
+        if self.invoice.agreement == Agreement.PORTAL_ONLY and self.is_matched_later:
+            return "It exists only here, until its counterpart in Autotask is found."
+        return AGREEMENTS.get(self.invoice.agreement, "")
+
+    @property
     def pdf_is_waiting(self) -> bool:
-        return self.pdf is not None and self.pdf.state == PdfState.WAITING
+        return self.pdf is not None and self.pdf.is_waiting
 
     @property
     def is_on_the_way(self) -> bool:

@@ -26,6 +26,15 @@ class Filter:
     args: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_of_invoices(self) -> bool:
+        return self.kind == "invoice"
+
+    @property
+    def tab(self) -> str:
+        """The list that is open: `archived`, or the kind that waits for a decision."""
+        return "archived" if self.archived else self.kind
+
+    @property
     def kept(self) -> dict[str, str]:
         return paging.kept(self.args, "kind", "show")
 

@@ -45,6 +45,10 @@ class Line:
     error_kind: str = ""
 
     @property
+    def is_stuck(self) -> bool:
+        return self.why == Why.STUCK
+
+    @property
     def words(self) -> str:
         return f"{self.before}{self.counted}{self.after}"
 

@@ -29,6 +29,11 @@ WHAT = {
     "removed": "Removed",
     "failed": "Failed",
 }
+MEANINGS = {
+    "failed": "What this sync could not take in, and why. It is tried again by itself; what stays wrong is "
+    "among the exceptions.",
+    "removed": "What this sync took out, because Autotask no longer has it.",
+}
 
 
 def of_run(run_id: int) -> Any:
@@ -46,6 +51,18 @@ class Changes:
     @property
     def kept(self) -> dict[str, str]:
         return paging.kept(self.args, "what", "item")
+
+    @property
+    def title(self) -> str:
+        """`Changed invoices`, `All records`."""
+        item = ITEMS.get(self.item, "records")
+        return f"{WHAT.get(self.what, 'All')} {item if self.item == counts.PDFS else item.lower()}"
+
+    @property
+    def in_words(self) -> str:
+        return MEANINGS.get(
+            self.what, "What this sync changed here, field by field, as Autotask had it then."
+        )
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,6 @@ def _bar(visit: SupportVisit) -> dict[str, Any]:
         "staff_name": visit.staff.label,
         "user_name": visit.as_user.label,
         "reason": visit.reason,
-        "mode": visit.mode,
+        "acts": visit.acts,
         "expires_at": visit.expires_at,
     }
