@@ -15,7 +15,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor
 
-from portal.logs import tracebacks
+from portal.logs import one_line, tracebacks
 
 HIDDEN = {"secret", "password", "token", "authorization", "cookie", "apiintegrationcode"}
 FIRST = ("timestamp", "level", "event")
@@ -58,7 +58,7 @@ def configure(form: str = "json") -> None:
     _take_over(
         ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
-            processors=[ProcessorFormatter.remove_processors_meta, _in_order, _renderer(form)],
+            processors=[ProcessorFormatter.remove_processors_meta, _in_order, *_renderer(form)],
         )
     )
     if form == "json":
@@ -70,10 +70,10 @@ def call_this_process(name: str) -> None:
     _process["name"] = name
 
 
-def _renderer(form: str) -> Any:
+def _renderer(form: str) -> list[Any]:
     if form == "json":
-        return structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=False)
+        return [structlog.processors.JSONRenderer(default=str, ensure_ascii=False), one_line.in_json]
+    return [one_line.in_text, structlog.dev.ConsoleRenderer(colors=False)]
 
 
 def _take_over(formatter: logging.Formatter) -> None:
