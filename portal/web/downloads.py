@@ -7,7 +7,7 @@ from flask import Response
 
 PDF_START = b"%PDF-"
 INERT = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
-NO_PAGE = "sandbox; default-src 'none'"
+NO_PAGE = "sandbox; default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def table(name: str, lines: Iterable[str]) -> Response:

@@ -1,13 +1,20 @@
 """A password that can be guessed is refused with one reason, wherever a password is set."""
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
+from wtforms import PasswordField
+from wtforms.fields.core import UnboundField
 
 from local import demo_data
+from portal import forms
 from portal.access import passwords
 from portal.access.password_strength import ABOUT_YOU, COMMON, LONGEST, WHY, weakness
 
@@ -72,3 +79,31 @@ def test_every_password_hash_of_the_portal_is_made_with_the_check():
                 calls.append(path.name)
                 assert len(node.args) == 2, path
     assert calls
+
+
+def test_a_password_is_compared_exactly_as_it_was_typed():
+    stored = passwords.hashed("Correct horse battery Staple ")
+    assert passwords.matches(stored, "Correct horse battery Staple ")
+    for other in (
+        "Correct horse battery Staple",
+        "correct horse battery staple ",
+        "Correct horse battery Staple  ",
+    ):
+        assert not passwords.matches(stored, other)
+    long = "aB3 " * 30 + "12345678"
+    assert len(long) == 128
+    assert not passwords.matches(passwords._hasher.hash(long), long[:-1] + "9")
+
+
+def test_every_password_field_is_masked_and_may_be_pasted_into():
+    """Drawn as a password by WTForms, and nothing in templates or scripts keeps a password manager out."""
+    found = 0
+    for module in iter_modules(forms.__path__):
+        for _, form in inspect.getmembers(import_module(f"portal.forms.{module.name}"), inspect.isclass):
+            for name, field in vars(form).items():
+                if re.search("password|secret", name) and isinstance(field, UnboundField):
+                    assert issubclass(field.field_class, PasswordField), (form, name)
+                    found += 1
+    assert found > 4
+    for file in [*ROOT.glob("templates/**/*.html"), *ROOT.glob("static/*.js")]:
+        assert not re.search(r"onpaste|['\"]paste['\"]", file.read_text()), file

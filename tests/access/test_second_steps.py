@@ -147,6 +147,42 @@ def test_five_wrong_codes_in_a_quarter_of_an_hour_and_twenty_a_day_are_all(app, 
         assert prove(client, code()).status_code == 303
 
 
+def test_codes_guessed_at_the_same_moment_are_no_more_than_five(app, dana, superuser):
+    """Brute force from many browsers at once: each try is counted before it is compared."""
+    browsers = [app.test_client() for _ in range(10)]
+    for browser in browsers:
+        password(browser)
+    with ThreadPoolExecutor(10) as threads:
+        seen = list(threads.map(lambda browser: prove(browser, "000000").status_code, browsers))
+    assert (set(seen), seen.count(422) <= 5) == ({422, 429}, True)
+    counted = "SELECT cardinality(refused_codes) FROM app_user WHERE email = %s"
+    assert superuser.execute(counted, [DANA]).fetchone() == (5,)
+    assert prove(browsers[0], code()).status_code == 429
+
+
+def test_one_code_sent_from_two_browsers_at_the_same_moment_opens_one(app, dana):
+    browsers, typed = [app.test_client() for _ in range(4)], code()
+    for browser in browsers:
+        password(browser)
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(lambda browser: prove(browser, typed).status_code, browsers))
+    assert sorted(seen) == [303, 422, 422, 422]
+
+
+def test_a_cookie_that_was_planted_before_the_login_is_not_the_one_that_is_in(app, client, dana):
+    """Session fixation with a login of the attacker's own: theirs ends, and theirs alone is what they hold."""
+    with app.app_context():
+        eve = factories.user("eve@evil.example")
+    attacker = app.test_client()
+    password(attacker, eve.email)
+    with attacker.session_transaction() as theirs, client.session_transaction() as planted:
+        planted.update(theirs)
+    password(client)
+    assert prove(client, code()).status_code == 303
+    assert attacker.get("/you").location.startswith("/login")
+    assert "Dana" in client.get("/you").text
+
+
 def test_the_person_is_told_that_somebody_with_their_password_guesses_codes(app, client, dana):
     password(client)
     for _ in range(5):

@@ -129,3 +129,42 @@ def test_a_new_login_in_the_same_browser_ends_the_one_before(client, app, person
     with other.session_transaction() as cookie:
         cookie.update(kept)
     assert other.get("/partners").location.startswith("/login")
+
+
+def test_a_login_that_is_used_all_day_ends_after_its_longest_time(client, person):
+    with time_machine.travel(clock.now(), tick=False) as travel:
+        log_in(client)
+        for _ in range(23):
+            travel.shift(timedelta(hours=1))
+            assert client.get("/partners").location == "/p/northwind/"
+        travel.shift(timedelta(hours=1, seconds=1))
+        assert client.get("/partners").location.startswith("/login")
+
+
+def test_every_cookie_is_for_the_server_alone(app, client, person):
+    """Where https is on: the host's own, out of reach of scripts and of plain http, and not sent along by others."""
+    app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_NAME="__Host-portal")
+    answer = client.post(
+        "/login",
+        data={"email": person.email, "password": factories.PASSWORD},
+        base_url="https://localhost",
+        headers={"X-Forwarded-Proto": "https"},
+    )
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-portal", "__Host-device"}
+    for cookie in cookies:
+        words = {word.strip().lower() for word in cookie.split(";")[1:]}
+        assert {"secure", "httponly", "path=/"} <= words, cookie
+        assert words & {"samesite=lax", "samesite=strict"}, cookie
+        assert not [word for word in words if word.startswith("domain")], cookie
+
+
+def test_logging_out_clears_what_the_browser_holds(client, person):
+    log_in(client)
+    assert '"storage"' in client.post("/logout").headers["Clear-Site-Data"]
+
+
+@pytest.mark.parametrize("page", ["/you", "/p/northwind/", "/p/northwind/settings"])
+def test_every_page_of_a_signed_in_person_has_a_way_out(client, person, page):
+    log_in(client)
+    assert 'action="/logout"' in client.get(page).text

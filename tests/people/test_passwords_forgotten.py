@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import clock
+from portal.access import totp
 from portal.extensions import db
 from portal.models import LoginLink, Mail, Tenant, User
 from portal.people import links, passwords_forgotten
@@ -42,6 +43,19 @@ def test_a_new_password_is_set_by_mail_and_nobody_stays_logged_in(
     for password, status in ((factories.PASSWORD, 422), (NEW, 303)):
         data = {"email": "nora@example.com", "password": password}
         assert app.test_client().post("/login", data=data).status_code == status
+
+
+def test_a_password_set_by_mail_still_asks_for_the_second_factor(app: Flask, nora: User, link: Link) -> None:
+    with app.app_context():
+        person = db.session.merge(nora)
+        totp.add(person, "Phone", totp.new_secret())
+        person.second_factor_at = clock.now()
+        db.session.commit()
+    browser = app.test_client()
+    browser.post(ASK, data={"email": "nora@example.com"})
+    assert browser.post(link("password_reset"), data={"password": NEW}).status_code == 303
+    browser.post("/login", data={"email": "nora@example.com", "password": NEW})
+    assert browser.get("/p/northwind/").location.startswith("/prove")
 
 
 def test_known_and_unknown_addresses_get_one_answer_for_one_work(
