@@ -58,7 +58,9 @@ class Partner:
 
 def fill(app: Flask, superuser: psycopg.Connection[Any], slug: str, word: str) -> Partner:
     with app.app_context():
-        tenant = factories.tenant(slug, name=name_of(slug))
+        now = clock.now()
+        agreed = {"support_act_given_at": now, "support_act_until": now + timedelta(hours=4)}
+        tenant = factories.tenant(slug, name=name_of(slug), **agreed)
         people = [
             factories.member(tenant, role, email=f"{role}@{slug}.example", name=f"{word} {role}")
             for role in ROLES
@@ -162,8 +164,9 @@ def somebody(app: Flask, who: str, of: Partner) -> FlaskClient:
         with_factor_proved(browser, f"{who}@{of.slug}.example")
     elif who != "anonymous":
         with_factor_proved(browser, STAFF)
-    if who == "support, looking":
-        form = {"reason": "Looks at every page there is", "minutes": "60"}
+    if who.startswith("support"):
+        mode = "act" if "acting" in who else "view"
+        form = {"reason": "Looks at every page there is", "minutes": "60", "mode": mode}
         assert browser.post(f"/staff/partners/{of.slug}/visit", data=form).status_code == 303
     return browser
 
