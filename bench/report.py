@@ -16,7 +16,7 @@ INTRODUCTION = """# How fast it reads, and what it costs as it grows
 `bin/bench --report` writes this page. Limit and portal run in turns on the same servers, against a sandbox Autotask in a
 process of its own. The *limit* fetches, parses with exact decimals, copies into a temporary table and upserts a page at
 a time into the portal's own tables, with their indexes, keys and row-level security; it compares nothing, keeps no
-history, and cannot be taken up again. *Load* is the machine's, over the minute before: above the number of its
+history, asks for one page at a time, and cannot be taken up again. *Load* is the machine's, over the minute before: above the number of its
 processors, seconds say little and ratios are what to look at.
 """
 
