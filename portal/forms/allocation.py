@@ -98,6 +98,11 @@ class AllocationForm(Form):
         """What of the amount no invoice has got; negative when they take more than it."""
         return ZERO if self.received is None or not self.total else self.received - self.total
 
+    @property
+    def over(self) -> Decimal:
+        """How much more the invoices take than there is."""
+        return max(-self.left, ZERO)
+
     def _received(self, currency: str) -> Decimal | None:
         if not self.amount.data:
             self.refuse("amount", self.ask_for_amount)

@@ -20,3 +20,7 @@ class ApiKey(TenantOwned, Base):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+    @property
+    def records_payments(self) -> bool:
+        return "payments.write" in self.scopes

@@ -55,6 +55,11 @@ class Part:
     delivery: Delivery | None
     arrival: Arrival
 
+    @property
+    def is_covered_without_it(self) -> bool:
+        """Other payments cover the invoice even if this one goes."""
+        return self.invoice.outstanding + self.allocation.amount <= 0
+
 
 @dataclass(frozen=True)
 class Step:

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from portal import formatters
-from portal.web import assets, navigation
+from portal.web import assets, charts, navigation
 from portal.web.badges import badge_for
 
 
@@ -12,7 +12,7 @@ def register(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     for function in formatters.FILTERS:
         env.filters[function.__name__] = function
-    env.filters["badge"] = badge_for
+    env.filters.update(badge=badge_for, scaled=charts.scaled, share_of=charts.share_of)
     env.globals.update(zone_name=formatters.zone_name, number_format=formatters.number_format)
     assets.register(app)
     navigation.register(app)

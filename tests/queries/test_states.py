@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from portal.models import Agreement, Delivery, ExceptionItem, Invoice, SyncRun
+from portal.models import Agreement, Allocation, ApiKey, Delivery, ExceptionItem, Invoice, SyncRun
 from portal.queries import integration, invoice_detail, sync_changes
+from portal.queries.arrivals import Arrival, Part
+from portal.web.charts import scaled, share_of
 
 NOTHING: Any = None
 
@@ -96,3 +98,36 @@ def test_a_closed_delivery_is_not_stuck_though_it_is_stored_so() -> None:
 def test_what_is_left_of_a_credit_is_told_as_a_positive_amount() -> None:
     credit = Invoice(status="credit", amount_due=Decimal(-50), outstanding=Decimal(-20))
     assert (credit.credit, credit.too_much, credit.is_overpaid) == (Decimal(50), Decimal(20), False)
+
+
+@pytest.mark.parametrize(
+    ("outstanding", "covered"), [("-30", True), ("-31", True), ("-29.99", False), ("0", False)]
+)
+def test_an_invoice_stays_paid_without_a_payment_only_when_the_others_cover_it(
+    outstanding: str, covered: bool
+) -> None:
+    part = Part(
+        Allocation(amount=Decimal(30)), Invoice(outstanding=Decimal(outstanding)), None, Arrival.CONFIRMED
+    )
+    assert part.is_covered_without_it is covered
+
+
+@pytest.mark.parametrize(("scopes", "records"), [(["payments.write"], True), (["payments.read"], False)])
+def test_revoking_a_key_warns_of_payments_only_where_it_records_some(
+    scopes: list[str], records: bool
+) -> None:
+    assert ApiKey(scopes=scopes).records_payments is records
+
+
+@pytest.mark.parametrize(
+    ("amounts", "shares"),
+    [([], []), ([0, 0], [0, 0]), ([50, 200, -10], [25, 100, 0]), ([-5], [0])],
+)
+def test_a_bar_is_as_long_as_its_share_of_the_largest(amounts: list[int], shares: list[int]) -> None:
+    found = scaled([{"amount": Decimal(amount)} for amount in amounts])
+    assert [(one.share, one.rest) for one in found] == [(share, 100 - share) for share in shares]
+
+
+@pytest.mark.parametrize(("used", "limit", "share"), [(5, 10, 50), (20, 10, 100), (0, 10, 0), (5, 0, 0)])
+def test_a_gauge_is_never_more_than_full(used: int, limit: int, share: int) -> None:
+    assert share_of(used, limit) == share
