@@ -1,0 +1,94 @@
+"""A person is invited, logs in for the first time, sets up an authenticator app, is seen in the team, and is removed."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pyotp
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from portal import clock
+from portal.access import totp
+from portal.access.tenancy import tenant_scope
+from portal.extensions import db
+from portal.mail import outbox
+from portal.models import Mail, Tenant
+from tests import factories
+from tests.browser.serving import serve
+
+pytestmark = pytest.mark.browser
+OLGA, NORA = "olga@northwind.example", "nora@northwind.example"
+SECRET, NEW = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "seven green kettles hum"
+
+
+@pytest.fixture
+def served(app: Flask) -> Iterator[str]:
+    with app.app_context():
+        owner = db.session.merge(
+            factories.member(factories.tenant("northwind"), email=OLGA, name="Olga Owner")
+        )
+        totp.add(owner, "My phone", SECRET)
+        owner.second_factor_at = clock.now()
+        db.session.commit()
+        db.session.remove()
+    with serve(app) as address:
+        yield address
+
+
+def log_in(page: Page, served: str, email: str, password: str) -> None:
+    page.goto(f"{served}/login")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in", exact=True).click()
+
+
+def mailed(app: Flask) -> str:
+    """The path in the invitation that waits."""
+    with app.app_context():
+        partner = db.session.scalars(db.select(Tenant).where(Tenant.slug == "northwind")).one()
+        with tenant_scope(partner.id):
+            mail = db.session.scalars(db.select(Mail).where(Mail.kind == "invitation")).one()
+            return outbox.link_of(mail) or ""
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "script"), [(1280, "light", False), (390, "dark", False), (1280, "dark", True)]
+)
+def test_from_invitation_to_removal(
+    app: Flask, served: str, open_page: Callable[..., Page], width: int, scheme: str, script: bool
+) -> None:
+    owner, nora = (open_page(width, scheme, script) for _ in range(2))
+    people = f"{served}/p/northwind/settings/people"
+    log_in(owner, served, OLGA, factories.PASSWORD)
+    owner.get_by_label("Code").first.fill(pyotp.TOTP(SECRET).now())
+    owner.get_by_role("button", name="Go on").first.click()
+    owner.goto(people)
+    owner.get_by_label("E-mail address").fill(NORA)
+    owner.get_by_label(re.compile("Manager")).check()
+    owner.get_by_role("button", name="Send invitation").click()
+    expect(owner.get_by_text("An invitation is on its way")).to_be_visible()
+
+    nora.goto(served + mailed(app))
+    nora.get_by_label("Your name").fill("Nora New")
+    nora.get_by_label(re.compile("assword")).first.fill(NEW)
+    nora.get_by_role("button", name="Make my login").click()
+    log_in(nora, served, NORA, NEW)
+    nora.get_by_role("link", name="Use an authenticator app").click()
+    nora.get_by_text("I cannot scan it").click()
+    secret = nora.locator("code.key").inner_text().replace(" ", "")
+    nora.get_by_label("Code that the app shows now").fill(pyotp.TOTP(secret).now())
+    nora.get_by_role("button", name="Set it up").click()
+    expect(nora.locator("ul.codes li")).to_have_count(8)
+    nora.get_by_role("link", name="I have kept them").click()
+    expect(nora).to_have_url(re.compile("/p/northwind/"))
+
+    owner.goto(people)
+    row = owner.locator("#people tr", has_text="Nora New")
+    expect(row.get_by_text("Set up")).to_be_visible()
+    row.locator("summary").click()
+    row.get_by_text("Remove").click()
+    owner.get_by_role("button", name="Remove Nora New").click()
+    expect(owner.get_by_text("is removed and logged out")).to_be_visible()
+    nora.goto(f"{served}/p/northwind/")
+    expect(nora).to_have_url(re.compile("/login"))
