@@ -16,8 +16,8 @@ INTRODUCTION = """# How fast it reads, and what it costs as it grows
 `bin/bench --report` writes this page. Limit and portal run in turns on the same servers, against a sandbox Autotask in a
 process of its own. The *limit* fetches, parses with exact decimals, copies into a temporary table and upserts a page at
 a time into the portal's own tables, with their indexes, keys and row-level security; it compares nothing, keeps no
-history, asks for one page at a time, and cannot be taken up again. *Load* is the machine's, over the minute before: above the number of its
-processors, seconds say little and ratios are what to look at.
+history, asks for one page at a time, and cannot be taken up again. *Load* is the machine's, over the minute before:
+above the number of its processors, seconds say little and ratios are what to look at.
 """
 
 
@@ -25,8 +25,9 @@ def write(sides: Sequence[Side], number: int, folder: Path = ROOT / "docs") -> N
     """The page, and a curve for each work where more than one size was measured."""
     found = medians(sides)
     settings = list(dict.fromkeys(side.setting for side in sides))
+    times = f"medians of {number} rounds" if number > 1 else "each once"
     today = datetime.now(UTC).date().isoformat()
-    parts = [INTRODUCTION, f"Measured {today}, {os.cpu_count()} processors, medians of {number}.\n"]
+    parts = [INTRODUCTION, f"Measured {today}, {os.cpu_count()} processors, {times}.\n"]
     for setting in settings:
         parts.append(f"## {setting.words[0].upper()}{setting.words[1:]}\n\n{table(found, setting)}\n")
     for work, name in ((FIRST, "first"), (AGAIN, "again")):
