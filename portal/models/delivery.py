@@ -61,6 +61,7 @@ class Delivery(TenantOwned, Base):
         Index("ix_delivery_due", "next_try_at", postgresql_where="state <> 'confirmed'"),
         Index("ix_delivery_look", "look_at", postgresql_where="look_at IS NOT NULL"),
         Index(None, "tenant_id", "state"),
+        Index(None, "tenant_id", "wished_at", "id"),
     )
 
     invoice_id: Mapped[int]

@@ -71,6 +71,13 @@ class Invoice(TenantOwned, Base):
         Index(None, "tenant_id", "customer_id"),
         Index(None, "tenant_id", "status", "issued_on", "id"),
         Index("ix_invoice_number", "tenant_id", "number"),
+        Index(  # what pages add up: answered from the index alone
+            "ix_invoice_sums",
+            "tenant_id",
+            "status",
+            postgresql_include=["currency", "outstanding", "due_on", "customer_id", "agreement"],
+            postgresql_where="archived_at IS NULL",
+        ),
         Index(
             "ix_invoice_lines_wanted", "tenant_id", "autotask_id", postgresql_where="lines_read_at IS NULL"
         ),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
@@ -158,10 +158,10 @@ def _owed(today: date) -> Any:
         select(
             Invoice.customer_id,
             Invoice.currency,
-            func.sum(case((unpaid, Invoice.outstanding), else_=0)).label("outstanding"),
-            func.sum(case((late, Invoice.outstanding), else_=0)).label("overdue"),
+            func.coalesce(func.sum(Invoice.outstanding).filter(unpaid), 0).label("outstanding"),
+            func.coalesce(func.sum(Invoice.outstanding).filter(late), 0).label("overdue"),
             func.count().filter(unpaid).label("invoices"),
-            func.sum(case((credit, Invoice.outstanding), else_=0)).label("credit"),
+            func.coalesce(func.sum(Invoice.outstanding).filter(credit), 0).label("credit"),
         )
         .where(Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None), unpaid | credit)
         .group_by(Invoice.customer_id, Invoice.currency)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import contains_eager
 
 from portal.access.tenancy import current_tenant_id, scoped
@@ -101,13 +101,17 @@ def filter_from(args: Mapping[str, str], today: date) -> Filter:
 
 def page(chosen: Filter) -> paging.Page:
     """One page of invoices with their customers, newest first."""
-    statement = _narrowed(select(Invoice), chosen).options(contains_eager(Invoice.customer))
+    statement = _narrowed(select(Invoice).join(Invoice.customer), chosen).options(
+        contains_eager(Invoice.customer)
+    )
     return paging.fetch(statement, KEYS, chosen.args)
 
 
 def every(chosen: Filter) -> Select[Any]:
     """All invoices of the filter with their customers, newest first: for downloads."""
-    statement: Select[Any] = _narrowed(select(Invoice), chosen).options(contains_eager(Invoice.customer))
+    statement: Select[Any] = _narrowed(select(Invoice).join(Invoice.customer), chosen).options(
+        contains_eager(Invoice.customer)
+    )
     return statement.order_by(Invoice.issued_on.desc(), Invoice.id.desc())
 
 
@@ -124,12 +128,10 @@ def sums(today: date) -> list[Any]:
     late = is_overdue(today)
     return [
         func.count(),
-        func.coalesce(func.sum(case((unpaid, Invoice.outstanding), else_=0)), 0),
-        func.coalesce(func.sum(case((late, Invoice.outstanding), else_=0)), 0),
+        func.coalesce(func.sum(Invoice.outstanding).filter(unpaid), 0),
+        func.coalesce(func.sum(Invoice.outstanding).filter(late), 0),
         func.count().filter(late),
-        func.coalesce(
-            func.sum(case((Invoice.status == InvoiceStatus.CREDIT, Invoice.outstanding), else_=0)), 0
-        ),
+        func.coalesce(func.sum(Invoice.outstanding).filter(Invoice.status == InvoiceStatus.CREDIT), 0),
     ]
 
 
@@ -139,7 +141,7 @@ def is_overdue(today: date) -> Any:
 
 
 def _narrowed(statement: Any, chosen: Filter) -> Any:
-    statement = statement.join(Invoice.customer).where(Invoice.tenant_id == current_tenant_id())
+    statement = statement.where(Invoice.tenant_id == current_tenant_id())
     statement = statement.where(*_shown(chosen))
     if chosen.agreement is not None:
         statement = statement.where(Invoice.agreement == chosen.agreement)

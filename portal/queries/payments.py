@@ -65,7 +65,9 @@ def filter_from(args: Mapping[str, str]) -> Filter:
 
 def page(chosen: Filter) -> paging.Page:
     """One page of Journeys, the payment recorded last on top."""
-    statement = _narrowed(select(Payment), chosen).options(contains_eager(Payment.customer))
+    statement = _narrowed(select(Payment).join(Payment.customer), chosen).options(
+        contains_eager(Payment.customer)
+    )
     found = paging.fetch(statement, KEYS, chosen.args)
     return paging.Page(arrivals.journeys(found.rows), found.newer, found.older)
 
@@ -107,7 +109,7 @@ def one(payment: Payment) -> arrivals.Journey:
 
 
 def _narrowed(statement: Any, chosen: Filter) -> Any:
-    statement = statement.join(Payment.customer).where(Payment.tenant_id == current_tenant_id())
+    statement = statement.where(Payment.tenant_id == current_tenant_id())
     if chosen.show == Show.DELETED:
         statement = statement.where(Payment.deleted_at.is_not(None))
     elif chosen.show == Show.CURRENT:

@@ -1,0 +1,56 @@
+"""Lists of what is owed, their sums, and deliveries find their way by indexes, however much a partner has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from bench import books
+from portal.extensions import db
+from tests import factories
+
+SIZES = (2_000, 5_000, 12_000)
+# What sums up every row that a partner has (all invoices, all payments) still reads them all.
+PAGES = ("invoices", "invoices?show=overdue", "invoices?show=part_paid", "deliveries")
+WHOLE = ("Seq Scan on invoice", "Seq Scan on payment", "Seq Scan on delivery")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_plan_of_a_list_reads_a_whole_table_nor_is_compiled(
+    app: Flask, log_in: Callable[..., FlaskClient], superuser: psycopg.Connection[Any], size: int
+) -> None:
+    with app.app_context():
+        partner = factories.tenant("northwind")
+        with factories.inside(partner):
+            source = factories.integration(app).id
+        books.fill(superuser, partner.id, source, size)
+        superuser.execute("VACUUM ANALYZE invoice, payment, delivery, customer, allocation")
+        owner = log_in(partner, "owner")
+    for page in PAGES:
+        plans = plans_of(app, lambda at=page: owner.get(f"/p/northwind/{at}"))  # type: ignore[misc]
+        assert len(plans) > 4
+        assert [plan for plan in plans if "JIT:" in plan or any(one in plan for one in WHOLE)] == [], page
+
+
+def plans_of(app: Flask, work: Callable[[], Any]) -> list[str]:
+    """How PostgreSQL answers each SELECT of the work, asked in its own transaction and scope."""
+    plans: list[str] = []
+
+    def explain(_: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "set_config" not in statement:
+            beside = cursor.connection.cursor()
+            beside.execute("EXPLAIN " + statement, values)
+            plans.append(statement + "\n".join(row[0] for row in beside.fetchall()))
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "after_cursor_execute", explain)
+    try:
+        work()
+    finally:
+        event.remove(engine, "after_cursor_execute", explain)
+    return plans
