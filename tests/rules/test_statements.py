@@ -21,6 +21,7 @@ MOST = 12
 MORE = {
     "integrations.show": 29, "invoices.show": 23, "integrations.ask_disconnect": 18, "preferences.show": 17,
     "customers.show": 16, "integrations.index": 15, "integrations.edit": 15, "home.show": 15, "credits.new": 13,
+    "people.confirm_removing": 14,
 }  # fmt: skip
 LISTS = {
     "invoices.index": 8, "customers.index": 9, "payments.index": 9, "deliveries.index": 8, "exceptions.index": 9,
