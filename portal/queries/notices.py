@@ -26,7 +26,6 @@ KINDS = {
 # Who can come in is the owners' to know, and the week is written for them.
 NEEDS = {NoticeKind.PEOPLE: Permission.USERS, NoticeKind.DIGEST: Permission.USERS}
 NEW_FOR = timedelta(days=30)
-MOST_IN_BELL = 8
 
 
 def mine() -> list[NoticeKind]:
@@ -63,7 +62,7 @@ def _unseen() -> Select[Any]:
     seen = chosen.with_only_columns(NoticeChoice.seen_at).scalar_subquery()
     since = func.coalesce(seen, clock.now() - NEW_FOR)
     query: Select[Any] = scoped(Notice).where(Notice.kind.in_(mine()), Notice.changed_at > since)
-    return query.order_by(Notice.changed_at.desc()).limit(MOST_IN_BELL)
+    return query.order_by(Notice.changed_at.desc())
 
 
 def keep(**values: object) -> None:

@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import Rule
-from wtforms import PasswordField, StringField
+from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from portal import clock, forms
@@ -263,7 +263,7 @@ def required_texts(app: Flask, one: type) -> list[str]:
             field.name
             for field in one()
             if isinstance(field, StringField)
-            and not isinstance(field, PasswordField)
+            and not isinstance(field, PasswordField | HiddenField)
             and any(isinstance(rule, InputRequired) for rule in field.validators)
         ]
 
