@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, or_, select
 from portal import formatters
 from portal.access.tenancy import current_tenant_id
 from portal.models import Allocation, Customer, Invoice, Payment
-from portal.money import LIMIT
+from portal.money import LARGEST
 from portal.queries.text import containing
 
 MONEY = r"(?:[A-Za-z]{{3}}\s?|[$€£]\s?)?({number})\s?(?:[A-Za-z]{{3}})?"
@@ -25,7 +25,7 @@ def amount(words: str) -> Decimal | None:
     if found is None:
         return None
     typed = Decimal(found[1].replace(style.group, "").replace(style.point, "."))
-    return typed if abs(typed) < limit and int(typed.as_tuple().exponent) >= -6 else None
+    return typed if abs(typed) < LARGEST and int(typed.as_tuple().exponent) >= -6 else None
 
 
 def autotask_id(words: str) -> int | None:
