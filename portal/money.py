@@ -8,7 +8,7 @@ from functools import lru_cache
 from babel.core import get_global
 from babel.numbers import get_currency_precision, get_territory_currencies
 
-LIMIT = Decimal(10) ** 11
+LARGEST = Decimal(10) ** 11
 ZERO = Decimal(0)
 
 _STORED_STEP = Decimal("0.000001")
@@ -107,7 +107,7 @@ def storable(amount: Decimal) -> Decimal:
 
 def without_noise(amount: Decimal) -> Decimal | None:
     """The four decimals that a double like 1234.5600000000001 was meant to carry, or None."""
-    if not amount.is_finite() or abs(amount) >= LIMIT or len(amount.as_tuple().digits) > _NOISY_DIGITS:
+    if not amount.is_finite() or abs(amount) >= LARGEST or len(amount.as_tuple().digits) > _NOISY_DIGITS:
         return None
     meant = amount.quantize(_AUTOTASK_STEP, context=_WIDE)
     return meant if meant and abs(meant - amount) <= abs(amount) * _NOISE else None
@@ -115,10 +115,10 @@ def without_noise(amount: Decimal) -> Decimal | None:
 
 def shortened(amount: Decimal) -> Decimal | None:
     """`amount` half up to the six decimals that are stored, or None if it is not below 10^11."""
-    if not amount.is_finite() or abs(amount) >= LIMIT:
+    if not amount.is_finite() or abs(amount) >= LARGEST:
         return None
     result = amount.quantize(_STORED_STEP, context=_WIDE)
-    return result if abs(result) < LIMIT else None
+    return result if abs(result) < LARGEST else None
 
 
 def parse_amount(text: str, currency: str, style: NumberFormat = COMMA_POINT) -> Decimal:
@@ -137,8 +137,8 @@ def parse_amount(text: str, currency: str, style: NumberFormat = COMMA_POINT) ->
         raise AmountError(f"Write the amount in digits, like {_example(currency, style)}.")
     _refuse_ambiguous(typed, currency, style)
     amount = Decimal(typed.replace(style.group, "").replace(style.point, "."))
-    if abs(amount) >= LIMIT:
-        raise AmountError(f"The amount must be below {style.grouped(str(LIMIT))}.")
+    if abs(amount) >= LARGEST:
+        raise AmountError(f"The amount must be below {style.grouped(str(LARGEST))}.")
     return rounded(amount, currency)
 
 
