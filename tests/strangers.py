@@ -139,6 +139,8 @@ def _ids(superuser: psycopg.Connection[Any], tenant_id: int) -> dict[str, int]:
         if "tenant_id" in table.columns or "user_id" in table.columns:
             row = superuser.execute(f"SELECT max(id) FROM {name} WHERE {of}", {"id": tenant_id}).fetchone()
             found[name] = row[0] if row else None
+    person = superuser.execute("SELECT max(user_id) FROM membership WHERE tenant_id = %s", (tenant_id,))
+    found["user"] = person.fetchone()[0]  # type: ignore[index]
     return {name: number for name, number in found.items() if number is not None}
 
 

@@ -17,6 +17,7 @@ EVERYWHERE = (
 )
 EXCEPT = (
     "REVOKE UPDATE, DELETE ON audit_event FROM {role}",
+    "REVOKE UPDATE, DELETE ON staff_event FROM {role}",
     "REVOKE DELETE ON audit_head FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",
 )

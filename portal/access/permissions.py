@@ -171,6 +171,18 @@ def staff_only(view: View) -> View:
     return guarded  # type: ignore[return-value]
 
 
+def staff_administrators_only(view: View) -> View:
+    """Opens a view to those of support staff who look after staff; the other ones get 403."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not g.true_user.staff_admin:
+            raise Forbidden
+        return view(*args, **kwargs)
+
+    return staff_only(guarded)  # type: ignore[return-value]
+
+
 def refuse_unmarked_views(app: Flask) -> None:
     """Stops the start when a view carries no access mark: access is closed by default."""
     unmarked = sorted(

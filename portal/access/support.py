@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Forbidden
 
 from portal import clock
-from portal.access import audit, lifetimes
+from portal.access import audit, lifetimes, staff_log
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import tenant_scope
 from portal.access.visiting import actor_of, agreed, open_visits
@@ -63,6 +63,9 @@ def begin(login: LoginSession, tenant: Tenant, wish: Wish, request_id: str = "")
             mode=visit.mode,
             expires_at=visit.expires_at,
         )
+        told = {"reason": visit.reason, "ticket": visit.ticket, "mode": visit.mode}
+        by = Actor.of(visit.staff_user_id, request_id)
+        staff_log.record(by, "visit.started", partner_id=visit.tenant_id, **told)
     return visit
 
 
@@ -160,6 +163,9 @@ def stop(visit: SupportVisit, by_user_id: int | None, request_id: str = "") -> N
             if by_user_id != visit.staff_user_id:
                 by = Actor(Source.WEB, by_user_id, by_user_id, visit.id, request_id)
             audit.record(by, "support_visit.stopped", "support_visit", visit.id)
+            ended_by = "staff" if by_user_id == visit.staff_user_id else "the partner"
+            of = Actor.of(visit.staff_user_id, request_id)
+            staff_log.record(of, "visit.stopped", partner_id=visit.tenant_id, ended_by=ended_by)
 
 
 def _user_to_act_as(tenant: Tenant, user_id: int | None) -> User:

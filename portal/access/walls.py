@@ -25,7 +25,8 @@ DOWN = """
     WHERE NOT tgisinternal AND tgenabled NOT IN ('O', 'A')
     UNION ALL
     SELECT format('%I has lost its trigger %s.', wanted.of, wanted.name)
-    FROM (VALUES ('audit_event', 'append_only'), ('audit_event', 'never_emptied'), ('audit_head', 'only_forward'),
+    FROM (VALUES ('audit_event', 'append_only'), ('audit_event', 'never_emptied'),
+        ('staff_event', 'append_only'), ('staff_event', 'never_emptied'), ('audit_head', 'only_forward'),
         ('audit_head', 'never_emptied')) AS wanted (of, name)
     WHERE to_regclass(wanted.of) IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass(wanted.of) AND t.tgname = wanted.name)

@@ -1,24 +1,19 @@
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
-from zoneinfo import available_timezones
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
 from portal import connect
-from portal.access import audit, audit_chain
+from portal.access import audit_chain, staff_log
 from portal.access.actor import Actor
 from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Tenant
-from portal.money import is_currency
-from portal.people import disabling
-
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+from portal.people import disabling, partners
 
 commands = AppGroup("partners", help="Partners: the managed service providers that use the portal.")
 
@@ -30,20 +25,11 @@ commands = AppGroup("partners", help="Partners: the managed service providers th
 @click.option("--currency", default="USD", show_default=True, help="Used where Autotask names none.")
 def create(name: str, slug: str, time_zone: str, currency: str) -> None:
     """Makes a partner."""
-    if not SLUG.fullmatch(slug):
-        lookup.refuse("A slug has 1 to 60 lower-case letters, digits and hyphens.")
-    if db.session.scalar(select(Tenant.id).where(Tenant.slug == slug)):
-        lookup.refuse(f"There is already a partner with the slug {slug!r}.")
-    if not is_currency(currency):
-        lookup.refuse(f"There is no currency {currency!r}. Give its three letters, such as USD.")
-    if time_zone not in available_timezones():
-        lookup.refuse(f"There is no time zone {time_zone!r}. Give one like America/New_York.")
-    tenant = Tenant(name=name, slug=slug, time_zone=time_zone, default_currency=currency)
-    db.session.add(tenant)
-    db.session.flush()
-    with tenant_scope(tenant.id):
-        audit.record(lookup.OPERATOR, "partner.created", "partner", tenant.id, name=name, slug=slug)
-        db.session.commit()
+    try:
+        tenant = partners.make(lookup.OPERATOR, name, slug, time_zone, currency)
+    except partners.CannotMake as refusal:
+        lookup.refuse(str(refusal))
+    db.session.commit()
     lookup.answer({"id": tenant.id, "slug": slug, "name": name})
 
 
@@ -95,6 +81,18 @@ def _set_disabled(slug: str, work: Callable[[Actor, Tenant], bool]) -> None:
         db.session.commit()
         owed = connect.owed_deliveries()
     lookup.answer({**_told(tenant), "changed": changed, "deliveries_owed": owed})
+
+
+@commands.command("verify-staff-log")
+@click.option(
+    "--head", metavar="POSITION:HASH", default="", help="Also hold a `staff_head` that the logs told."
+)
+def verify_staff_log(head: str) -> None:
+    """Checks the signed chain of what staff did; exits non-zero where it is broken."""
+    broken = staff_log.first_break(head)
+    lookup.answer({"broken_at": broken})
+    if broken is not None:
+        lookup.refuse(f"The log of staff does not fit at event {broken}.")
 
 
 @commands.command("verify-audit")

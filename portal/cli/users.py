@@ -25,7 +25,11 @@ commands = AppGroup("users", help="People who log in.")
 @click.argument("email")
 @click.option("--partner", "slug", help="The partner's slug; with --role.")
 @click.option("--role", type=ROLES)
-@click.option("--staff", is_flag=True, help="Support staff instead of a partner's user.")
+@click.option(
+    "--staff",
+    is_flag=True,
+    help="Support staff instead of a partner's user; the first one looks after the others.",
+)
 @click.option("--name", default="")
 def create(email: str, slug: str | None, role: str | None, staff: bool, name: str) -> None:
     """Makes a user (password from standard input), or gives an existing one a role at another partner."""
@@ -56,7 +60,10 @@ def _user(email: str, name: str, staff: bool, partner: list[str]) -> User:
         password = passwords.hashed(lookup.secret_from_stdin("Password"), [email, name, *partner])
     except passwords.WeakPassword as error:
         lookup.refuse(str(error))
-    user = User(email=email, name=name, password_hash=password, is_staff=staff)
+    looked_after = db.session.scalar(select(User.id).where(User.staff_admin, User.disabled_at.is_(None)))
+    user = User(
+        email=email, name=name, password_hash=password, is_staff=staff, staff_admin=staff and not looked_after
+    )
     db.session.add(user)
     db.session.flush()
     return user

@@ -24,6 +24,7 @@ def _kind(needs: str, optional: str = "", *, link: bool = False) -> Kind:
 
 KINDS: dict[str, Kind] = {
     MailKind.INVITATION: _kind("partner inviter role expires", link=True),
+    MailKind.STAFF_INVITATION: _kind("inviter expires", link=True),
     MailKind.PASSWORD_RESET: _kind("expires", "device place", link=True),
     MailKind.EMAIL_CHANGE_OLD: _kind("new_address expires", "device place", link=True),
     MailKind.EMAIL_CHANGE_NEW: _kind("expires", link=True),

@@ -37,6 +37,7 @@ from portal.models.payment import (
 from portal.models.pdf import InvoicePdf, PdfState, StoredFile
 from portal.models.read_range import ReadRange
 from portal.models.security_event import LOGIN_STARTED, SecurityEvent
+from portal.models.staff_event import StaffEvent
 from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode
 from portal.models.sync_run import (
     INCOMPLETE,
@@ -116,6 +117,7 @@ __all__ = [
     "SecurityEvent",
     "Settlement",
     "SpentProof",
+    "StaffEvent",
     "StoredFile",
     "SupportAccess",
     "SupportRequest",

@@ -130,6 +130,10 @@ class IntegrationStatus(TenantOwned, Base):
     kind: Mapped[str]
     state: Mapped[str]
     probe_at: Mapped[datetime | None]
+    usage_used: Mapped[int | None]
+    usage_limit: Mapped[int | None]
+    usage_read_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
 
 
 class SyncCursor(TenantOwned, Base):

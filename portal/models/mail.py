@@ -9,6 +9,7 @@ from portal.models.base import Base, Json, created, one_of
 
 class MailKind(StrEnum):
     INVITATION = "invitation"
+    STAFF_INVITATION = "staff_invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105
     EMAIL_CHANGE_OLD = "email_change_old"
     EMAIL_CHANGE_NEW = "email_change_new"

@@ -1,6 +1,15 @@
 from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -14,6 +23,7 @@ class User(Base):
     __table_args__ = (
         Index("uq_app_user_email", text("lower(email)"), unique=True),
         UniqueConstraint("id", "is_staff"),
+        CheckConstraint("is_staff OR NOT staff_admin", name="administrators_are_staff"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -21,6 +31,8 @@ class User(Base):
     name: Mapped[str] = mapped_column(server_default="")
     password_hash: Mapped[str]
     is_staff: Mapped[bool] = mapped_column(server_default="false")
+    # Looks after the other staff people.
+    staff_admin: Mapped[bool] = mapped_column(server_default="false")
     disabled_at: Mapped[datetime | None]
     # Since when they have a second factor, and when their codes were refused within the last day.
     second_factor_at: Mapped[datetime | None]

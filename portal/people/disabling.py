@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from portal import clock, connect
-from portal.access import audit, security_events, sessions, told_events
+from portal.access import audit, security_events, sessions, staff_log, told_events
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, scoped, system_scope, tenant_scope
 from portal.extensions import db
@@ -95,6 +95,7 @@ def disable_partner(actor: Actor, partner: Tenant, reason: str) -> bool:
     for run in db.session.scalars(scoped(SyncRun).where(SyncRun.state == RunState.RUNNING)).all():
         runs.cancel(actor, run)
     audit.record(actor, "partner.disabled", "partner", partner.id, **details)
+    staff_log.record(actor, "partner.disabled", partner_id=partner.id, **details)
     return True
 
 
@@ -104,4 +105,5 @@ def enable_partner(actor: Actor, partner: Tenant) -> bool:
         return False
     partner.disabled_at, partner.disabled_reason = None, ""
     audit.record(actor, "partner.enabled", "partner", partner.id)
+    staff_log.record(actor, "partner.enabled", partner_id=partner.id)
     return True

@@ -16,6 +16,7 @@ from portal.queries.paging import Key, Page, fetch
 
 KINDS = {
     MailKind.INVITATION: "Invitation",
+    MailKind.STAFF_INVITATION: "Invitation to staff",
     MailKind.PASSWORD_RESET: "New password",
     MailKind.EMAIL_CHANGE_OLD: "Change of e-mail, to the old address",
     MailKind.EMAIL_CHANGE_NEW: "Change of e-mail, to the new address",

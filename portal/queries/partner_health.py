@@ -1,33 +1,41 @@
 """One line a partner for support: connection, age of the last sync, what Autotask was not told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Integer, Row, Text, column, select, text
+from werkzeug.exceptions import NotFound
 
+from portal import clock
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.ledger import unconfirmed
 from portal.ledger.unconfirmed import Group
 from portal.models import IntegrationState
+from portal.notices import standing
 from portal.queries.needs import Needs
 
 ALL_PARTNERS = text("""
-    SELECT t.id, t.slug, t.name, i.state AS integration_state, r.last_completed_at,
-        coalesce(e.open, 0) AS exceptions, coalesce(v.visits, 0) AS visits
+    SELECT t.id, t.slug, t.name, t.disabled_at, t.disabled_reason, i.state AS integration_state,
+        r.last_completed_at, i.usage_used, i.usage_limit, i.usage_read_at,
+        coalesce(e.open, 0) AS exceptions, coalesce(v.visits, 0) AS visits, coalesce(m.people, 0) AS people
     FROM tenant t
     LEFT JOIN integration_status i ON i.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, max(finished_at) AS last_completed_at FROM sync_run
         WHERE state = 'completed' GROUP BY tenant_id) r ON r.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS open FROM exception_item WHERE state = 'open'
         GROUP BY tenant_id) e ON e.tenant_id = t.id
+    LEFT JOIN (SELECT tenant_id, count(*) AS people FROM membership GROUP BY tenant_id) m ON m.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS visits FROM support_visit
         WHERE ended_at IS NULL AND expires_at > now() GROUP BY tenant_id) v ON v.tenant_id = t.id""").columns(
     column("id", BigInteger), column("slug", Text), column("name", Text), column("integration_state", Text),
     column("last_completed_at", DateTime(timezone=True)), column("exceptions", Integer),
-    column("visits", Integer),
+    column("visits", Integer), column("disabled_at", DateTime(timezone=True)), column("disabled_reason", Text),
+    column("usage_used", BigInteger), column("usage_limit", BigInteger),
+    column("usage_read_at", DateTime(timezone=True)), column("people", Integer),
 )  # fmt: skip
 
 
@@ -37,16 +45,60 @@ class Health:
 
     partner: Row[Any]
     needs: Needs
+    late_syncs: Sequence[str] = ()
 
     @property
     def needs_reconnecting(self) -> bool:
         return bool(self.partner.integration_state == IntegrationState.NEEDS_RECONNECTING)
 
     @property
-    def trouble(self) -> tuple[bool, int, int, str]:
-        """Sorts those in trouble first."""
+    def disabled(self) -> bool:
+        return self.partner.disabled_at is not None
+
+    @property
+    def in_trouble(self) -> bool:
+        late = self.needs.deliveries or self.late_syncs
+        return not self.disabled and bool(self.needs_reconnecting or late)
+
+    @property
+    def oldest_waiting(self) -> datetime | None:
+        """Since when the payment waits that Autotask has been owed for longest."""
+        return min((group.since for group in self.needs.groups), default=None)
+
+    @property
+    def budget(self) -> int | None:
+        """Percent of the hour's requests that are used, as of the last hour's newest reading."""
+        row = self.partner
+        known = row.usage_read_at is not None and row.usage_read_at > clock.now() - timedelta(hours=1)
+        return round(100 * row.usage_used / row.usage_limit) if known and row.usage_limit else None
+
+    @property
+    def trouble(self) -> tuple[Any, ...]:
+        """Sorts those in trouble first, disabled ones last."""
         needs = self.needs
-        return (not self.needs_reconnecting, -needs.deliveries, -needs.exceptions, self.partner.name)
+        worst = (not self.needs_reconnecting, -needs.deliveries, -len(self.late_syncs), -needs.exceptions)
+        return (self.disabled, *worst, self.partner.name)
+
+
+SHOWN: dict[str, Callable[[Health], bool]] = {
+    "trouble": lambda one: one.in_trouble,
+    "exceptions": lambda one: bool(one.partner.exceptions),
+    "unconnected": lambda one: one.partner.integration_state not in (
+        IntegrationState.CONNECTED, IntegrationState.NEEDS_RECONNECTING
+    ),
+    "visited": lambda one: bool(one.partner.visits),
+    "disabled": lambda one: one.disabled,
+}  # fmt: skip
+
+
+def chosen(partners: Sequence[Health], show: str, words: str) -> Sequence[Health]:
+    """Those of a kind of SHOWN whose name or slug holds the words."""
+    wanted, looked_for = SHOWN.get(show, lambda _: True), words.strip().casefold()
+    return [
+        one
+        for one in partners
+        if wanted(one) and (looked_for in one.partner.name.casefold() or looked_for in one.partner.slug)
+    ]
 
 
 def all_partners() -> Sequence[Health]:
@@ -60,11 +112,24 @@ def all_partners() -> Sequence[Health]:
     )
     with system_scope():
         rows = db.session.execute(statement).all()
-    found = [_health(list(several)) for _, several in groupby(rows, key=lambda row: row.id)]
+        late: dict[int, list[str]] = {}
+        for row in db.session.execute(text(standing.LATE)):
+            late.setdefault(row.tenant_id, []).append(row.kind)
+    found = [_health(list(several), late) for _, several in groupby(rows, key=lambda row: row.id)]
     return sorted(found, key=lambda health: health.trouble)
 
 
-def _health(rows: list[Row[Any]]) -> Health:
+def _health(rows: list[Row[Any]], late: Mapping[int, list[str]]) -> Health:
     groups: Sequence[Group] = unconfirmed.groups_from(row for row in rows if row.why is not None)
     first = rows[0]
-    return Health(first, Needs(first.exceptions, first.integration_state, groups=groups))
+    return Health(
+        first, Needs(first.exceptions, first.integration_state, groups=groups), late.get(first.id, ())
+    )
+
+
+def one(slug: str) -> Health:
+    """The same of one partner. Raises NotFound."""
+    found = next((health for health in all_partners() if health.partner.slug == slug), None)
+    if found is None:
+        raise NotFound
+    return found

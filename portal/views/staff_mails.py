@@ -3,8 +3,9 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, flash, make_response, render_template, request, url_for
+from flask import Blueprint, Response, flash, g, make_response, render_template, request, url_for
 
+from portal.access import staff_log
 from portal.access.permissions import staff_only
 from portal.extensions import db
 from portal.formatters import plural
@@ -55,6 +56,8 @@ def again(mail_id: int) -> Any:
     found = mails.one(mail_id)
     with send.scope_of(found.mail.tenant_id):
         sent = send.again(db.session.get_one(Mail, mail_id, with_for_update=True, populate_existing=True))
+        if sent:
+            staff_log.record(g.actor, "mail.sent_again", partner_id=found.mail.tenant_id, mail_id=mail_id)
         db.session.commit()
     if sent:
         log.info("mail.sent_again", mail_id=mail_id)

@@ -1,30 +1,131 @@
-"""Who is in trouble? The partners as support staff see them."""
+"""Who is in trouble? The partners as support staff see them, made, disabled and enabled."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, abort, flash, g, render_template, request, url_for
+from sqlalchemy import select
 
-from portal import formatters
+from portal import connect, formatters
+from portal.access import visiting
+from portal.access.form_tokens import redraws_form
+from portal.access.freshness import fresh
 from portal.access.permissions import staff_only
+from portal.access.tenancy import tenant_scope
+from portal.extensions import db
+from portal.forms.staff import DisablingForm, PartnerForm
+from portal.models import Tenant
+from portal.people import disabling, partners
 from portal.queries import partner_health
+from portal.queries.paging import kept
+from portal.web import htmx
 
 pages = Blueprint("staff_partners", __name__, url_prefix="/staff/partners")
+SHOW = [
+    ("", "All"), ("trouble", "In trouble"), ("exceptions", "With exceptions"), ("unconnected", "Not connected"),
+    ("visited", "Support is inside"), ("disabled", "Disabled"),
+]  # fmt: skip
 
 
 @pages.get("")
 @staff_only
 def index() -> Any:
-    partners = partner_health.all_partners()
-    return render_template("staff_partners/index.html", partners=partners, sentence=_sentence(partners))
+    everybody = partner_health.all_partners()
+    chosen = kept(request.args, "q", "show")
+    return render_template(
+        "staff_partners/index.html",
+        partners=partner_health.chosen(everybody, chosen.get("show", ""), chosen.get("q", "")),
+        sentence=_sentence(everybody),
+        chosen=chosen,
+        show=SHOW,
+    )
 
 
-def _sentence(partners: Sequence[partner_health.Health]) -> str:
+@pages.get("/new")
+@staff_only
+@fresh
+def new() -> Any:
+    return render_template("staff_partners/new.html", form=PartnerForm(formdata=None))
+
+
+@pages.post("/new")
+@staff_only
+@redraws_form
+@fresh
+def create() -> Any:
+    form = PartnerForm()
+    if not form.validate():
+        return render_template("staff_partners/new.html", form=form), 422
+    values = [form[name].data for name in ("name", "slug", "time_zone", "currency", "owner")]
+    try:
+        partner = partners.make(g.actor, *values)
+    except partners.CannotMake as refusal:
+        db.session.rollback()
+        form[refusal.field].errors = [str(refusal)]
+        return render_template("staff_partners/new.html", form=form), 422
+    db.session.commit()
+    flash(f"{partner.name} is made, and an invitation is on its way to {form.owner.data}.", "success")
+    return htmx.redirect(url_for("staff_partners.show", slug=partner.slug))
+
+
+@pages.get("/<slug>")
+@staff_only
+def show(slug: str) -> Any:
+    return _page(slug, DisablingForm(formdata=None))
+
+
+@pages.post("/<slug>/disable")
+@staff_only
+@redraws_form
+@fresh
+def disable(slug: str) -> Any:
+    form, partner = DisablingForm(), _partner(slug)
+    if not form.validate():
+        return _page(slug, form, 422)
+    with tenant_scope(partner.id):
+        disabling.disable_partner(g.actor, partner, form.reason.data)
+        db.session.commit()
+    flash(f"{partner.name} is disabled. Nothing is lost; what is owed to Autotask waits.", "success")
+    return htmx.redirect(url_for("staff_partners.show", slug=slug))
+
+
+@pages.post("/<slug>/enable")
+@staff_only
+@fresh
+def enable(slug: str) -> Any:
+    partner = _partner(slug)
+    with tenant_scope(partner.id):
+        disabling.enable_partner(g.actor, partner)
+        db.session.commit()
+    flash(f"{partner.name} is enabled again. What waited goes on by itself.", "success")
+    return htmx.redirect(url_for("staff_partners.show", slug=slug))
+
+
+def _page(slug: str, form: DisablingForm, status: int = 200) -> Any:
+    partner = _partner(slug)
+    with tenant_scope(partner.id):
+        owed = connect.owed_deliveries()
+    return render_template(
+        "staff_partners/show.html",
+        agreed=visiting.agreed(partner),
+        health=partner_health.one(slug),
+        row=partner,
+        owed=owed,
+        form=form,
+    ), status
+
+
+def _partner(slug: str) -> Tenant:
+    return db.session.scalar(select(Tenant).where(Tenant.slug == slug)) or abort(404)
+
+
+def _sentence(everybody: Sequence[partner_health.Health]) -> str:
     """How many there are, and how many are in trouble of each kind."""
     troubles = [
-        (sum(one.needs_reconnecting for one in partners), "needs reconnecting", "need reconnecting"),
-        (sum(bool(one.needs.late) for one in partners), "has late payments", "have late payments"),
-        (sum(bool(one.needs.stuck) for one in partners), "has stuck payments", "have stuck payments"),
+        (sum(one.needs_reconnecting for one in everybody), "needs reconnecting", "need reconnecting"),
+        (sum(bool(one.needs.late) for one in everybody), "has late payments", "have late payments"),
+        (sum(bool(one.late_syncs) for one in everybody), "has a late sync", "have a late sync"),
+        (sum(bool(one.needs.stuck) for one in everybody), "has stuck payments", "have stuck payments"),
     ]
     said = [f"{number:,} {one if number == 1 else many}" for number, one, many in troubles if number]
-    return f"{formatters.plural(partners, 'partner')}. {', '.join(said) or 'None is in trouble'}."
+    return f"{formatters.plural(everybody, 'partner')}. {', '.join(said) or 'None is in trouble'}."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from werkzeug.routing import BuildError
 
 
@@ -46,10 +46,11 @@ PARTNER = (
     ),
 )
 STAFF = (
-    Entry("Partners", "staff_partners.index", "building", ("staff_visits",)),
+    Entry("Partners", "staff_partners.index", "building", ("support_visits",)),
     Entry("Health", "staff_health.show", "heartbeat"),
     Entry("Audit", "staff_audit.index", "shield-check"),
     Entry("Mails", "staff_mails.index", "mail"),
+    Entry("Staff", "staff_people.index", "users"),
 )
 
 
@@ -66,8 +67,9 @@ def partner_navigation(partner_slug: str, counts: Mapping[str, int] | None = Non
 
 
 def staff_navigation(counts: Mapping[str, int] | None = None) -> list[Item]:
-    """The entries of staff."""
-    return _items(STAFF, counts or {})
+    """The entries of staff; staff people are looked after by administrators alone."""
+    entries = STAFF if g.true_user.staff_admin else STAFF[:-1]
+    return _items(entries, counts or {})
 
 
 def link_to(endpoint: str, **values: Any) -> str | None:

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+from portal.queries import staff_events
 from portal.queries.event_words import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,3 +49,15 @@ def test_every_event_has_a_sentence_and_no_sentence_is_left_over() -> None:
 def test_a_name_in_a_variable_or_a_new_one_is_found() -> None:
     assert written('audit.record(actor, "stamp.licked", "stamp", 1)') == {"stamp.licked"}
     assert written('E = "stamp.torn"\naudit.record(actor, E, "stamp", 1)') == {"stamp.torn"}
+
+
+def test_every_event_of_staff_has_a_sentence_and_no_sentence_is_left_over() -> None:
+    found: set[str] = set()
+    for path in (ROOT / "portal").rglob("*.py"):
+        source = path.read_text()
+        if "staff_log.record(" in source:
+            found |= written(
+                source.replace("audit.record(", "other.record(").replace("staff_log.record(", "audit.record(")
+            )
+    assert {name for name in found if name not in staff_events.SENTENCES} == set()
+    assert set(staff_events.SENTENCES) - found == set()

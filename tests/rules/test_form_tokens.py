@@ -59,7 +59,7 @@ def place(app: Flask) -> Place:
                 "customer_id": str(customer.id),
                 "words": f"invoice,amount,date,method\n{invoice.number},1.00,2026-11-19,check\n",
             }
-        factories.user(STAFF, staff=True)
+        factories.user(STAFF, staff=True, staff_admin=True)
         db.session.remove()
         return made
 

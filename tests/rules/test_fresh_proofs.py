@@ -67,7 +67,7 @@ def place(app):
         factories.member(partner, email=OWNER)
         with factories.inside(partner):
             factories.integration(app)
-        factories.user(STAFF, staff=True)
+        factories.user(STAFF, staff=True, staff_admin=True)
         db.session.remove()
 
 

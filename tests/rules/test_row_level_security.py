@@ -14,7 +14,16 @@ from portal.models import ApiKey, Base, Customer, Factor, IntegrationStatus, Inv
 from tests import factories
 
 OF_PEOPLE = {"factor", "recovery_code", "spent_proof", "security_event"}
-SHARED = {"tenant", "app_user", "login_session", "upkeep", "login_link", "mail", "mail_secret"} | OF_PEOPLE
+SHARED = {
+    "tenant",
+    "app_user",
+    "login_session",
+    "upkeep",
+    "login_link",
+    "mail",
+    "mail_secret",
+    "staff_event",
+} | OF_PEOPLE
 # Tables without a policy, and why.
 OPEN = {
     "tenant": "Names of partners: which one is meant is asked before any is in scope.",

@@ -1,0 +1,54 @@
+"""A partner is made, with an invitation for its first owner."""
+
+import re
+from zoneinfo import available_timezones
+
+from sqlalchemy import select
+
+from portal.access import audit, staff_log
+from portal.access.actor import Actor
+from portal.access.tenancy import tenant_scope
+from portal.extensions import db
+from portal.models import Role, Tenant
+from portal.money import is_currency
+from portal.people import invitations
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+
+
+class CannotMake(ValueError):
+    """No partner is made; the message says why, `field` where."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
+def make(actor: Actor, name: str, slug: str, time_zone: str, currency: str, owner: str = "") -> Tenant:
+    """Makes a partner, and invites `owner` by mail where an address is given. The caller commits, in any scope."""
+    _refuse(slug, time_zone, currency)
+    partner = Tenant(name=name, slug=slug, time_zone=time_zone, default_currency=currency)
+    db.session.add(partner)
+    db.session.flush()
+    with tenant_scope(partner.id):
+        audit.record(actor, "partner.created", "partner", partner.id, name=name, slug=slug)
+        if owner:
+            try:
+                invitations.invite(actor, owner, Role.OWNER)
+            except invitations.CannotInvite as refusal:
+                raise CannotMake("owner", str(refusal)) from refusal
+    staff_log.record(actor, "partner.created", partner_id=partner.id, name=name, owner=owner)
+    return partner
+
+
+def _refuse(slug: str, time_zone: str, currency: str) -> None:
+    if not SLUG.fullmatch(slug):
+        raise CannotMake("slug", "A slug has 1 to 60 lower-case letters, digits and hyphens.")
+    if db.session.scalar(select(Tenant.id).where(Tenant.slug == slug)):
+        raise CannotMake("slug", f"There is already a partner with the slug {slug!r}.")
+    if not is_currency(currency):
+        raise CannotMake(
+            "currency", f"There is no currency {currency!r}. Give its three letters, such as USD."
+        )
+    if time_zone not in available_timezones():
+        raise CannotMake("time_zone", f"There is no time zone {time_zone!r}. Give one like America/New_York.")

@@ -1,0 +1,45 @@
+"""What staff did, in words, newest first."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal.access.tenancy import people_scope
+from portal.models import StaffEvent
+from portal.queries.paging import Key, Page, fetch
+
+SENTENCES = {
+    "partner.created": "Partner made, and {owner} invited as its owner",
+    "partner.disabled": "Partner disabled: {reason}",
+    "partner.enabled": "Partner enabled again",
+    "visit.started": "Stepped in, {mode}: {reason}",
+    "visit.stopped": "Visit ended by {ended_by}",
+    "staff.invited": "{email} invited to staff",
+    "staff.link_sent": "{email} got another link",
+    "staff.disabled": "{email} disabled",
+    "staff.enabled": "{email} enabled again",
+    "staff.made_administrator": "{email} looks after staff now",
+    "staff.no_administrator": "{email} no longer looks after staff",
+    "mail.sent_again": "Mail {mail_id} sent again",
+}
+
+
+class _Known(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "nobody"
+
+
+def page(args: Mapping[str, str]) -> Page:
+    """One page of events, with their person and partner."""
+    query = select(StaffEvent).options(joinedload(StaffEvent.user), joinedload(StaffEvent.partner))
+    with people_scope():
+        return fetch(query, (Key(StaffEvent.position),), args)
+
+
+def sentence(event: StaffEvent) -> str:
+    told = SENTENCES.get(event.event)
+    if told is None:
+        return event.event.replace("_", " ").replace(".", " ").capitalize()
+    return told.format_map(_Known({name: value or "nobody" for name, value in event.details.items()}))
