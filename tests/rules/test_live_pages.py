@@ -30,7 +30,6 @@ STILL = {
     "integrations.edit": TYPED_INTO,
     "integrations.ask_disconnect": TYPED_INTO,
     "partner_settings.edit": TYPED_INTO,
-    "support_consent.show": TYPED_INTO,
     "people.edit_role": TYPED_INTO,
     "people.confirm_removing": "a question, with the keys that the person made when it was asked",
     "settings.confirm_revoking": "a question, with what the key can do when it was asked",
