@@ -25,8 +25,10 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 FORMULA_STARTS = tuple(
     "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\uff0d\N{FULLWIDTH COMMERCIAL AT}"
 )
-# What spreadsheets drop before they look for a formula.
-TRIMMED = " \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"
+# What spreadsheets drop before they look for a formula, or show nothing of: spaces, line ends, signs without width.
+TRIMMED = (
+    " \v\f\x85\N{NO-BREAK SPACE}\u2028\u2029\u200b\u200c\u200d\u200e\u200f\u2060\N{ZERO WIDTH NO-BREAK SPACE}"
+)
 STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 

@@ -76,7 +76,7 @@ def alive(html: str, page: BeautifulSoup) -> list[str]:
         for name in one.attrs
         if name.startswith("on") or "zzx" in name
     ]
-    found += [text for text in HOSTILE_TEXTS if set(text) & set("<>\"'") and text in html]
+    found += [text for text in HOSTILE_TEXTS if set(text[1:]) & set("<>\"'") and text in html]
     for one in elements:
         found += [str(one)[:200] for name in LEADING if not OWN.match(str(one.get(name, "")))]
     return found + re.findall(r"1337 ?zzx", html)

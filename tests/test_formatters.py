@@ -116,7 +116,14 @@ def test_text_never_runs_as_a_formula_in_a_spreadsheet(start: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [" =1+1", "\N{FULLWIDTH EQUALS SIGN}1+1", "\N{ZERO WIDTH NO-BREAK SPACE}=1+1"]
+    "text",
+    [
+        " =1+1",
+        "\N{FULLWIDTH EQUALS SIGN}1+1",
+        "\N{ZERO WIDTH NO-BREAK SPACE}=1+1",
+        "\u200b\u200e=1+1",
+        "\x0b\u2028=1+1",
+    ],
 )
 def test_text_that_a_spreadsheet_trims_to_a_formula_is_neutralised_too(text: str) -> None:
     assert formatters.csv_text(text) == f"'{text}"

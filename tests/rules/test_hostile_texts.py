@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import clock, logs
+from portal import clock, logs, plain_text
 from portal.access import api_keys
 from portal.access.permissions import Permission
 from portal.access.tenancy import people_scope, tenant_scope
@@ -103,7 +103,7 @@ class World:
                 "as_user_id": self.owner,
                 "login_session_id": login.id,
             }
-        for text in self.texts:
+        for text in map(plain_text.cleaned, self.texts):  # as any form of ours takes them in
             factories.payment((factories.invoice(own, number=text), "1.00"), reference=text[:100], note=text)
             api_keys.create(factories.ACTOR, text, ["read"])
         now = clock.now()
