@@ -24,7 +24,7 @@ from tests import factories
 from tests.faults.machine import Histories, World
 from tests.fixtures.database import Emptying
 
-HISTORIES = int(os.environ.get("HISTORIES", "200"))
+HISTORIES = int(os.environ.get("HISTORIES", "120"))
 SEED = int(os.environ.get("SEED", "0"))
 SHARES = 4  # among the workers of a test run
 EVENTS_EACH = 8

@@ -15,7 +15,7 @@ from tests import factories
 from tests.ledger.exact import DIGITS, half_up
 from tests.ledger.operations import Books
 
-OPERATIONS = int(os.environ.get("OPERATIONS", "10000"))
+OPERATIONS = int(os.environ.get("OPERATIONS", "4000"))
 A_ROUND = max(500, OPERATIONS // 100)
 
 
