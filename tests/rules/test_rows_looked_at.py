@@ -1,19 +1,18 @@
 """A page looks at rows in proportion to what there is."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from portal import clock
 from portal.extensions import db
 from portal.models import Customer, Delivery, DeliveryAttempt, Tenant
 from tests import factories
+from tests.fixtures.database import tell_what_was_counted
 from tests.rules.test_every_route import path, routes
 
 FEW, MANY = 40, 160
@@ -76,10 +75,6 @@ def looked_at(app: Flask, owner: FlaskClient, superuser: psycopg.Connection[Any]
 
 
 def so_far(app: Flask, superuser: psycopg.Connection[Any]) -> int:
-    """PostgreSQL counts late: each connection of the pool is asked to tell it first."""
-    with app.app_context(), ExitStack() as opened:
-        for _ in range(db.engine.pool.size()):
-            connection = opened.enter_context(db.engine.connect())
-            connection.execute(text("SELECT pg_stat_force_next_flush()"))
-            connection.commit()
+    with app.app_context():
+        tell_what_was_counted()
     return int(superuser.execute(LOOKED_AT).fetchone()[0])

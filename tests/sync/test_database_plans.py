@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from portal.extensions import db
 from sandbox import Sandbox
+from tests.fixtures.database import tell_what_was_counted
 from tests.sync.conftest import sync
 
 TABLES = ("customer", "invoice", "invoice_line", "settlement")
@@ -17,8 +18,8 @@ COUNTED = text("""
 
 def counted() -> dict[str, Any]:
     """By table: rows written and rows looked at so far, those of this very connection included."""
-    db.session.execute(text("SELECT pg_stat_force_next_flush()"))
     db.session.commit()
+    tell_what_was_counted()
     found = {row.relname: row for row in db.session.execute(COUNTED, {"tables": list(TABLES)})}
     db.session.commit()
     return found

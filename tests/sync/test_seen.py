@@ -15,6 +15,7 @@ from portal.reconcile.decide import Reading
 from portal.sync import seen
 from portal.sync.task import Writer
 from sandbox import Sandbox
+from tests.fixtures.database import tell_what_was_counted
 from tests.sync.conftest import one, rows, sync
 
 # What a run notes about itself; each page of unchanged invoices has one read range.
@@ -25,8 +26,8 @@ WRITTEN = text("""
 
 def written() -> dict[str, tuple[int, int, int]]:
     """Rows inserted, updated and deleted so far, by table."""
-    db.session.execute(text("SELECT pg_stat_force_next_flush()"))
     db.session.commit()
+    tell_what_was_counted()
     found = {row[0]: tuple(row[1:]) for row in db.session.execute(WRITTEN)}
     db.session.commit()
     return found

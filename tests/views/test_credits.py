@@ -84,7 +84,9 @@ def test_taking_a_credit_back_opens_the_invoice_again(books: Books, clerk: Flask
         assert clerk.post(f"/p/northwind/credits/{application}/undo").status_code == 303
     assert books.outstanding(books.open) == 100
     assert books.outstanding(books.credit) == -120
-    events = books.look(lambda: [row.event for row in db.session.scalars(scoped(AuditEvent))])
+    events = books.look(
+        lambda: [row.event for row in db.session.scalars(scoped(AuditEvent).order_by(AuditEvent.position))]
+    )
     assert events == ["credit.applied", "credit.removed"]
 
 
