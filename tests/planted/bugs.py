@@ -248,7 +248,7 @@ def cursor_before_rows(patch: pytest.MonkeyPatch) -> None:
     real = read_pages.read
 
     def read(running: Any, client: Any, name: str, *rest: Any, **named: Any) -> Any:
-        cursors.move(running.task.integration.id, name, store.clock_timestamp(), 1)
+        cursors.move(running.task.integration.id, {name: (store.clock_timestamp(), 1)})
         db.session.commit()
         return real(running, client, name, *rest, **named)
 
