@@ -203,6 +203,19 @@ def known_forms(
     return found
 
 
+def staffs_forms(
+    app: Flask, superuser: psycopg.Connection[Any]
+) -> tuple[FlaskClient, dict[str, dict[str, str]]]:
+    """An administrator of staff, and the forms of their pages; the partner that is shut is another one."""
+    superuser.execute("UPDATE app_user SET staff_admin = true WHERE email = 'kim@portal.example'")
+    with app.app_context():
+        factories.tenant("shut")
+    staff = with_factor_proved(app.test_client(), "kim@portal.example")
+    pages = ("partners/northwind/visit", "partners/new", "partners/shut", "people")
+    forms = (form for page in pages for form in forms_of(staff.get(f"/staff/{page}").text))
+    return staff, {action: fields for action, fields in forms if action.startswith("/staff/")}
+
+
 def test_no_field_of_any_form_makes_a_fault(
     app: Flask,
     key: str,
@@ -211,10 +224,7 @@ def test_no_field_of_any_form_makes_a_fault(
     classes_sent: set[type],
 ) -> None:
     browser = signed_in(app)
-    staff = app.test_client()
-    with_factor_proved(staff, "kim@portal.example")
-    visit = "/staff/partners/northwind/visit"
-    staff_forms = {visit: dict(forms_of(staff.get(visit).text))[visit]}
+    staff, staff_forms = staffs_forms(app, superuser)
     half_way, code_form = half_way_in(app)
     everybody = ((browser, known_forms(app, browser, superuser)), (staff, staff_forms), (half_way, code_form))
     for who, found in everybody:

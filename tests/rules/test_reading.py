@@ -32,7 +32,8 @@ HEAD = {column.name for column in Base.metadata.tables["audit_head"].columns} - 
 WRITTEN_BY_EXPORTS = {**WRITTEN, "audit_event": (set(), True), "audit_head": (HEAD, True)}
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
-         "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership"}  # fmt: skip
+         "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership",
+         "user_id": "app_user"}  # fmt: skip
 
 
 @pytest.fixture
