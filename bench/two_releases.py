@@ -37,7 +37,7 @@ from storm.site import Site
 PAGES = ("", "invoices", "payments", "customers", "deliveries", "reconciliation")
 OLD, NEW = "old", "new"
 LIMITS = {("web", "work"): 250, ("worker", "idle"): 250, ("worker", "work"): 350}
-COUNT = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'portal'"
+COUNT = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'portal_serving'"
 
 
 @dataclass
@@ -168,7 +168,7 @@ def measure(site: Site, options: argparse.Namespace) -> int:
     [key] = ground.prepare(app, 1)
     ways_in = (key, signed_in(app))
     with psycopg.connect(site.superuser_url, autocommit=True) as connection:
-        connection.execute(f"ALTER ROLE portal CONNECTION LIMIT {options.connections}")
+        connection.execute(f"ALTER ROLE portal_serving CONNECTION LIMIT {options.connections}")
     drop_own_connections()
     with Redis.from_url(site.environment["REDIS_URL"]) as redis:
         redis.config_set("maxclients", options.connections + 1)  # one is this script's
