@@ -1,10 +1,11 @@
 """How values look on pages and in exports: money, counts, dates, instants, durations, CSV cells."""
 
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import g, has_app_context
@@ -13,6 +14,7 @@ from portal import clock
 from portal.money import COMMA_POINT, NUMBER_FORMATS, NumberFormat, plain
 
 NOTHING = "–"
+CHOSEN = ("time_zone", "date_format", "number_format")
 # How a partner can have its dates, with an example.
 DATE_FORMATS = {
     "day_month_year": "19 Nov 2026",
@@ -40,6 +42,31 @@ def amount(value: Decimal | None, currency: str = "USD") -> str:
 def as_typed(value: Decimal, currency: str) -> str:
     """`1204.50`, as a person would type it into a form here: `money.parse_amount` reads it in the same format."""
     return number_format().typed(plain(value, currency))
+
+
+class Chooses(Protocol):
+    """Who says how times, dates and numbers are written: a partner."""
+
+    time_zone: Any
+    date_format: Any
+    number_format: Any
+
+
+@contextmanager
+def written_for(partner: Chooses) -> Iterator[None]:
+    """While it lasts, times, dates and numbers are written as the partner chose: in mails and notices, outside a request."""
+    choose_for(partner)
+    try:
+        yield
+    finally:
+        for name in CHOSEN:
+            g.pop(name, None)
+
+
+def choose_for(partner: Chooses) -> None:
+    """From now on, in this request, times, dates and numbers are written as the partner chose."""
+    for name in CHOSEN:
+        setattr(g, name, getattr(partner, name))
 
 
 def number_format() -> NumberFormat:

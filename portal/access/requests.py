@@ -8,6 +8,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
+from portal import formatters
 from portal.access import form_tokens, second_step, sessions, support, visiting
 from portal.access.actor import Actor, Source
 from portal.access.disabled import PartnerDisabled
@@ -170,8 +171,8 @@ def _enter_as_support(tenant: Tenant) -> None:
 def _open(tenant: Tenant) -> None:
     g.tenant_scope = tenant_scope(tenant.id)
     g.tenant_scope.__enter__()
-    g.partner, g.time_zone = tenant, tenant.time_zone
-    g.date_format, g.number_format = tenant.date_format, tenant.number_format
+    g.partner = tenant
+    formatters.choose_for(tenant)
 
 
 def _leave_partner(error: BaseException | None) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
-from flask import g
 
+from portal import formatters
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Tenant
@@ -36,11 +36,9 @@ def _inside(tenant_id: int, tell: Callable[[Tenant], None]) -> None:
     try:
         with tenant_scope(tenant_id):
             partner = db.session.get_one(Tenant, tenant_id, populate_existing=True)
-            g.time_zone = partner.time_zone
-            tell(partner)
+            with formatters.written_for(partner):
+                tell(partner)
             db.session.commit()
     except Exception:
         db.session.rollback()
         log.exception("notice.not_told", tenant_id=tenant_id)
-    finally:
-        g.pop("time_zone", None)

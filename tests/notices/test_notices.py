@@ -402,6 +402,18 @@ def test_the_week_in_numbers_is_told_once_and_can_be_switched_off(a_week_old):
     assert partner.told() == [("digest", "owner")]
 
 
+def test_the_week_is_told_in_numbers_and_dates_as_the_partner_writes_them(a_week_old):
+    partner = a_week_old
+    partner.run("UPDATE tenant SET number_format = 'point_comma', date_format = 'year_month_day'")
+    with tenant_scope(partner.row.id):
+        partner.invoice("10000.00")
+    with time_machine.travel(MONDAY, tick=False):
+        swept()
+    mail = partner.last_mail()
+    assert "the week of 2026-11-16 to 2026-11-22" in mail.subject
+    assert "10.000,00" in mail.text
+
+
 def test_two_sweeps_at_once_tell_it_once(partner, inside):
     import threading
 

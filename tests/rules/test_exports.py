@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import func, select
+from structlog import get_logger
 from structlog.testing import capture_logs
 
 from portal.access.permissions import Permission
@@ -213,3 +214,13 @@ def test_a_file_is_of_one_instant_and_of_one_partner(
 def test_a_statement_with_a_limit_is_no_export(app: Flask, browser: FlaskClient) -> None:
     with app.test_request_context(), pytest.raises(ValueError, match="cut"):
         exports.send(exports.Table("a.csv", ["A"], select(AuditEvent).limit(5), lambda row: [row]))
+
+
+def test_no_file_is_cut_beside_its_statement_either(app: Flask) -> None:
+    """More rows than any file was ever cut at, of a statement that costs nothing."""
+    most = 60_000
+    table = exports.Table("many", ["n"], select(func.generate_series(1, most)), lambda row: [row])
+    with app.app_context():
+        lines = "".join(exports._lines(table, factories.tenant().id, get_logger(), exports.Place()))
+    assert lines.count("\n") == most + 1
+    assert lines.endswith(f"{most}\r\n")
