@@ -54,6 +54,10 @@ class State(StrEnum):
         return told.get(self, self.capitalize())
 
     @property
+    def meaning(self) -> str:
+        return MEANINGS[self]
+
+    @property
     def badge(self) -> str:
         """The badge that has its tone and icon."""
         looks = {self.POSTED: "confirmed", self.REVERSED: "deleted", self.CREDITED: "credit"}
@@ -61,6 +65,16 @@ class State(StrEnum):
 
 
 RECORDED = (State.POSTED, State.WAITING, State.PARKED, State.DIFFERS)
+BESIDE = (State.CREDITED, State.SETTLED, State.REVERSED)
+MEANINGS = {
+    State.POSTED: "Recorded here, and Autotask has been told or has nothing to be told yet.",
+    State.WAITING: "Recorded here, on the way to Autotask.",
+    State.PARKED: "Autotask could not be told. Somebody must look.",
+    State.DIFFERS: "Autotask says something else. Somebody must decide.",
+    State.CREDITED: "Credits of customers, applied to their invoices here.",
+    State.SETTLED: "Marked as paid in Autotask, without a payment here.",
+    State.REVERSED: "Payments of this month that were deleted. Not part of the sums above.",
+}
 
 
 @dataclass(frozen=True)

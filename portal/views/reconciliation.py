@@ -36,6 +36,8 @@ def show() -> Any:
         listed=reconciliation.page(period, state_chosen, cleaned(request.args.get("currency")), request.args),
         kept=paging.kept(request.args, "month", "as_of", "state", "currency"),
         states=State,
+        recorded=reconciliation.RECORDED,
+        beside=reconciliation.BESIDE,
         today=clock.today(g.partner.time_zone),
     )
 
