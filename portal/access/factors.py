@@ -26,15 +26,23 @@ def of(user: User) -> Sequence[Factor]:
         return db.session.scalars(select(Factor).where(Factor.user_id == user.id).order_by(Factor.id)).all()
 
 
+def locked(user_id: int) -> User:
+    """The person's row, so that two changes of their factors follow each other; its transaction holds it."""
+    query = select(User).where(User.id == user_id).with_for_update(of=User)
+    with people_scope():
+        return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
 def added(login: LoginSession, factor: Factor) -> None:
     """A factor that was just proved counts from now on, and signs out other browsers. The caller commits."""
-    user = login.user
+    user = locked(login.user_id)
     user.second_factor_at = user.second_factor_at or clock.now()
     _changed(login, security_events.FACTOR_ADDED, factor)
 
 
 def remove(login: LoginSession, factor: Factor) -> None:
     """Takes a factor away, and signs out other browsers. Raises CannotRemove. The caller commits."""
+    locked(login.user_id)
     others = [one for one in of(login.user) if one.id != factor.id]
     if not others and second_step.must_have(login.user):
         raise CannotRemove("You need a second factor. Add another one first; then this one can go.")

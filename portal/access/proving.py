@@ -6,8 +6,6 @@ Wrong ones are counted in PostgreSQL, each person's by themselves, before anythi
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-
 from portal import clock
 from portal.access import factors, passwords, recovery_codes, security_events, sessions, totp
 from portal.access.tenancy import people_scope
@@ -16,7 +14,7 @@ from portal.formatters import plural
 from portal.models import Factor, FactorKind, LoginSession, User
 from portal.web.limits import TooMany
 
-WRONG = "There were too many wrong codes."
+WRONG, WRONG_PASSWORD = "There were too many wrong codes.", "There were too many wrong passwords."
 IN_A_QUARTER, IN_A_DAY = 5, 20
 QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
 
@@ -35,7 +33,7 @@ def with_code(login: LoginSession, typed: str) -> bool:
         security_events.record(login.user, security_events.CODE_USED, left=recovery_codes.left(login.user))
         return True
 
-    return _attempt(login.user, compare)
+    return _attempt(login.user, compare, WRONG, security_events.CODES_REFUSED)
 
 
 def with_password(login: LoginSession, password: str) -> bool:
@@ -48,7 +46,7 @@ def with_password(login: LoginSession, password: str) -> bool:
             sessions.renew(login)
         return right
 
-    return _attempt(login.user, compare)
+    return _attempt(login.user, compare, WRONG_PASSWORD)
 
 
 def proved(login: LoginSession, factor: Factor | None) -> None:
@@ -59,41 +57,37 @@ def proved(login: LoginSession, factor: Factor | None) -> None:
     sessions.renew(login)
 
 
-def _attempt(user: User, compare: Callable[[], bool]) -> bool:
-    made = _count(user.id)
+def _attempt(user: User, compare: Callable[[], bool], wrong: str, event: str = "") -> bool:
+    """`wrong` says what there were too many of, `event` is told to the person once there are."""
+    made = _count(user.id, wrong)
     with people_scope():
         right = compare()
         if right:
             _give_back(user.id, made)
-        elif _wait(sorted(user.refused_codes), clock.now()):
-            security_events.record(user, security_events.CODES_REFUSED)
+        elif event and _wait(sorted(user.refused_codes), clock.now()):
+            security_events.record(user, event)
         db.session.commit()
     return right
 
 
-def _count(user_id: int) -> datetime:
+def _count(user_id: int, wrong: str) -> datetime:
     """Counts a try before it is looked at, so that a thousand at once are no more than five. Commits."""
     now = clock.now()
     with people_scope():
-        user = _locked(user_id)
+        user = factors.locked(user_id)
         past = sorted(at for at in user.refused_codes if now - at < DAY)
         if wait := _wait(past, now):
             db.session.rollback()
             minutes = plural(-(-int(wait.total_seconds()) // 60), "minute")
-            raise TooMany(f"{WRONG} Try again in {minutes}.", retry_after=max(int(wait.total_seconds()), 1))
+            raise TooMany(f"{wrong} Try again in {minutes}.", retry_after=max(int(wait.total_seconds()), 1))
         user.refused_codes = [*past, now]
         db.session.commit()
     return now
 
 
 def _give_back(user_id: int, made: datetime) -> None:
-    user = _locked(user_id)
+    user = factors.locked(user_id)
     user.refused_codes = [at for at in user.refused_codes if at != made]
-
-
-def _locked(user_id: int) -> User:
-    query = select(User).where(User.id == user_id).with_for_update(of=User)
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def _wait(past: list[datetime], now: datetime) -> timedelta:

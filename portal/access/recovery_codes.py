@@ -6,7 +6,7 @@ import secrets
 from sqlalchemy import delete, func, select, update
 
 from portal import clock
-from portal.access import passwords
+from portal.access import factors, passwords
 from portal.extensions import db, rows_written
 from portal.models import RecoveryCode, User
 
@@ -18,6 +18,7 @@ GROUPS, GROUP = 4, 4
 
 def make_anew(user: User) -> list[str]:
     """New codes, told here and never again; those before open nothing any more. The caller commits."""
+    factors.locked(user.id)
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     codes: dict[str, str] = {}
     while len(codes) < HOW_MANY:

@@ -61,10 +61,21 @@ def record(
     row = tell(user, event, also_to, **details)
     for tenant_id in partners_of(user):
         with tenant_scope(tenant_id):
-            audit.record(actor or acting(), event, "user", user.id, name=user.label, **details)
+            audit.record(
+                actor or acting(), event, "user", user.id, name=user.label, **_logged(event, details)
+            )
             if event == FACTOR_ADDED:
                 people.tell_factor(row.id, user, str(details.get("kind", "")), clock.now())
     return row
+
+
+def _logged(event: str, details: dict[str, Any]) -> dict[str, Any]:
+    """The partners' logs name addresses as such, so that only those see them whose role works with people."""
+    if event != EMAIL_CHANGED:
+        return details
+    return {
+        name: {"email": value} if name in ("before", "after") else value for name, value in details.items()
+    }
 
 
 def tell(user: User, event: str, also_to: str = "", **details: Any) -> SecurityEvent:

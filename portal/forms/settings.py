@@ -24,14 +24,17 @@ class MultiCheckboxField(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
+TIME_ZONES = [
+    SelectChoice(name, name.replace("_", " "))
+    for name in sorted(available_timezones())
+    if name != "localtime"
+]
+
+
 class TimeZoneForm(Form):
     time_zone = SelectField(
         "Time zone",
-        choices=[
-            SelectChoice(name, name.replace("_", " "))
-            for name in sorted(available_timezones())
-            if name != "localtime"
-        ],
+        choices=TIME_ZONES,
         description="“Today”, “overdue” and the times on pages are told in this zone. Dates never shift.",
     )
 

@@ -1,17 +1,11 @@
 """What support staff send: a new partner, why one is disabled, a new staff person."""
 
-from zoneinfo import available_timezones
-
 from wtforms import BooleanField, SelectField, StringField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from portal.forms import Form
 from portal.forms.people import LONGEST_NAME, EmailField
-
-ZONES = [
-    SelectChoice(one, one.replace("_", " ")) for one in sorted(available_timezones()) if one != "localtime"
-]
+from portal.forms.settings import TIME_ZONES
 
 
 class PartnerForm(Form):
@@ -26,7 +20,7 @@ class PartnerForm(Form):
         description="Lower-case letters, digits and hyphens, such as northwind-it. It stays.",
         render_kw={"autocomplete": "off"},
     )
-    time_zone = SelectField("Time zone", choices=ZONES, default="UTC")
+    time_zone = SelectField("Time zone", choices=TIME_ZONES, default="UTC")
     currency = StringField(
         "Currency",
         [InputRequired("Write the three letters of a currency, such as USD.")],

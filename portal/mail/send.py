@@ -99,6 +99,8 @@ def again(mail: Mail) -> bool:
         return False
     if needs_link and outbox.link_of(mail) is None:
         return False
+    if mail.expires_at is not None and mail.expires_at <= clock.now():
+        return False
     mail.state, mail.due_at, mail.tries = MailState.WAITING, clock.now(), 0
     return True
 

@@ -1,10 +1,11 @@
 """The week in numbers, for owners, once a week from Monday morning in the partner's zone."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 
 from portal import clock, formatters
 from portal.access.tenancy import current_tenant_id, system_scope
@@ -15,11 +16,12 @@ from portal.notices.telling import Words
 from portal.queries import home
 
 FROM_HOUR = 7
-# Who had theirs within six days has it for this week; a partner's first week is not told.
 CANDIDATES = """
-    SELECT t.id, t.time_zone FROM tenant t WHERE t.created_at < now() - interval '3 days' AND t.disabled_at IS NULL
-    AND NOT EXISTS (SELECT FROM notice n WHERE n.tenant_id = t.id AND n.kind = 'digest'
-        AND n.created_at > now() - interval '6 days')"""
+    SELECT t.id, t.time_zone, t.created_at, (SELECT max(n.created_at) FROM notice n
+        WHERE n.tenant_id = t.id AND n.kind = 'digest') AS told_at
+    FROM tenant t WHERE t.disabled_at IS NULL"""
+# A partner is told of its first week where it was here for half of it.
+HALF = timedelta(days=3)
 
 
 def to_tell() -> list[int]:
@@ -27,7 +29,7 @@ def to_tell() -> list[int]:
     with system_scope():
         rows = db.session.execute(text(CANDIDATES)).all()
         db.session.commit()
-    return [row.id for row in rows if _is_time(clock.now().astimezone(ZoneInfo(row.time_zone)))]
+    return [row.id for row in rows if _is_time(clock.now().astimezone(ZoneInfo(row.time_zone)), row)]
 
 
 def tell(partner: Tenant) -> None:
@@ -48,8 +50,13 @@ def tell(partner: Tenant) -> None:
     telling.tell(NoticeKind.DIGEST, f"{year}-W{week:02}", Words(said, path, MailKind.DIGEST, values))
 
 
-def _is_time(there: datetime) -> bool:
-    return there.weekday() > 0 or there.hour >= FROM_HOUR
+def _is_time(there: datetime, partner: Row[Any]) -> bool:
+    """Whether the week that ended on Sunday, in the partner's zone, was not told yet."""
+    monday = datetime.combine(there.date() - timedelta(days=there.weekday()), time(), there.tzinfo)
+    was_told = partner.told_at is not None and partner.told_at >= monday
+    return (
+        not was_told and partner.created_at < monday - HALF and there >= monday + timedelta(hours=FROM_HOUR)
+    )
 
 
 def _collected(monday: date) -> list[tuple[str, Decimal]]:

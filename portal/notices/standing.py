@@ -6,19 +6,20 @@ payment may wait an hour, a sync three of its periods.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, text
 
 from portal import formatters
-from portal.access.tenancy import current_tenant_id, scoped, system_scope
+from portal.access.tenancy import scoped, system_scope
 from portal.extensions import db
-from portal.models import Delivery, Integration, MailKind, Notice, NoticeKind, Tenant
+from portal.models import Integration, MailKind, Notice, NoticeKind, RunState, SyncRun, Tenant
 from portal.notices import telling
 from portal.notices.telling import Words
 
 REFUSED = "SELECT tenant_id FROM integration_status WHERE state = 'needs_reconnecting' AND probe_at IS NULL"
 STUCK = """
-    SELECT d.tenant_id FROM delivery d JOIN integration_status i ON i.tenant_id = d.tenant_id AND i.state = 'connected'
+    SELECT d.tenant_id, d.error FROM delivery d JOIN integration_status i ON i.tenant_id = d.tenant_id AND i.state = 'connected'
     WHERE d.state <> 'confirmed' AND d.closed_at IS NULL AND ((d.state = 'parked' AND d.next_try_at IS NULL)
         OR (d.wished_at <= now() - interval '1 hour' AND (d.attempts > 0 OR d.error IS NOT NULL
             OR d.next_try_at <= now() - interval '1 hour')))"""
@@ -139,7 +140,7 @@ def _late(partner: Tenant) -> tuple[str, Words] | None:
 
 def _in_time(partner: Tenant, notice: Notice) -> Words | None:
     integration = _integration()
-    if integration is None or not integration.is_connected:
+    if integration is None or not integration.is_connected or not _came_in_since(notice.created_at):
         return None
     return Words(
         "The late sync has been made up for.",
@@ -149,23 +150,23 @@ def _in_time(partner: Tenant, notice: Notice) -> Words | None:
     )
 
 
+def _came_in_since(begun: datetime) -> bool:
+    """False where the syncs only stopped, as those of a partner that was disabled."""
+    done = (SyncRun.state == RunState.COMPLETED) & (SyncRun.finished_at > begun)
+    return bool(db.session.scalar(select(scoped(SyncRun).where(done).exists())))
+
+
 def _stuck(partner: Tenant) -> tuple[str, Words] | None:
-    statement = text(f"{STUCK} AND d.tenant_id = :partner")
+    statement = text(f"{STUCK} AND d.tenant_id = :partner ORDER BY d.wished_at, d.id")
     stuck = db.session.execute(statement, {"partner": partner.id}).all()
     if not stuck:
         return None
-    first = db.session.scalar(
-        select(Delivery.error)
-        .where(Delivery.tenant_id == current_tenant_id(), Delivery.error.is_not(None))
-        .order_by(Delivery.wished_at)
-        .limit(1)
-    )
     number = formatters.plural(stuck, "invoice")
     return _cause(), Words(
         f"Autotask could not be told of the payments of {number}.",
         telling.page("deliveries.index", partner_slug=partner.slug, show="needs"),
         MailKind.PAYMENTS_STUCK,
-        {"invoices": number, "reason": first or ""},
+        {"invoices": number, "reason": next((row.error for row in stuck if row.error), "")},
     )
 
 

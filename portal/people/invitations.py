@@ -46,7 +46,11 @@ def invite(actor: Actor, email: str, role: str) -> tuple[Invitation, str]:
         made_by_id=actor.user_id,
         expires_at=clock.now(),
     )
-    db.session.add(row)
+    try:
+        with db.session.begin_nested():
+            db.session.add(row)
+    except IntegrityError as taken:
+        raise CannotInvite(f"{email} was invited by somebody else just now.") from taken
     return row, _send(actor, row, "invitation.sent")
 
 

@@ -4,6 +4,7 @@ import re
 from zoneinfo import available_timezones
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from portal.access import audit, staff_log
 from portal.access.actor import Actor
@@ -28,8 +29,11 @@ def make(actor: Actor, name: str, slug: str, time_zone: str, currency: str, owne
     """Makes a partner, and invites `owner` by mail where an address is given. The caller commits, in any scope."""
     _refuse(slug, time_zone, currency)
     partner = Tenant(name=name, slug=slug, time_zone=time_zone, default_currency=currency)
-    db.session.add(partner)
-    db.session.flush()
+    try:
+        with db.session.begin_nested():
+            db.session.add(partner)
+    except IntegrityError as taken:
+        raise CannotMake("slug", f"There is already a partner with the slug {slug!r}.") from taken
     with tenant_scope(partner.id):
         audit.record(actor, "partner.created", "partner", partner.id, name=name, slug=slug)
         if owner:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from portal import clock
 from portal.access import passwords, sessions, staff_log
@@ -39,12 +40,15 @@ def invite(actor: Actor, email: str, name: str, *, administrator: bool) -> User:
             raise CannotChange(
                 f"{email} logs in already. Staff need an address that is used for nothing else."
             )
-        nobody_knows = passwords.hashed(secrets.token_urlsafe(32), [])
+        nobody_knows = passwords.hashed_code(secrets.token_urlsafe(32))
         user = User(
             email=email, name=name, password_hash=nobody_knows, is_staff=True, staff_admin=administrator
         )
-        db.session.add(user)
-        db.session.flush()
+        try:
+            with db.session.begin_nested():
+                db.session.add(user)
+        except IntegrityError as taken:
+            raise CannotChange(f"{email} was invited by somebody else just now.") from taken
     _send(actor, user)
     staff_log.record(actor, "staff.invited", email=email, administrator=administrator)
     return user
@@ -62,6 +66,7 @@ def send_again(actor: Actor, user_id: int) -> User:
 
 def set_disabled(actor: Actor, user_id: int, *, disabled: bool) -> User:
     """Lets a staff person in no more, at once, or again. The caller commits."""
+    _hold_administrators()
     user = _held(user_id)
     if disabled:
         _refuse_the_last(actor, user)
@@ -75,6 +80,7 @@ def set_disabled(actor: Actor, user_id: int, *, disabled: bool) -> User:
 
 def set_administrator(actor: Actor, user_id: int, *, administrator: bool) -> User:
     """Whether this person looks after staff. The caller commits."""
+    _hold_administrators()
     user = _held(user_id)
     if not administrator:
         _refuse_the_last(actor, user)
@@ -87,10 +93,16 @@ def set_administrator(actor: Actor, user_id: int, *, administrator: bool) -> Use
     return user
 
 
+def _hold_administrators() -> None:
+    """All of them, in one order and before anybody else: two who disable each other follow each other."""
+    with people_scope():
+        db.session.execute(select(User.id).where(User.staff_admin).order_by(User.id).with_for_update())
+
+
 def _refuse_the_last(actor: Actor, user: User) -> None:
     if user.id == actor.true_user_id:
         raise CannotChange("You cannot do this to yourself. Another administrator can.")
-    admins = select(User).where(User.staff_admin, User.disabled_at.is_(None)).with_for_update()
+    admins = select(User).where(User.staff_admin, User.disabled_at.is_(None))
     with people_scope():
         others = [one for one in db.session.scalars(admins) if one.id != user.id]
     if not others:

@@ -40,5 +40,5 @@ def _tenants(*conditions: Any, order: Any) -> list[int]:
     )
     with system_scope():
         found = list(db.session.scalars(query))
-        db.session.commit()  # nothing is written; but after a rollback psycopg forgets its prepared statements
+        db.session.commit()
     return found

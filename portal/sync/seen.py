@@ -6,6 +6,7 @@ first and last id. Otherwise its unchanged invoices say it themselves.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -17,13 +18,15 @@ from portal.sync.marks import HERE, UNPAID
 from portal.sync.task import Writer
 from portal.sync.upsert import Row
 
-NOTE = text(f"""
-    WITH here AS (
+# What the page says of its range: nothing of it where an invoice that is here between its ends is not in the page.
+KIND = f"""
+    WITH beside AS (
         SELECT count(*) AS number, count(*) FILTER (WHERE {UNPAID}) AS unpaid FROM invoice
-        WHERE {HERE} AND autotask_id BETWEEN :low AND :high
+        WHERE {HERE} AND autotask_id BETWEEN :low AND :high AND autotask_id <> ALL(:keys)
     ), kind AS (
-        SELECT number <> :number AS only_unpaid FROM here WHERE number = :number OR unpaid = :number AND :all_unpaid
-    ), inside AS (
+        SELECT number > 0 AS only_unpaid FROM beside WHERE number = 0 OR unpaid = 0 AND :all_unpaid
+    )"""
+NOTE = text(f"""{KIND}, inside AS (
         DELETE FROM read_range r USING kind WHERE r.tenant_id = :tenant_id AND r.integration_id = :integration_id
             AND r.only_unpaid = kind.only_unpaid AND r.low > :low AND r.high <= :high
     ), across AS (
@@ -35,8 +38,16 @@ NOTE = text(f"""
     SELECT :tenant_id, :integration_id, only_unpaid, :low, :high, CAST(:read_at AS timestamptz) FROM kind
     ON CONFLICT (tenant_id, integration_id, only_unpaid, low)
         DO UPDATE SET high = excluded.high, read_at = excluded.read_at
-        WHERE read_range.read_at < excluded.read_at
-    RETURNING id""")
+        WHERE read_range.read_at < excluded.read_at AND read_range.high <= excluded.high
+    RETURNING id""").bindparams(bindparam("keys", type_=ARRAY(BigInteger)))
+# A range that begins where the page does and goes further keeps what is beyond the page.
+SHORTEN = text(f"""{KIND}
+    UPDATE read_range r SET low = :high + 1 FROM kind
+    WHERE r.tenant_id = :tenant_id AND r.integration_id = :integration_id AND r.only_unpaid = kind.only_unpaid
+        AND r.low = :low AND r.high > :high AND r.read_at < :read_at AND NOT EXISTS (
+            SELECT FROM read_range o WHERE o.tenant_id = r.tenant_id AND o.integration_id = r.integration_id
+                AND o.only_unpaid = r.only_unpaid AND o.low = :high + 1)
+    RETURNING r.id""").bindparams(bindparam("keys", type_=ARRAY(BigInteger)))
 
 TOUCH = text("""
     UPDATE invoice SET autotask_read_at = :read_at
@@ -55,12 +66,19 @@ def note(by: Writer, rows: Sequence[Row], same: Sequence[int], read_at: datetime
         "integration_id": by.integration_id,
         "low": min(keys),
         "high": max(keys),
-        "number": len(keys),
+        "keys": keys,
         "all_unpaid": all(row["autotask_paid_on"] is None and not row["is_voided"] for row in rows),
         "read_at": read_at,
     }
-    if db.session.execute(NOTE, values).first() is None:
+    if not _is_noted(values):
         db.session.execute(TOUCH, {"tenant_id": values["tenant_id"], "read_at": read_at, "ids": list(same)})
+
+
+def _is_noted(values: dict[str, Any]) -> bool:
+    if db.session.execute(NOTE, values).first() is not None:
+        return True
+    shortened = db.session.execute(SHORTEN, values).first() is not None
+    return shortened and db.session.execute(NOTE, values).first() is not None
 
 
 FORGET = text("""

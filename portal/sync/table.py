@@ -31,7 +31,7 @@ class Table:
 
     `content` are those whose change the caller wants to hear of; `marks` are set back to null when a record comes in.
     `at_first` are columns that only a new row gets, as SQL over the staged row `s`; `before` is one whose old value the
-    caller is told.
+    caller is told. `has_ranges`: unchanged rows are told by read ranges (sync/seen.py).
     """
 
     kind: RecordKind
@@ -40,6 +40,7 @@ class Table:
     marks: tuple[str, ...] = ()
     at_first: dict[str, str] = field(default_factory=dict)
     before: str = "id"
+    has_ranges: bool = False
 
     @property
     def name(self) -> str:
@@ -77,13 +78,25 @@ class Table:
             SELECT coalesce(max(autotask_id), -1) FROM {self.name}
             WHERE tenant_id = :tenant_id AND integration_id = :integration_id""")
 
+    @property
+    def newer(self) -> str:
+        """SQL that is true when the row `t` was last read before this page."""
+        own = "(t.autotask_read_at IS NULL OR t.autotask_read_at < CAST(:read_at AS timestamptz))"
+        if not self.has_ranges:
+            return own
+        later = """SELECT FROM read_range r WHERE r.tenant_id = :tenant_id AND r.integration_id = :integration_id
+            AND r.read_at >= CAST(:read_at AS timestamptz)"""
+        # Asked once for the page first: hardly ever is there such a range.
+        return f"""{own} AND NOT (EXISTS ({later}) AND EXISTS ({later} AND t.autotask_id BETWEEN r.low AND r.high
+            AND (NOT r.only_unpaid OR t.autotask_paid_on IS NULL AND NOT t.is_voided)))"""
+
     @cached_property
     def classify(self) -> TextClause:
         """Locks what is here, in the order that everybody uses, and tells what the page changes in it."""
         content = self.differs("s", self.content) if self.content else "false"
         return text(f"""
             SELECT t.id, t.autotask_id, t.{self.before} AS before, {self.differs("s")} AS differs,
-                {content} AS content_differs, t.autotask_read_at IS NULL OR t.autotask_read_at < :read_at AS newer
+                {content} AS content_differs, {self.newer} AS newer
             FROM {self.name} t JOIN {self.stage} s ON s.autotask_id = t.autotask_id
             WHERE t.tenant_id = :tenant_id AND t.integration_id = :integration_id AND t.autotask_id = ANY(:keys)
             ORDER BY t.id FOR UPDATE OF t""")
@@ -152,8 +165,7 @@ class Table:
         return text(f"""
             {self._inserted("s.autotask_id = ANY(:keys)")}
             ON CONFLICT (tenant_id, integration_id, autotask_id) DO UPDATE SET {", ".join(updates)}
-            WHERE (t.autotask_read_at IS NULL OR t.autotask_read_at < excluded.autotask_read_at)
-                AND {self.differs("excluded")}
+            WHERE {self.newer} AND {self.differs("excluded")}
             RETURNING t.id, t.autotask_id""")
 
 

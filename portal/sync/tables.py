@@ -49,6 +49,7 @@ CONTACT = Table(
 
 INVOICE = Table(
     kind=record_kinds.INVOICE,
+    has_ranges=True,
     columns={
         "customer_id": Column(WHOLE, "Customer"),
         "number": Column(TEXT, "Number"),

@@ -8,8 +8,10 @@ from portal.access import devices, factors, passkeys, passwords, recovery_codes,
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import signed_in
+from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.forms.account import NameForm, PasswordForm
+from portal.people import links
 from portal.queries import account
 from portal.web import device_words, htmx, limits
 from portal.web.page_context import partners_of
@@ -53,6 +55,8 @@ def update_password() -> Any:
     if not form.validate() or not _may_be_taken(form):
         return render_template("account/password.html", form=form), 422
     sessions.end_all(user.id, but=g.login_session)
+    with people_scope():
+        links.end_all(user.id)
     security_events.record(user, security_events.PASSWORD_CHANGED)
     sessions.renew(g.login_session)
     db.session.commit()

@@ -77,7 +77,10 @@ def new_passkey() -> Any:
 @fresh
 def create_passkey() -> Any:
     form, user = NewPasskeyForm(), g.login_session.user
-    if not form.validate() or _enough():
+    if not form.validate():
+        return _passkey(form, 422)
+    if _enough():
+        form.name.errors = [ENOUGH]
         return _passkey(form, 422)
     factor = passkeys.add(user, form.name.data, form.answer.data, form.challenge.data)
     if factor is None:

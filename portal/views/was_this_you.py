@@ -12,6 +12,7 @@ from portal.access.permissions import public
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.models import SecurityEvent, User
+from portal.people import links
 from portal.web import device_words
 
 pages = Blueprint("was_this_you", __name__, url_prefix="/links/was-this-you")
@@ -33,6 +34,7 @@ def update(token: str) -> Any:
         event.answered_at = clock.now()
         user = db.session.get_one(User, event.user_id)
         sessions.end_all(user.id)
+        links.end_all(user.id)
     actor = Actor(Source.WEB, user.id, user.id)
     security_events.record(user, security_events.SIGNED_OUT, actor, because="This was not me")
     db.session.commit()

@@ -64,6 +64,15 @@ def queue_on(connection: Redis) -> Queue:
     return Queue(SYNCS, connection=connection, job_class=JsonJob)
 
 
+def at_rest(redis: Redis) -> int:
+    """The connections of the workers themselves: a child that has just ended may still be counted for a moment."""
+    counts = [0, *range(2, 11)]
+    while len(set(counts[-10:])) > 1:
+        time.sleep(0.1)
+        counts.append(redis.info("clients")["connected_clients"])
+    return counts[-1]
+
+
 @linux_only
 @pytest.mark.faults
 def test_two_workers_on_one_queue_leave_nothing_behind(own_redis, workers) -> None:
@@ -74,7 +83,7 @@ def test_two_workers_on_one_queue_leave_nothing_behind(own_redis, workers) -> No
         enqueue(queue, LEAVE_TRACE, (number,))
         enqueue(queue, FAIL)
     assert until(lambda: own_redis.llen("trace") == 8 and not left(own_redis))
-    own_redis.config_set("maxclients", own_redis.info("clients")["connected_clients"])
+    own_redis.config_set("maxclients", at_rest(own_redis))
     for number in range(1, 5):
         enqueue(queue, LEAVE_TRACE, (number,))
     assert until(lambda: not left(own_redis))

@@ -1,6 +1,7 @@
 """Reading again writes no record: when invoices were last read stands by range of ids, exactly."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -12,7 +13,7 @@ from portal.extensions import db
 from portal.models import Integration, Invoice, ReadRange
 from portal.reconcile import mirror
 from portal.reconcile.decide import Reading
-from portal.sync import seen
+from portal.sync import seen, tables, upsert
 from portal.sync.task import Writer
 from sandbox import Sandbox
 from tests.fixtures.database import tell_what_was_counted
@@ -146,3 +147,60 @@ def test_a_read_back_older_than_a_page_that_found_nothing_changed_is_not_taken_o
     assert held.autotask_paid_on is None
     assert mirror.write(held, reading(datetime.now(UTC) + timedelta(seconds=1)))
     db.session.rollback()
+
+
+def page_of(keys, paid=()) -> list[dict[str, Any]]:
+    day = date(2026, 11, 9)
+    return [
+        {"autotask_id": key, "autotask_paid_on": day if key in paid else None, "is_voided": False}
+        for key in keys
+    ]
+
+
+def test_a_page_that_was_asked_for_before_another_does_not_undo_what_that_one_saw(
+    books, empty: Sandbox
+) -> None:
+    """A worker that hung comes back with its old page, after another run found the invoices unchanged."""
+    integration, keys = books
+    late = datetime.now(UTC)
+    sync(integration)
+    held = one(Invoice, autotask_id=keys[1])
+    row = {name: getattr(held, name) for name in tables.INVOICE.columns} | {"autotask_id": keys[1]}
+    upsert.write(
+        tables.INVOICE,
+        [row | {"total_raw": Decimal(1), "amount_due": Decimal(1)}],
+        Writer(integration.id, 1),
+        late,
+        lines_read_at=None,
+    )
+    db.session.commit()
+    assert one(Invoice, autotask_id=keys[1]).total_raw == held.total_raw != 1
+
+
+def test_a_smaller_page_leaves_the_rest_of_a_range_as_it_was(books) -> None:
+    integration, keys = books
+    first = one(Invoice, autotask_id=keys[0])
+    sync(integration)
+    earlier = {key: read_at(key) for key in keys}
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    seen.note(Writer(integration.id, 1), page_of(keys[:1]), [first.id], later)
+    db.session.commit()
+    assert {key: read_at(key) for key in keys} == {**earlier, keys[0]: later}
+
+
+def test_a_range_of_unpaid_invoices_counts_no_paid_one_for_an_unpaid_one(books) -> None:
+    """One that is paid here by now was in the page as unpaid, and an unpaid one was not in it."""
+    integration, keys = books
+    sync(integration)
+    earlier, unpaid = (
+        {key: read_at(key) for key in keys},
+        [key for number, key in enumerate(keys) if number % 3],
+    )
+    paid_meanwhile, absent = keys[3], unpaid[3]
+    there = [paid_meanwhile, *(key for key in unpaid if key != absent)]
+    same = [one(Invoice, autotask_id=key).id for key in there if key != paid_meanwhile]
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    seen.note(Writer(integration.id, 1), page_of(sorted(there)), same, later)
+    db.session.commit()
+    assert read_at(absent) == earlier[absent]
+    assert {read_at(key) for key in there if key != paid_meanwhile} == {later}
