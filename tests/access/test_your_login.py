@@ -8,9 +8,10 @@ import time_machine
 
 from portal import clock
 from portal.access import security_events, sessions
-from portal.access.tenancy import tenant_scope
+from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
-from portal.models import AuditEvent, Mail, SecurityEvent
+from portal.models import AuditEvent, LinkPurpose, Mail, SecurityEvent
+from portal.people import links
 from portal.web import device_words
 from tests import factories
 from tests.fixtures.people import with_factor_proved
@@ -57,6 +58,21 @@ def test_a_new_password_needs_the_old_one_and_signs_out_all_other_browsers(app, 
     other = app.test_client()
     for password, status in ((factories.PASSWORD, 422), (NEW, 303)):
         assert other.post("/login", data={"email": DANA, "password": password}).status_code == status
+
+
+@pytest.mark.parametrize("deed", ["a new password", "this was not me"])
+def test_a_link_that_a_stranger_asked_for_opens_nothing_any_more(app, client, here, dana, deed):
+    with app.app_context(), people_scope():
+        token = links.make(LinkPurpose.PASSWORD_RESET, dana.id, DANA, timedelta(hours=1))
+        security_events.record(dana, security_events.PASSWORD_CHANGED)
+        db.session.commit()
+    address = links.path("password", token)
+    stranger = app.test_client()
+    assert stranger.get(address).status_code == 200
+    done = change(here) if deed == "a new password" else stranger.post(link(app))
+    assert done.status_code in (200, 303)
+    assert stranger.get(address).status_code == 404
+    assert stranger.post(address, data={"password": NEW}).status_code == 404
 
 
 def test_a_weak_password_is_refused_with_why(here, elsewhere):

@@ -402,6 +402,32 @@ def test_the_week_in_numbers_is_told_once_and_can_be_switched_off(a_week_old):
     assert partner.told() == [("digest", "owner")]
 
 
+@pytest.mark.parametrize(("made", "told"), [("2026-11-18 09:00+00", 1), ("2026-11-21 09:00+00", 0)])
+def test_a_partner_made_in_the_middle_of_a_week_is_told_of_it_on_monday_or_not_at_all(partner, made, told):
+    """Not three days after it was made, and never on another day than Monday."""
+    partner.run(f"UPDATE tenant SET created_at = '{made}' WHERE id = :id", id=partner.row.id)
+    for day in range(5):
+        with time_machine.travel(datetime(2026, 11, 18, 12, tzinfo=UTC) + timedelta(days=day), tick=False):
+            swept()
+    assert partner.told() == []
+    with time_machine.travel(MONDAY, tick=False):
+        swept()
+    assert partner.told() == [("digest", "owner")] * told
+
+
+def test_the_reason_is_that_of_what_is_stuck_and_not_of_what_was_closed_before(partner):
+    with tenant_scope(partner.row.id):
+        for _ in range(2):
+            factories.payment((partner.invoice(), "100.00"))
+    partner.run("UPDATE delivery SET state = 'parked', next_try_at = NULL, wished_at = now() - interval '2 hours',"
+                " error = 'Autotask refused it.'")  # fmt: skip
+    partner.run("UPDATE delivery SET closed_at = now(), wished_at = now() - interval '9 hours', error = 'Closed.'"
+                " WHERE id = (SELECT min(id) FROM delivery)")  # fmt: skip
+    swept()
+    assert "Autotask refused it." in partner.last_mail().text
+    assert "Closed." not in partner.last_mail().text
+
+
 def test_the_week_is_told_in_numbers_and_dates_as_the_partner_writes_them(a_week_old):
     partner = a_week_old
     partner.run("UPDATE tenant SET number_format = 'point_comma', date_format = 'year_month_day'")

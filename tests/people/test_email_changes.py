@@ -146,3 +146,16 @@ def test_asking_again_ends_what_was_asked_before(
     app.test_client().post(link("email_change_old"))
     app.test_client().post(link("email_change_new"))
     assert address(app, nora) == "other@example.com"
+
+
+def test_a_changed_address_is_shown_to_those_alone_who_work_with_people(
+    app: Flask, partner: Tenant, browser: FlaskClient, link: Link, log_in: Callable[..., FlaskClient]
+) -> None:
+    """Rule 7.1, in Activity and in its file."""
+    asked(browser)
+    for kind in ("email_change_old", "email_change_new"):
+        app.test_client().post(link(kind))
+    for role, sees in (("reader", False), ("clerk", False), ("owner", True)):
+        page = log_in(partner, role).get("/p/northwind/activity")
+        assert "has another e-mail address" in page.text
+        assert ("new@example.com" in page.text) == sees, role
