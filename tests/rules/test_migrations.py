@@ -3,9 +3,11 @@
 What it maps stands in migrations/released.json (docs/migrations.md).
 """
 
+import ast
 import copy
 import json
 import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import CheckConstraint, MetaData
@@ -215,3 +217,32 @@ def test_the_guard_sees_a_state_that_the_last_release_does_not_know():
     written["delivery"]["ck_delivery_state_known"] = set(QUOTED.findall(str(rule.sqltext)))
     [sentence] = unknown_words(RELEASE, written)
     assert "'closed', which the last one does not know" in sentence
+
+
+VERSIONS = Path(__file__).resolve().parents[2] / "migrations" / "versions"
+
+
+def blocking_indexes(source: str) -> list[int]:
+    """The lines of indexes that are built on a table of an earlier migration while nobody may write to it."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    named = [(getattr(call.func, "attr", ""), call) for call in calls]
+    new = {ast.unparse(call.args[0]) for name, call in named if name == "create_table"}
+    return [
+        call.lineno
+        for name, call in named
+        if name == "create_index"
+        and ast.unparse(call.args[1]) not in new
+        and "postgresql_concurrently" not in {one.arg for one in call.keywords}
+    ]
+
+
+def test_an_index_on_a_table_in_use_is_built_while_it_is_used():
+    """From 0022 on: those before were built while the tables were new."""
+    paths = [path for path in sorted(VERSIONS.glob("*.py")) if path.name >= "0022"]
+    assert paths
+    assert {path.name: lines for path in paths if (lines := blocking_indexes(path.read_text()))} == {}
+
+
+def test_the_guard_sees_an_index_that_stops_all_writing():
+    new = 'op.create_table("a")\nop.create_index("i", "a", ["x"])\n'
+    assert blocking_indexes(new + 'op.create_index("j", "invoice", ["x"])') == [3]
