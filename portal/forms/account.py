@@ -17,7 +17,7 @@ class NameForm(Form):
 
 class PasswordForm(Form):
     current = PasswordField(
-        "Password of now",
+        "Current password",
         [InputRequired("Type the password that you have now."), Length(max=128)],
         render_kw={"autocomplete": "current-password"},
     )

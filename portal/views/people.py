@@ -11,6 +11,7 @@ from portal.access.second_step import WITH_FACTOR
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.people import InvitationForm, RoleForm
+from portal.mail import on_its_way
 from portal.models import Membership
 from portal.people import invitations, links, team
 from portal.queries import people
@@ -42,7 +43,7 @@ def invite() -> Any:
         form.email.errors = [str(refusal)]
         return _page(form, 422)
     db.session.commit()
-    flash(f"An invitation is on its way to {row.email}. Its link works once, for 24 hours.", "success")
+    flash(*on_its_way.told(f"An invitation is on its way to {row.email}. Its link works once, for 24 hours."))
     return htmx.redirect(url_for("people.index"))
 
 
@@ -58,7 +59,9 @@ def send_again(invitation_id: int) -> Any:
         flash(str(refusal), "warning")
         return htmx.redirect(url_for("people.index"))
     db.session.commit()
-    flash(f"Another link is on its way to {row.email}. The one before opens nothing any more.", "success")
+    flash(
+        *on_its_way.told(f"Another link is on its way to {row.email}. The one before opens nothing any more.")
+    )
     return htmx.redirect(url_for("people.index"))
 
 

@@ -14,6 +14,7 @@ from portal.access.permissions import staff_only
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.forms.staff import DisablingForm, PartnerForm
+from portal.mail import on_its_way
 from portal.models import Tenant
 from portal.people import disabling, partners
 from portal.queries import partner_health
@@ -64,7 +65,7 @@ def create() -> Any:
         form[refusal.field].errors = [str(refusal)]
         return render_template("staff_partners/new.html", form=form), 422
     db.session.commit()
-    flash(f"{partner.name} is made, and an invitation is on its way to {form.owner.data}.", "success")
+    flash(*on_its_way.told(f"{partner.name} is made, and an invitation is on its way to {form.owner.data}."))
     return htmx.redirect(url_for("staff_partners.show", slug=partner.slug))
 
 

@@ -10,10 +10,12 @@ from portal.access.freshness import fresh
 from portal.access.permissions import staff_administrators_only
 from portal.extensions import db
 from portal.forms.staff import StaffForm
+from portal.mail import on_its_way
 from portal.models import User
 from portal.people import staff
 from portal.web import htmx
 
+SENT = " is on its way to "
 pages = Blueprint("staff_people", __name__, url_prefix="/staff/people")
 
 
@@ -38,7 +40,9 @@ def invite() -> Any:
         form.email.errors = [str(refusal)]
         return _page(form, 422)
     db.session.commit()
-    flash(f"An invitation is on its way to {user.email}. Its link works once, for 24 hours.", "success")
+    flash(
+        *on_its_way.told(f"An invitation is on its way to {user.email}. Its link works once, for 24 hours.")
+    )
     return htmx.redirect(url_for("staff_people.index"))
 
 
@@ -88,7 +92,8 @@ def _done(work: Callable[[], User], said: str) -> Any:
         flash(str(refusal), "warning")
     else:
         db.session.commit()
-        flash(said.format(user), "success")
+        words = said.format(user)
+        flash(*(on_its_way.told(words) if SENT in words else (words, "success")))
     return htmx.redirect(url_for("staff_people.index"))
 
 

@@ -36,7 +36,7 @@ WORDS: dict[int, Words] = {
     403: Words(
         "You may not do this",
         "Your role does not include this page or action.",
-        "Ask an owner of your company for the right to do it.",
+        "Ask an owner of your company, or as support an administrator of staff, for the right to do it.",
     ),
     404: Words(
         "There is no such page",

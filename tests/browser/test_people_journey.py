@@ -67,7 +67,7 @@ def test_from_invitation_to_removal(
     owner.get_by_label("E-mail address").fill(NORA)
     owner.get_by_label(re.compile("Manager")).check()
     owner.get_by_role("button", name="Send invitation").click()
-    expect(owner.get_by_text("An invitation is on its way")).to_be_visible()
+    expect(owner.get_by_text("An invitation is written")).to_be_visible()
 
     nora.goto(served + mailed(app))
     nora.get_by_label("Your name").fill("Nora New")
