@@ -15,8 +15,9 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from portal import clock
-from portal.access import audit
+from portal.access import audit, belonging
 from portal.access.actor import Actor, Source
+from portal.access.permissions import Permission
 from portal.access.tenancy import current_tenant_id, find_or_404, key_scope, scoped, tenant_scope
 from portal.extensions import db
 from portal.models import ApiKey, Tenant
@@ -44,6 +45,7 @@ def create(actor: Actor, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]
         raise CannotMakeKey(f"Give the key a name of at most {LONGEST_NAME} characters.")
     if not scopes or set(scopes) - set(Scope):
         raise CannotMakeKey("Choose what the key may do.")
+    belonging.hold(actor, Permission.API_KEYS)
     secret = START + secrets.token_urlsafe(32)
     row = ApiKey(
         tenant_id=current_tenant_id(),

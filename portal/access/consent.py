@@ -39,8 +39,8 @@ def take_back(actor: Actor) -> bool:
     if not agreed(partner):
         return False
     partner.support_act_until = None
-    audit.record(actor, "support_consent.taken_back", "partner", partner.id)
     _end_visits(actor, acting=True)
+    audit.record(actor, "support_consent.taken_back", "partner", partner.id)
     return True
 
 
@@ -56,10 +56,13 @@ def _end_visits(actor: Actor, *, acting: bool = False) -> None:
         SupportVisit.ended_at.is_(None),
         SupportVisit.expires_at > clock.now(),
     )
-    for visit in db.session.scalars(running.where(SupportVisit.acts) if acting else running).all():
+    mine = running.where(SupportVisit.acts) if acting else running
+    held = mine.order_by(SupportVisit.id).with_for_update()  # all of them before the first writes to the log
+    for visit in db.session.scalars(held).all():
         support.stop(visit, actor.user_id, actor.request_id)
 
 
 def _held() -> Tenant:
-    """The partner, for this transaction alone."""
-    return db.session.get_one(Tenant, current_tenant_id(), with_for_update=True, populate_existing=True)
+    """The partner, for this transaction alone; others may still write rows that belong to it."""
+    alone = {"key_share": True}
+    return db.session.get_one(Tenant, current_tenant_id(), with_for_update=alone, populate_existing=True)

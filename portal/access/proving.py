@@ -1,6 +1,7 @@
 """Proving that it is you: a code, a recovery code or a passkey, or the password where no factor is set.
 
-Wrong ones are counted in PostgreSQL, each person's by themselves, before anything is compared (docs/limits.md).
+Wrong ones are counted in PostgreSQL, each person's by themselves, before anything is compared; what looks like a
+recovery code only against its own address, because nobody guesses one (docs/limits.md).
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.formatters import plural
 from portal.models import Factor, FactorKind, LoginSession, User
+from portal.web import limits
 from portal.web.limits import TooMany
 
 WRONG, WRONG_PASSWORD = "There were too many wrong codes.", "There were too many wrong passwords."
@@ -21,19 +23,30 @@ QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
 
 def with_code(login: LoginSession, typed: str) -> bool:
     """Proves the second factor with a code of the app or a recovery code. Raises TooMany. Commits."""
+    if recovery_codes.looks_like_one(typed):
+        return _with_recovery_code(login, typed)
 
     def compare() -> bool:
         apps = [one for one in factors.of(login.user) if one.kind == FactorKind.TOTP]
-        if factor := next((one for one in apps if totp.opens(one, typed)), None):
+        factor = next((one for one in apps if totp.opens(one, typed)), None)
+        if factor is not None:
             proved(login, factor)
-            return True
-        if not recovery_codes.opens(login.user, typed):
-            return False
-        proved(login, None)
-        security_events.record(login.user, security_events.CODE_USED, left=recovery_codes.left(login.user))
-        return True
+        return factor is not None
 
     return _attempt(login.user, compare, WRONG, security_events.CODES_REFUSED)
+
+
+def _with_recovery_code(login: LoginSession, typed: str) -> bool:
+    """Is not held up by wrong codes of the app, whoever typed them, nor by tries from other addresses."""
+    limits.take(limits.RECOVERY_CODE, login.user_id, limits.address(), what=WRONG)
+    with people_scope():
+        right = recovery_codes.opens(login.user, typed)
+        if right:
+            proved(login, None)
+            left = recovery_codes.left(login.user)
+            security_events.record(login.user, security_events.CODE_USED, left=left)
+        db.session.commit()
+    return right
 
 
 def with_password(login: LoginSession, password: str) -> bool:
@@ -77,9 +90,11 @@ def _count(user_id: int, wrong: str) -> datetime:
         user = factors.locked(user_id)
         past = sorted(at for at in user.refused_codes if now - at < DAY)
         if wait := _wait(past, now):
+            instead = ", or use a recovery code now" if recovery_codes.left(user) else ""
             db.session.rollback()
             minutes = plural(-(-int(wait.total_seconds()) // 60), "minute")
-            raise TooMany(f"{wrong} Try again in {minutes}.", retry_after=max(int(wait.total_seconds()), 1))
+            words = f"{wrong} Try again in {minutes}{instead}."
+            raise TooMany(words, retry_after=max(int(wait.total_seconds()), 1))
         user.refused_codes = [*past, now]
         db.session.commit()
     return now

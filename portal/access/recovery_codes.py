@@ -43,12 +43,18 @@ def left(user: User) -> int:
     return db.session.scalar(count) or 0
 
 
+def looks_like_one(typed: str) -> bool:
+    """Whether it has the length and the signs of such a code, which nobody guesses."""
+    whole = _whole(typed)
+    return len(whole) == GROUPS * GROUP and set(whole) <= set(SIGNS)
+
+
 def opens(user: User, typed: str) -> bool:
     """Whether this is an unused code of theirs; it is used up then. One hash is compared, also for no code of theirs.
 
     The caller commits.
     """
-    whole = re.sub(r"[\s-]", "", typed).upper()
+    whole = _whole(typed)
     row = db.session.scalar(
         select(RecoveryCode).where(
             RecoveryCode.user_id == user.id,
@@ -60,3 +66,7 @@ def opens(user: User, typed: str) -> bool:
         return False
     unused = RecoveryCode.id == row.id, RecoveryCode.used_at.is_(None)
     return rows_written(update(RecoveryCode).where(*unused).values(used_at=clock.now())) == 1
+
+
+def _whole(typed: str) -> str:
+    return re.sub(r"[\s-]", "", typed).upper()

@@ -46,7 +46,10 @@ class Wish:
 
 
 def begin(login: LoginSession, tenant: Tenant, wish: Wish, request_id: str = "") -> SupportVisit:
-    """Starts a visit and writes it to the partner's own log. Raises CannotVisit. The caller commits."""
+    """Starts a visit and writes it to the partner's own log. Raises CannotVisit. The caller commits.
+
+    Whoever begins, ends or allows visits locks in one order: the visit, the partner's log, the log of staff.
+    """
     if not login.user.is_staff:
         raise Forbidden
     _refuse(tenant, wish)
@@ -116,7 +119,10 @@ def people_of(tenant: Tenant) -> Sequence[tuple[User, str]]:
 
 
 def _refuse_second(login: LoginSession) -> None:
-    """A visit that was left behind in a browser that is signed out by now ends; another one is in the way."""
+    """A visit that was left behind in a browser that is signed out by now ends; another one is in the way.
+
+    Commits where one was left behind: the log of staff is written last, never before a second partner's log.
+    """
     for visit in open_visits(SupportVisit.staff_user_id == login.user_id):
         if visit.login_session_id == login.id:
             raise CannotVisit("You are already inside a partner. Stop that visit first.")
@@ -125,6 +131,7 @@ def _refuse_second(login: LoginSession) -> None:
                 "You are inside a partner in another browser. Stop that visit, or log out there."
             )
         stop(visit, login.user_id)
+        db.session.commit()
 
 
 @contextmanager

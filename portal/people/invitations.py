@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from portal import clock
-from portal.access import audit, passwords, sessions
+from portal.access import audit, belonging, passwords, sessions
 from portal.access.actor import Actor
+from portal.access.permissions import Permission
 from portal.access.tenancy import current_tenant_id, find_or_404, people_scope, scoped, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
@@ -28,7 +29,11 @@ class NotYours(Exception):
 
 
 def invite(actor: Actor, email: str, role: str) -> tuple[Invitation, str]:
-    """An invitation and the path of its link. Whoever was invited before gets another link. The caller commits."""
+    """An invitation and the path of its link. Whoever was invited before gets another link. The caller commits.
+
+    Raises CannotInvite; Forbidden for who is no owner any more.
+    """
+    belonging.hold(actor, Permission.USERS)
     _refuse(email)
     row = _waiting(email)
     if row is not None:
@@ -55,7 +60,8 @@ def invite(actor: Actor, email: str, role: str) -> tuple[Invitation, str]:
 
 
 def send_again(actor: Actor, invitation_id: int) -> tuple[Invitation, str]:
-    """Another link for another day; the one before opens nothing any more. The caller commits."""
+    """Another link for another day; the one before opens nothing any more. Raises as `invite`. The caller commits."""
+    belonging.hold(actor, Permission.USERS)
     row = _locked(invitation_id)
     if row.used_at is not None or row.revoked_at is not None:
         raise CannotInvite("This invitation was accepted or withdrawn meanwhile, so nothing was sent.")

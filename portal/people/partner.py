@@ -20,14 +20,15 @@ FIELDS = (
 
 def change(actor: Actor, wanted: dict[str, Any]) -> bool:
     """Sets those of FIELDS that differ; whether any did. Without support's access its visits end. The caller commits."""
-    partner = db.session.get_one(Tenant, current_tenant_id(), with_for_update=True, populate_existing=True)
+    alone = {"key_share": True}
+    partner = db.session.get_one(Tenant, current_tenant_id(), with_for_update=alone, populate_existing=True)
     before = {name: getattr(partner, name) for name in FIELDS if getattr(partner, name) != wanted[name]}
     if not before:
         return False
     for name in before:
         setattr(partner, name, wanted[name])
     after = {name: wanted[name] for name in before}
-    audit.record(actor, "partner.settings_changed", "partner", partner.id, before=before, after=after)
     if partner.support_access == SupportAccess.OFF:
         consent.shut_out(actor, partner)
+    audit.record(actor, "partner.settings_changed", "partner", partner.id, before=before, after=after)
     return True

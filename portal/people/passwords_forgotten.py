@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from portal import clock
 from portal.access import passwords, security_events, sessions
-from portal.access.tenancy import people_scope
+from portal.access.tenancy import people_scope, system_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.models import LinkPurpose, MailKind, User
+from portal.models import LinkPurpose, MailKind, Membership, Tenant, User
 from portal.people import links
 
 LASTS = timedelta(hours=1)
@@ -48,9 +50,18 @@ def set_new(token: str, password: str) -> User:
     user = db.session.get_one(User, link.user_id)
     if user.disabled_at is not None:
         raise links.DeadLink
-    user.password_hash = passwords.hashed(password, [user.email, user.name])
+    about = [user.email, user.name, *_partners_names(user)]
+    user.password_hash = passwords.hashed(password, about)
     link.used_at = clock.now()
     links.end_all(user.id, LinkPurpose.PASSWORD_RESET)
     sessions.end_all(user.id)
     security_events.record(user, security_events.PASSWORD_CHANGED)
     return user
+
+
+def _partners_names(user: User) -> list[str]:
+    """What the person's partners are called: no part of a password that is hard to guess."""
+    mine = select(Tenant.name, Tenant.slug).join(Membership, Membership.tenant_id == Tenant.id)
+    with system_scope():
+        rows = db.session.execute(mine.where(Membership.user_id == user.id)).all()
+    return [word for row in rows for word in row]

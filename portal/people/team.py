@@ -28,6 +28,10 @@ class CannotChange(ValueError):
     """Nobody's role changes; the message says why."""
 
 
+class Untold(Exception):
+    """The person made a key, or an invitation, after the page told which ones there are."""
+
+
 def set_role(actor: Actor, member_id: int, role: str) -> Membership:
     """Gives a person another role and ends their sessions. Safe to call twice. The caller commits.
 
@@ -52,14 +56,24 @@ def set_role(actor: Actor, member_id: int, role: str) -> Membership:
     return member
 
 
-def remove(actor: Actor, member_id: int, revoked_keys: Collection[int] = ()) -> User:
+def told(member: Membership) -> str:
+    """What the page of a removal tells: whose it is, and the keys and invitations that there are."""
+    keys, waiting = keys_made_by(member.user_id), invitations.tied_to(member.user)
+    return ",".join(
+        str(number) for number in (member.id, *(key.id for key in keys), *(one.id for one in waiting))
+    )
+
+
+def remove(actor: Actor, member_id: int, revoked_keys: Collection[int] = (), was_told: str = "") -> User:
     """Takes a person out of the partner, ends their sessions, and revokes those of their keys. The caller commits.
 
     Invitations that they sent, or that wait for them, are withdrawn: nobody comes in by their word any more.
-    What they did stays, with their name. Raises as `set_role` does.
+    What they did stays, with their name. Raises as `set_role` does, and Untold where `was_told` is not `told` any more.
     """
     owners = _hold_owners(actor)
     member = _member(member_id)
+    if was_told and was_told != told(member):
+        raise Untold
     _refuse_last(owners, member)
     user = member.user
     made = {key.id for key in keys_made_by(user.id)}

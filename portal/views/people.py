@@ -115,13 +115,17 @@ def confirm_removing(member_id: int) -> Any:
 @fresh
 def remove(member_id: int) -> Any:
     member = find_or_404(Membership, member_id)
-    if request.form.get("told") != _told(member):
+    was_told = request.form.get("told") or ""
+    if was_told != team.told(member):
         return _removing(member, 422)
     revoked = {
         int(value) for value in request.form.getlist("revoke") if value.isdecimal() and len(value) < 19
     }
     try:
-        user = team.remove(g.actor, member_id, revoked)
+        user = team.remove(g.actor, member_id, revoked, was_told)
+    except team.Untold:
+        db.session.rollback()
+        return _removing(find_or_404(Membership, member_id), 422)
     except team.CannotChange as refusal:
         db.session.rollback()
         return _removing(find_or_404(Membership, member_id), 422, str(refusal))
@@ -130,21 +134,13 @@ def remove(member_id: int) -> Any:
     return htmx.redirect(url_for("people.index"))
 
 
-def _told(member: Membership) -> str:
-    """What the page said: a key or an invitation made meanwhile is told before anybody is removed."""
-    keys, waiting = team.keys_made_by(member.user_id), invitations.tied_to(member.user)
-    return ",".join(
-        str(number) for number in (member.id, *(key.id for key in keys), *(one.id for one in waiting))
-    )
-
-
 def _removing(member: Membership, status: int = 200, refused: str = "") -> Any:
     return htmx.render(
         "people/remove.html",
         "people/_remove.html",
         status=status,
         member=member,
-        told=_told(member),
+        told=team.told(member),
         keys=team.keys_made_by(member.user_id),
         waiting=invitations.tied_to(member.user),
         refused=refused

@@ -332,6 +332,32 @@ def test_a_recovery_code_opens_once_and_the_person_is_told(app, client, dana):
     assert [one["left"] for one in told] == [7, 6]
 
 
+def test_a_recovery_code_opens_while_wrong_codes_of_the_app_hold_it_up(app, client, dana):
+    with app.app_context():
+        first, *_ = recovery_codes.make_anew(db.session.merge(dana))
+        now = clock.now()
+        db.session.get_one(User, dana.id).refused_codes = [now - timedelta(minutes=n) for n in range(20)]
+        db.session.commit()
+    password(client)
+    refused = prove(client, code())
+    assert (refused.status_code, "or use a recovery code now" in refused.text) == (429, True)
+    assert prove(client, first).status_code == 303
+    assert client.get("/you").status_code == 200
+
+
+def test_what_looks_like_a_recovery_code_is_limited_where_it_is_typed_and_nowhere_else(app, client, dana):
+    with app.app_context():
+        first, *_ = recovery_codes.make_anew(db.session.merge(dana))
+        db.session.commit()
+    password(client)
+    seen = [prove(client, "ABCD-EFGH-JKMN-PQRS").status_code for _ in range(11)]
+    assert seen == [422] * 10 + [429]
+    elsewhere = app.test_client()
+    elsewhere.environ_base["REMOTE_ADDR"] = "192.0.2.7"
+    password(elsewhere)
+    assert prove(elsewhere, first).status_code == 303
+
+
 def test_recovery_codes_of_another_person_open_nothing(app, client, partner, dana):
     with app.app_context():
         other = enrolled(factories.member(partner, email="olga@northwind.example"))

@@ -1,6 +1,7 @@
 """Support acts: only where an owner agreed, for a time, as one of the partner's people, and seen by both sides."""
 
 from datetime import timedelta
+from threading import Thread
 
 import psycopg
 import pytest
@@ -8,12 +9,14 @@ import time_machine
 from sqlalchemy import select
 
 from portal import clock
+from portal.access import consent, support
 from portal.access.freshness import FRESH
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
-from portal.models import AuditEvent, SupportVisit, SyncRun, Tenant
+from portal.models import AuditEvent, SupportVisit, SyncRun, Tenant, User
+from portal.people import partner as partner_settings
 from tests import factories
-from tests.fixtures.people import with_factor_proved
+from tests.fixtures.people import start_with_factor_proved, with_factor_proved
 
 REASON = "They cannot record a check, caller is Dana"
 STEP_IN = "/staff/partners/northwind/visit"
@@ -245,3 +248,99 @@ def test_switched_off_support_may_neither_look_nor_act(app, owner, superuser):
     assert (refused.status_code, "may not come in at all" in refused.text) == (422, True)
     with app.app_context():
         assert db.session.scalar(select(Tenant.support_act_until)) is None
+
+
+def free_meanwhile(app, superuser, held, work, lock):
+    """Whether `lock` can be had while `work` waits for what `held` holds; both then go on."""
+    with psycopg.connect(superuser.info.dsn, password=superuser.info.password) as other:
+        other.execute(held)
+
+        def run():
+            with app.app_context():
+                work()
+                db.session.remove()
+
+        thread = Thread(target=run)
+        thread.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        for _ in range(500):
+            if one(superuser, waits):
+                break
+            thread.join(0.01)
+        assert thread.is_alive(), "it waits"
+        try:
+            with superuser.transaction():
+                superuser.execute("SET LOCAL lock_timeout = '200ms'")
+                superuser.execute(lock)
+        except psycopg.errors.LockNotAvailable:
+            return False
+        finally:
+            other.rollback()
+            thread.join(10)
+    return True
+
+
+@pytest.mark.parametrize("end", ["taken back", "switched off"])
+def test_ending_visits_holds_neither_the_log_nor_the_partner_while_it_waits_for_a_visit(
+    app, owner, staff, superuser, end
+):
+    """A support person who stops at that moment holds the visit, and needs both: the other way round both would wait."""
+    owner.post(GIVE, data={"hours": "4"})
+    step_in(staff)
+    number = one(superuser, "SELECT id FROM tenant")
+
+    def work():
+        with tenant_scope(number):
+            row = db.session.get_one(Tenant, number)
+            if end == "taken back":
+                consent.take_back(factories.ACTOR)
+            else:
+                now = {name: getattr(row, name) for name in partner_settings.FIELDS}
+                partner_settings.change(factories.ACTOR, now | {"support_access": "off"})
+            db.session.commit()
+
+    held = "SELECT FROM support_visit FOR UPDATE"
+    log = f"SELECT pg_advisory_xact_lock(8101, hashtext('{number}'))"
+    assert free_meanwhile(app, superuser, held, work, log)
+    assert one(superuser, "SELECT count(*) FROM support_visit WHERE ended_at IS NOT NULL") == 1
+
+
+def test_a_visit_of_a_partner_can_be_written_while_its_settings_are_held(app, owner, staff, superuser):
+    owner.post(GIVE, data={"hours": "4"})
+    step_in(staff)
+    number = one(superuser, "SELECT id FROM tenant")
+
+    def work():
+        with tenant_scope(number):
+            consent.take_back(factories.ACTOR)
+            db.session.commit()
+
+    held, row = "SELECT FROM support_visit FOR UPDATE", "SELECT FROM tenant FOR KEY SHARE"
+    assert free_meanwhile(app, superuser, held, work, row)
+
+
+def test_stepping_in_holds_the_log_of_staff_only_after_that_of_the_partner(app, partner, superuser):
+    """A visit left behind elsewhere ends first, in a transaction of its own."""
+    with app.app_context():
+        other = factories.tenant("contoso")
+        factories.member(other)
+        kim = db.session.scalars(select(User).where(User.email == "kim@portal.example")).one().id
+        here, there = partner.id, other.id
+    with app.test_request_context():
+        login = start_with_factor_proved(db.session.get_one(User, kim))
+        support.begin(login, db.session.get_one(Tenant, there), support.Wish(REASON))
+        login.ended_at = clock.now()
+        db.session.commit()
+
+    def work():
+        with app.test_request_context():
+            login = start_with_factor_proved(db.session.get_one(User, kim))
+            support.begin(login, db.session.get_one(Tenant, here), support.Wish(REASON))
+            db.session.commit()
+
+    held = f"SELECT pg_advisory_xact_lock(8101, hashtext('{here}'))"
+    assert free_meanwhile(app, superuser, held, work, "SELECT pg_advisory_xact_lock(8102)")
+    assert superuser.execute("SELECT ended_at IS NULL FROM support_visit ORDER BY id").fetchall() == [
+        (False,),
+        (True,),
+    ]

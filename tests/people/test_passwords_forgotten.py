@@ -45,6 +45,15 @@ def test_a_new_password_is_set_by_mail_and_nobody_stays_logged_in(
         assert app.test_client().post("/login", data=data).status_code == status
 
 
+def test_a_password_made_of_the_partners_name_is_refused(app: Flask, link: Link) -> None:
+    with app.app_context():
+        shop = factories.tenant("zebrano-kettleworks", name="Zebrano Kettleworks Ltd")
+        nora = factories.member(shop, "clerk", email="nora@example.com")
+    app.test_client().post(ASK, data={"email": nora.email})
+    answer = app.test_client().post(link("password_reset"), data={"password": "zebrano kettleworks"})
+    assert answer.status_code == 422
+
+
 def test_a_password_set_by_mail_still_asks_for_the_second_factor(app: Flask, nora: User, link: Link) -> None:
     with app.app_context():
         person = db.session.merge(nora)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
 from portal.models import ApiKey, Invitation, Membership, Tenant, User
-from portal.people import team
+from portal.people import invitations, team
 from tests import factories
 
 LogIn = Callable[..., FlaskClient]
@@ -55,7 +56,7 @@ def test_a_removed_person_is_out_at_once_and_what_they_did_keeps_their_name(
     app: Flask, partner: Tenant, log_in: LogIn
 ) -> None:
     with app.app_context():
-        gone = factories.member(partner, "clerk", name="Gina Gone")
+        gone = factories.member(partner, name="Gina Gone")
         with tenant_scope(partner.id):
             key, secret = api_keys.create(Actor.of(gone.id), "Checkout", ["read"])
             _, kept_secret = api_keys.create(Actor.of(gone.id), "Kept", ["read"])
@@ -240,3 +241,69 @@ def test_owners_see_who_has_a_second_factor(
     assert "Asked for at the next login" in state["Mona Manager"]
     assert "Set up" in state["Rita Reader"]
     assert "Second factor" not in log_in(partner, "clerk").get(PEOPLE).text
+
+
+def while_it_is_open(app: Flask, first: Callable[[], None], second: Callable[[], None]) -> list[object]:
+    """Runs `first`, then `second` while the first one's transaction is open; what each raised."""
+    begun, go_on = Event(), Event()
+    raised: list[object] = [None, None]
+
+    def run(place: int, job: Callable[[], None]) -> None:
+        with app.app_context():
+            try:
+                job()
+                if place == 0:
+                    begun.set()
+                    go_on.wait(10)
+                db.session.commit()
+            except Exception as error:
+                raised[place] = error
+            finally:
+                begun.set()
+                db.session.remove()
+
+    threads = [Thread(target=run, args=pair) for pair in enumerate((first, second))]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.5)  # it waits for the first, or is done
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    return raised
+
+
+@pytest.mark.parametrize("what", ["invitation", "key"])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("first", ["letting in", "removal"])
+def test_who_is_removed_meanwhile_lets_nobody_in_unseen(
+    app: Flask, partner: Tenant, what: str, told: bool, first: str
+) -> None:
+    """Two connections: a person invites, or makes a key, while an owner who saw neither removes them."""
+    with app.app_context():
+        gone, owner = factories.member(partner), factories.member(partner)
+        number, me, them = membership(app, partner, gone), owner.id, gone.id
+    with app.app_context(), tenant_scope(partner.id):
+        page = team.told(db.session.get_one(Membership, (partner.id, number)))
+
+    def let_in() -> None:
+        with tenant_scope(partner.id):
+            if what == "key":
+                api_keys.create(Actor.of(them), "Checkout", ["read"])
+            else:
+                invitations.invite(Actor.of(them), "friend@example.com", "owner")
+
+    def remove() -> None:
+        with tenant_scope(partner.id):
+            team.remove(Actor.of(me), number, range(1000), page if told else "")
+
+    jobs = [let_in, remove] if first == "letting in" else [remove, let_in]
+    raised = [type(one).__name__ for one in while_it_is_open(app, *jobs)]
+    second = "Forbidden" if first == "removal" else "Untold" if told else "NoneType"
+    assert raised == ["NoneType", second]
+    with app.app_context(), tenant_scope(partner.id):
+        invited = scoped(Invitation).where(Invitation.revoked_at.is_(None), Invitation.used_at.is_(None))
+        keys = scoped(ApiKey).where(ApiKey.revoked_at.is_(None))
+        opening = len(db.session.scalars(invited).all()) + len(db.session.scalars(keys).all())
+    still_here = second == "Untold"
+    assert (opening, roles(app, partner)) == ((1, ["owner", "owner"]) if still_here else (0, ["owner"]))
