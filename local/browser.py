@@ -22,7 +22,7 @@ with sync_playwright() as playwright:
 def chromium() -> str:
     """The path of a Chromium, installed if there is none. Raises SetupFailed with the command to run."""
     found = os.environ.get("CHROMIUM") or present()
-    if found:
+    if found and shutil.which("curl"):
         return found
     if platform.system() == "Linux" and shutil.which("apt-get"):
         install_with_apt()
@@ -49,9 +49,10 @@ def playwrights_own() -> str | None:
 
 
 def install_with_apt() -> None:
-    command = "apt-get update && apt-get install -y --no-install-recommends chromium"
+    """Chromium, and curl, with which the examples of docs/api.md are run."""
+    command = "apt-get update && apt-get install -y --no-install-recommends chromium curl"
     if os.geteuid():
         raise SetupFailed(f"The browser tests need Chromium. Run: sudo sh -c '{command}'")
-    say(f"Installing Chromium: {command}")
+    say(f"Installing Chromium and curl: {command}")
     run(["apt-get", "update", "-qq"])
-    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"])
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "curl"])

@@ -42,6 +42,8 @@ LAST_RUNS = """r.created_at < :before AND r.state NOT IN ('waiting', 'running')
         AND n.kind = r.kind AND n.state = 'completed' AND n.id > r.id)
     AND NOT EXISTS (SELECT FROM sync_change c WHERE c.tenant_id = :tenant_id AND c.run_id = r.id)
     AND NOT EXISTS (SELECT FROM exception_item e WHERE e.tenant_id = :tenant_id AND e.run_id = r.id)"""
+OLD_IMPORTS = """r.run_id IN (SELECT i.id FROM import_run i WHERE i.tenant_id = :tenant_id
+    AND i.created_at < :before)"""
 OLD_TRIES = """r.started_at < :before AND r.wrote IS NULL AND r.may_land_until IS NULL
     AND r.outcome NOT IN ('started', 'confirmed', 'nothing_to_do')
     AND EXISTS (SELECT FROM delivery_attempt n WHERE n.tenant_id = :tenant_id AND n.delivery_id = r.delivery_id
@@ -55,6 +57,7 @@ LOGIN_LINK_DAYS = 30
 RULES = (
     Rule("What a sync run changed, field by field", "sync_change", 180, OLD_RUNS),
     Rule("Finished sync runs", "sync_run", 180, LAST_RUNS),
+    Rule("What an import did, record by record", "import_row", 180, OLD_IMPORTS),
     Rule("Tries of a delivery that sent nothing", "delivery_attempt", 180, OLD_TRIES),
     Rule("Pages that support looked at during a visit", "support_request", 365, OLD_VISITS),
     Rule("Keys of repeated requests, with their answers", "idempotency_key", 30, "r.created_at < :before"),

@@ -26,6 +26,7 @@ def customer(row: Customer) -> dict[str, Any]:
     return {
         "id": row.id,
         "autotask_id": row.autotask_id,
+        "external_id": row.external_id,
         "name": row.name,
         "number": row.number,
         "currency": row.currency,
@@ -40,10 +41,12 @@ def invoice(row: Invoice, delivery: Delivery | None = None) -> dict[str, Any]:
     return {
         "id": row.id,
         "autotask_id": row.autotask_id,
+        "external_id": row.external_id,
         "number": row.number,
         "customer": row.customer.name,
         "customer_id": row.customer_id,
         "customer_autotask_id": row.customer.autotask_id,
+        "customer_external_id": row.customer.external_id,
         "issued_on": day(row.issued_on),
         "due_on": day(row.due_on),
         "currency": row.currency,

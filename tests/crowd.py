@@ -1,7 +1,9 @@
 """A partner's books where every list has more than one row: for guards over all pages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,11 +13,15 @@ from flask.testing import FlaskClient
 from portal import attention, clock
 from portal.access.tenancy import scoped
 from portal.extensions import db
+from portal.imports import outcome, runs
+from portal.imports.given import GivenCustomer
+from portal.imports.outcome import Refusal
 from portal.models import (
     Cause,
     Customer,
     Delivery,
     DeliveryAttempt,
+    ImportKind,
     Integration,
     Invoice,
     SyncChange,
@@ -26,6 +32,7 @@ from portal.queries import cut
 from tests import factories
 from tests.browser import books
 
+_imports = count(1)
 START = f"/p/{books.SLUG}/"
 # Pages that a person reaches by typing.
 TYPED = (f"{START}search?q=e", f"{START}exceptions?show=closed")
@@ -44,6 +51,7 @@ def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[st
             _exception(run, number)
             _park(ids["partner"], number)
             _tries(ids["waiting"])
+            _import()
         db.session.commit()
     return ids
 
@@ -97,6 +105,21 @@ def _park(partner_id: int, number: int) -> None:
     factories.payment((invoice, "100.00"))
     delivery = db.session.query(Delivery).filter_by(invoice_id=invoice.id).one()
     delivery.state, delivery.error = "parked", "Autotask did not answer."
+
+
+def _import() -> None:
+    """A batch with a record of each result, sent a second time with one change."""
+    customer = GivenCustomer(f"C-{(n := next(_imports))}", f"Imported {n}", "USD")
+    for name in (customer.name, f"{customer.name} Ltd"):
+        more = [GivenCustomer(f"{customer.external_id}-{name}-{k}", name, "USD") for k in range(2)]
+        refused = [
+            outcome.refused(f"X-{k}", [Refusal("currency", "There is no currency XXX.")]) for k in range(2)
+        ]
+        given = [
+            replace(customer, name=name),
+            replace(customer, external_id=f"{customer.external_id}-b", name=name),
+        ]
+        runs.put_batch(factories.ACTOR, ImportKind.CUSTOMERS, [*given, *more], [None] * 4 + refused, None)
 
 
 def _tries(invoice_id: int) -> None:

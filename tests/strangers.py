@@ -15,11 +15,14 @@ from werkzeug.routing import Rule
 from portal import clock
 from portal.access import api_keys, totp
 from portal.extensions import db
+from portal.imports import runs as imports
+from portal.imports.given import GivenCustomer
 from portal.models import (
     Base,
     Contact,
     CreditApplication,
     ExceptionItem,
+    ImportKind,
     Invitation,
     LoginSession,
     Mail,
@@ -37,12 +40,12 @@ ROLES = ("owner", "manager", "clerk", "reader")
 STAFF = "kim@portal.example"
 # What an argument of a route names, where that is not the table of its own name.
 NAMED = {
-    "item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key",
+    "item_id": "exception_item", "import_id": "import_run", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key",
     "visit_id": "support_visit", "member_id": "membership", "credit": "invoice", "credit_id": "invoice", "invoice": "invoice",
     "customer": "customer",
 }  # fmt: skip
 # Arguments that name no row of a partner.
-WORDS = {"filename": "portal.css", "token": "a-token-that-never-was"}
+WORDS = {"filename": "portal.css", "token": "a-token-that-never-was", "external_id": "a-name-of-nobody"}
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,13 @@ def _rows(app: Flask, tenant: Tenant, owner: User, word: str) -> str:
             ),
         ]
     )  # fmt: skip
+    imports.put_batch(
+        factories.ACTOR,
+        ImportKind.CUSTOMERS,
+        [GivenCustomer(f"{word}-1", f"{word} brought in", "USD")],
+        [None],
+        None,
+    )
     _, secret = api_keys.create(factories.ACTOR, f"{word} checkout", list(api_keys.Scope))
     db.session.commit()
     return secret

@@ -24,6 +24,9 @@ INSERT INTO sync_run (tenant_id, integration_id, kind, trigger, state, created_a
     VALUES (:t, :i, 'unpaid', 'schedule', 'running', :at);
 INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, label, field, at)
     SELECT :t, id, 'invoice', 1, 'x', 'y', :at FROM sync_run WHERE tenant_id = :t;
+INSERT INTO import_run (tenant_id, kind, created_at) VALUES (:t, 'customers', :at);
+INSERT INTO import_row (tenant_id, run_id, place, result, external_id)
+    SELECT :t, id, 0, 'created', 'x' FROM import_run WHERE tenant_id = :t;
 INSERT INTO idempotency_key (tenant_id, scope, key, fingerprint, created_at) VALUES (:t, 'payment', 'k', '', :at);
 INSERT INTO api_usage (tenant_id, integration_id, minute, calls) VALUES (:t, :i, :at, 1);
 INSERT INTO read_range (tenant_id, integration_id, only_unpaid, low, high, read_at) VALUES (:t, :i, false, 1, 2, :at);
@@ -58,6 +61,7 @@ UPDATE invoice SET created_at = :at WHERE tenant_id = :t"""
 LEFT = {
     "sync_run": 2,  # the last completed one, and the one under way
     "sync_change": 1,  # of the one under way
+    "import_row": 0,
     "delivery_attempt": 4,  # what was sent or confirmed, and the last
     "support_request": 0,
     "idempotency_key": 0,

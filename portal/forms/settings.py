@@ -14,6 +14,7 @@ from portal.forms import Form
 WORDS = {
     Scope.READ: "Read customers, invoices and payments",
     Scope.WRITE_PAYMENTS: "Record and delete payments",
+    Scope.WRITE_INVOICES: "Bring in customers and invoices of your own system",
 }
 
 

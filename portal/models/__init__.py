@@ -7,6 +7,7 @@ from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
 from portal.models.factor import Factor, FactorKind, RecoveryCode, SpentProof
+from portal.models.import_run import ImportKind, ImportResult, ImportRow, ImportRun
 from portal.models.integration import (
     AUTOTASK,
     ApiUsage,
@@ -85,6 +86,10 @@ __all__ = [
     "FactorKind",
     "IdempotencyKey",
     "Identifier",
+    "ImportKind",
+    "ImportResult",
+    "ImportRow",
+    "ImportRun",
     "Integration",
     "IntegrationRole",
     "IntegrationState",

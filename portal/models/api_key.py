@@ -24,3 +24,7 @@ class ApiKey(TenantOwned, Base):
     @property
     def records_payments(self) -> bool:
         return "payments.write" in self.scopes
+
+    @property
+    def brings_invoices_in(self) -> bool:
+        return "invoices.write" in self.scopes

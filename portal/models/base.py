@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
+    Index,
     MetaData,
     Numeric,
     String,
@@ -71,6 +72,17 @@ def bounded(*columns: str, least: str = "-99999999999") -> list[CheckConstraint]
         CheckConstraint(f"{name} BETWEEN {least} AND {LARGEST_AMOUNT}", name=f"{name}_bounded")
         for name in columns
     ]
+
+
+def by_external_id(table: str) -> Index:
+    """Finds the one row of a partner that its own system calls so."""
+    return Index(
+        f"uq_{table}_external_id",
+        "tenant_id",
+        "external_id",
+        unique=True,
+        postgresql_where="external_id IS NOT NULL",
+    )
 
 
 def never_staff(person: str) -> tuple[ForeignKeyConstraint, CheckConstraint]:

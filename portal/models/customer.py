@@ -5,21 +5,26 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.models.base import Base, Currency, TenantOwned, belongs_to, created
+from portal.models.base import Base, Currency, TenantOwned, belongs_to, by_external_id, created
 
 
 class Customer(TenantOwned, Base):
-    """A company that the partner bills. `autotask_id` is null for one made in the portal."""
+    """A company that the partner bills. `autotask_id` is null for one made in the portal.
+
+    `external_id` is the name of one that came in from the partner's own system.
+    """
 
     __tablename__ = "customer"
     __table_args__ = (
         UniqueConstraint("tenant_id", "integration_id", "autotask_id"),
         belongs_to("integration_id", "integration"),
         Index(None, "tenant_id", "name", "id"),
+        by_external_id("customer"),
     )
 
     integration_id: Mapped[int | None]
     autotask_id: Mapped[int | None]
+    external_id: Mapped[str | None]
     name: Mapped[str]
     number: Mapped[str] = mapped_column(server_default="")
     currency: Mapped[Currency]

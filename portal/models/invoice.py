@@ -15,6 +15,7 @@ from portal.models.base import (
     TenantOwned,
     belongs_to,
     bounded,
+    by_external_id,
     created,
     one_of,
 )
@@ -56,6 +57,7 @@ class Invoice(TenantOwned, Base):
     """What a customer owes. Rows are matched by `autotask_id` only; `number` is untrusted text.
 
     `total_raw` and `tax_raw` are Autotask's values to the digit, `amount_due` includes tax and is rounded.
+    `external_id` is the name of one that came in from the partner's own system, which may void it too.
     A negative `amount_due` is a credit, of which `applied_amount` went to other invoices.
     """
 
@@ -71,6 +73,7 @@ class Invoice(TenantOwned, Base):
         Index(None, "tenant_id", "customer_id"),
         Index(None, "tenant_id", "status", "issued_on", "id"),
         Index("ix_invoice_number", "tenant_id", "number"),
+        by_external_id("invoice"),
         Index(  # what pages add up: answered from the index alone
             "ix_invoice_sums",
             "tenant_id",
@@ -85,6 +88,7 @@ class Invoice(TenantOwned, Base):
 
     integration_id: Mapped[int | None]
     autotask_id: Mapped[int | None]
+    external_id: Mapped[str | None]
     customer_id: Mapped[int]
     number: Mapped[str]
     autotask_number: Mapped[str | None]
@@ -102,6 +106,7 @@ class Invoice(TenantOwned, Base):
     outstanding: Mapped[Decimal] = mapped_column(AMOUNT, Computed(OUTSTANDING, persisted=True))
     status: Mapped[str] = mapped_column(Computed(STATUS, persisted=True))
     is_voided: Mapped[bool] = mapped_column(server_default="false")
+    voided_by_source: Mapped[bool] = mapped_column(server_default="false")
     voided_on: Mapped[date | None]
     order_number: Mapped[str] = mapped_column(server_default="")
     comments: Mapped[str] = mapped_column(server_default="")

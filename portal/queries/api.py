@@ -9,7 +9,8 @@ from sqlalchemy.orm import joinedload, selectinload, undefer
 from portal import serializers
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
-from portal.forms.api_payment import BadBody, Body, Fault
+from portal.forms.api_body import BadBody, Fault
+from portal.forms.api_payment import Body
 from portal.models import Allocation, Customer, Delivery, Invoice, InvoiceLine, InvoiceStatus, Payment
 from portal.payments import repeats
 from portal.payments.recording import NewPayment
@@ -21,7 +22,7 @@ LARGEST_ID = 2**63 - 1
 
 
 def customers(args: Mapping[str, str]) -> dict[str, Any]:
-    rows, following = _page(scoped(Customer), Customer, args)
+    rows, following = _page(_named(scoped(Customer), Customer, args), Customer, args)
     return {"data": [serializers.customer(row) for row in rows], "next_cursor": following}
 
 
@@ -33,7 +34,9 @@ def invoices(args: Mapping[str, str]) -> dict[str, Any]:
         statement = statement.where(Invoice.status == args["status"])
     if "customer_id" in args:
         statement = statement.where(Invoice.customer_id == _number(args, "customer_id", LARGEST_ID))
-    rows, following = _page(statement, Invoice, args)
+    if "number" in args:
+        statement = statement.where(Invoice.number == args["number"])
+    rows, following = _page(_named(statement, Invoice, args), Invoice, args)
     deliveries = _deliveries([row.id for row in rows])
     return {
         "data": [serializers.invoice(row, deliveries.get(row.id)) for row in rows],
@@ -106,6 +109,11 @@ def _one(journey: arrivals.Journey, same_as: int | None) -> dict[str, Any]:
 def _deliveries(invoice_ids: Sequence[int]) -> dict[int, Delivery]:
     rows = db.session.scalars(scoped(Delivery).where(Delivery.invoice_id.in_(invoice_ids)))
     return {row.invoice_id: row for row in rows}
+
+
+def _named(statement: Any, model: Any, args: Mapping[str, str]) -> Any:
+    """Only the row that the partner's own system calls so, where one is asked for."""
+    return statement.where(model.external_id == args["external_id"]) if "external_id" in args else statement
 
 
 def _page(statement: Any, model: Any, args: Mapping[str, str]) -> tuple[Sequence[Any], str | None]:

@@ -8,7 +8,7 @@ from typing import Any
 from portal import formatters
 from portal.access.permissions import shown
 from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
-from portal.models import AuditEvent
+from portal.models import AuditEvent, ImportResult
 from portal.queries.event_records import Records
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -23,6 +23,7 @@ IN_SENTENCE = {
     "payment.deleted": {"amount", "currency"},
     "credit.applied": {"amount", "currency", "credit_id", "application_id"},
     "credit.removed": {"amount", "currency", "credit_id", "application_id"},
+    "import.done": {"kind", *ImportResult},
     "customer.created": {"currency"},
     "sync_run.started": {"kind"},
     "sync_run.cancelled": {"kind"},

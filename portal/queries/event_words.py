@@ -8,7 +8,7 @@ from typing import Any
 
 from portal import formatters
 from portal.access.permissions import shown
-from portal.models import AuditEvent
+from portal.models import AuditEvent, ImportResult
 from portal.queries.event_records import MOST_NAMED, Records, invoice_ids
 
 
@@ -179,6 +179,19 @@ def _took_over(event: AuditEvent, records: Records) -> Pieces:
     ]
 
 
+def _import(event: AuditEvent, _: Records) -> Pieces:
+    counts = [
+        f"{formatters.count(number)} {result}"
+        for result in ImportResult
+        if (number := event.details.get(result.value))
+    ]
+    kind = str(event.details.get("kind", "")).capitalize()
+    return [
+        Piece(f"{kind} brought in", "imports.show", {"import_id": event.subject_id}),
+        Piece(f": {', '.join(counts) or 'none'}"),
+    ]
+
+
 def _visit(how: str) -> Tell:
     return lambda event, _: [
         Piece("Support visit", "activity.visit", {"visit_id": event.subject_id}),
@@ -187,6 +200,7 @@ def _visit(how: str) -> Tell:
 
 
 SENTENCES: dict[str, Tell] = {
+    "import.done": _import,
     "payment.recorded": _payment("recorded"),
     "payment.deleted": _payment("deleted"),
     "credit.applied": _credit("applied to"),

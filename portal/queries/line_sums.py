@@ -21,8 +21,13 @@ def in_words(invoice: Invoice, lines: Sequence[InvoiceLine]) -> str:
     said = f"The prices of the lines and the tax, as they are shown, add up to {amount(shown, currency)}"
     if rounded(exact, currency) == due:
         apart = amount(abs(shown - due), currency)
+        who = (
+            "Autotask keeps four decimals"
+            if invoice.external_id is None
+            else "Your system sent more decimals"
+        )
         return (
-            f"{said}. Autotask keeps four decimals in each line and rounds once, at the total: the exact sum is "
+            f"{said}. {who} in each line; what is due is rounded once, at the total: the exact sum is "
             f"{_digits(exact)}, so {apart} is rounding and nothing is missing."
         )
     if invoice.locally_changed_at is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import case, func, or_, update
 
 from portal import attention, ledger
 from portal.access.tenancy import current_tenant_id
@@ -123,8 +123,8 @@ def _mirror(record: Record, read_at: datetime) -> dict[str, Any]:
         "autotask_number": record["number_raw"],
         "autotask_due_on": record["due_on"],
         "autotask_paid_on": record["paid_on"],
-        "is_voided": record["is_voided"],
-        "voided_on": record["voided_on"],
+        "is_voided": or_(record["is_voided"], Invoice.voided_by_source),
+        "voided_on": func.coalesce(record["voided_on"], case((Invoice.voided_by_source, Invoice.voided_on))),
         "missing_since": None,
         "autotask_read_at": read_at,
     }

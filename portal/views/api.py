@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
-from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
 
 from portal import queue
 from portal.access.api_keys import Scope, opens
@@ -11,19 +10,19 @@ from portal.access.permissions import public
 from portal.access.tenancy import find_or_404
 from portal.extensions import csrf, db
 from portal.forms import api_payment
-from portal.forms.api_payment import BadBody
 from portal.models import Payment
 from portal.payments import by_api, recording
 from portal.payments.by_api import Caller, RecordedByAnother
 from portal.payments.idempotency import KeyReused
 from portal.payments.recording import AlreadyDeleted, OldDay, PaymentRefused
 from portal.queries import api
-from portal.web import problems
+from portal.web import api_requests, problems
 from portal.web.api_description import DESCRIPTION
-from portal.web.api_query import BadQuery
+from portal.web.api_requests import sent_json
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 csrf.exempt(pages)  # keys travel in a header that no other site can make a browser send
+api_requests.answer_in_words(pages)
 
 
 @pages.get("/customers")
@@ -68,7 +67,7 @@ def record_payment() -> Any:
     key = request.headers.get("Idempotency-Key", "").strip()
     if not 0 < len(key) <= by_api.LONGEST_KEY or not key.isprintable():
         return problems.refused(400, f"Send an Idempotency-Key of at most {by_api.LONGEST_KEY} characters.")
-    raw = _json()
+    raw = sent_json()
     new = api.new_payment(api_payment.read(raw))
     answer, replayed = by_api.record(g.actor, new, raw, key, api.payment, _caller())
     db.session.commit()
@@ -87,7 +86,7 @@ def delete_payment(payment_id: int) -> Any:
     row = find_or_404(Payment, payment_id)
     if row.deleted_at is not None:
         raise AlreadyDeleted("This payment was already deleted.")
-    sent = _json() if request.content_length else {}
+    sent = sent_json() if request.content_length else {}
     reason = sent.get("reason", "") if isinstance(sent, dict) else ""
     recording.delete(g.actor, payment_id, reason if isinstance(reason, str) else "")
     db.session.commit()
@@ -105,13 +104,6 @@ def description() -> Any:
 @public
 def docs() -> Any:
     return render_template("api/docs.html", description=DESCRIPTION)
-
-
-@pages.errorhandler(BadBody)
-def _bad_body(error: BadBody) -> Response:
-    db.session.rollback()
-    faults = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
-    return problems.refused(422, str(error), errors=faults)
 
 
 @pages.errorhandler(AlreadyDeleted)
@@ -143,23 +135,5 @@ def _recorded_by_another(error: RecordedByAnother) -> Response:
     )
 
 
-@pages.errorhandler(BadQuery)
-def _bad_query(error: BadQuery) -> Response:
-    return problems.refused(400, str(error))
-
-
-@pages.errorhandler(429)
-def _too_many(wait: TooManyRequests) -> Response:
-    answer = problems.refused(429, wait.description or "")
-    answer.headers["Retry-After"] = str(wait.retry_after)
-    return answer
-
-
 def _caller() -> Caller:
     return Caller(g.api_key_id, Scope.READ in g.api_scopes)
-
-
-def _json() -> Any:
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaType("Send the body as application/json.")
-    return request.get_json()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.models import InvoiceStatus, PaymentMethod
+from portal.models import ImportResult, InvoiceStatus, PaymentMethod
 
 AMOUNT = {
     "type": "string",
@@ -15,6 +15,7 @@ INSTANT = {"type": ["string", "null"], "format": "date-time"}
 ID = {"type": "integer", "format": "int64"}
 AUTOTASK_ID = {"type": ["integer", "null"], "format": "int64"}
 TEXT = {"type": "string"}
+NAME = {"type": ["string", "null"], "description": "What the partner's own system calls it."}
 ARRIVAL = {"enum": ["parked", "sending", "waiting", "confirmed", "not_needed"]}
 
 
@@ -59,7 +60,40 @@ PAGING = [
     _query("limit", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
     _query("cursor", "next_cursor of the answer before.", TEXT),
 ]
+BY_NAME = _query("external_id", "Only the one that your system calls so.", TEXT)
 GONE = _problem("There is no such row, or it is not this partner's.")
+
+
+def _sent(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _put(noun: str, name: str) -> dict[str, Any]:
+    whole = "InvoiceWithLines" if name == "Invoice" else name
+    return _operation(
+        f"Make or change the {noun} that your system calls so; its whole state is sent, so repeating changes nothing",
+        {
+            "200": _answer(_ref(whole), f"The {noun} is as it was sent."),
+            "201": _answer(_ref(whole), f"The {noun} was made."),
+            "404": _problem("This cannot be an external_id: 1 to 100 characters, no blanks around them."),
+            "422": _problem("It is refused, with the field and the reason; nothing was changed."),
+        },
+        requestBody=_sent(_ref(f"Given{name}")),
+    )
+
+
+def _batch(nouns: str, given: str) -> dict[str, Any]:
+    row = {"allOf": [_object({"external_id": TEXT}), _ref(given)]}
+    return _operation(
+        f"Make or change up to 500 {nouns}; each is taken or refused by itself",
+        {
+            "200": _answer(_ref("ImportAnswer"), "A result for each, in their order."),
+            "422": _problem("No such list."),
+        },
+        requestBody=_sent(_object({"data": {"type": "array", "minItems": 1, "maxItems": 500, "items": row}})),
+    )
+
+
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -74,13 +108,13 @@ ALLOCATION = _object(
 ) | {"description": "Name the invoice by invoice_id or by autotask_id, not by both."}
 SCHEMAS = {
     "Customer": _object({
-        "id": ID, "autotask_id": AUTOTASK_ID, "name": TEXT, "number": TEXT, "currency": TEXT,
+        "id": ID, "autotask_id": AUTOTASK_ID, "external_id": NAME, "name": TEXT, "number": TEXT, "currency": TEXT,
         "active": {"type": "boolean"}, "outside_filters": {"type": "boolean"}, "missing_since": INSTANT,
         "archived": {"type": "boolean"},
     }),
     "Invoice": _object({
-        "id": ID, "autotask_id": AUTOTASK_ID, "number": TEXT, "customer": TEXT, "customer_id": ID,
-        "customer_autotask_id": AUTOTASK_ID, "issued_on": DAY, "due_on": DAY, "currency": TEXT,
+        "id": ID, "autotask_id": AUTOTASK_ID, "external_id": NAME, "number": TEXT, "customer": TEXT,
+        "customer_id": ID, "customer_autotask_id": AUTOTASK_ID, "customer_external_id": NAME, "issued_on": DAY, "due_on": DAY, "currency": TEXT,
         "amount_due": AMOUNT, "paid": AMOUNT, "credited": AMOUNT, "settled_in_autotask": AMOUNT,
         "outstanding": AMOUNT, "status": {"enum": list(InvoiceStatus)}, "paid_on": DAY, "autotask_paid_on": DAY,
         "autotask_read_at": INSTANT, "agreement": TEXT, "archived": {"type": "boolean"}, "missing_since": INSTANT,
@@ -88,6 +122,35 @@ SCHEMAS = {
     "InvoiceWithLines": {
         "allOf": [_ref("Invoice"), _object({"lines": {"type": "array", "items": {"type": "object"}}})]
     },
+    "GivenCustomer": _object(
+        {
+            "name": TEXT | {"maxLength": 100}, "currency": TEXT | {"minLength": 3, "maxLength": 3},
+            "number": TEXT, "active": {"type": "boolean", "default": True}, "phone": TEXT, "address": TEXT,
+            "tax_exempt": {"type": "boolean", "default": False},
+        },
+        required=["name", "currency"],
+    ),
+    "GivenInvoice": _object(
+        {
+            "customer": TEXT | {"description": "The customer's external_id."},
+            "number": TEXT | {"maxLength": 100}, "currency": TEXT | {"minLength": 3, "maxLength": 3},
+            "issued_on": {"type": "string", "format": "date"}, "due_on": DAY,
+            "lines": {"type": "array", "minItems": 1, "maxItems": 500, "items": _object(
+                {"name": TEXT, "amount": AMOUNT | {"description": "Without tax."}, "tax": AMOUNT, "quantity": AMOUNT,
+                 "rate": AMOUNT, "description": TEXT, "date": DAY}, required=["name", "amount"])},
+            "total": AMOUNT | {"description": "With tax. Needed without lines; with lines it must be what they make."},
+            "tax": AMOUNT, "order_number": TEXT, "comments": TEXT,
+            "voided": {"type": "boolean", "default": False},
+        },
+        required=["customer", "number", "currency", "issued_on"],
+    ),
+    "ImportAnswer": _object({
+        "import_id": ID,
+        "data": {"type": "array", "items": _object({
+            "external_id": TEXT, "result": {"enum": list(ImportResult)}, "id": AUTOTASK_ID,
+            "errors": {"type": "array", "items": _object({"pointer": TEXT, "detail": TEXT})},
+        })},
+    }),
     "Payment": _object({
         "id": ID, "customer": TEXT, "customer_id": ID, "customer_autotask_id": AUTOTASK_ID, "amount": AMOUNT,
         "currency": TEXT, "method": {"enum": list(PaymentMethod)}, "paid_on": DAY, "reference": TEXT, "note": TEXT,
@@ -130,7 +193,8 @@ DESCRIPTION: dict[str, Any] = {
     "info": {
         "title": "Partner portal API",
         "version": "1",
-        "description": "For checkouts and processors: read customers and invoices, record and delete payments. "
+        "description": "For checkouts, processors and billing systems: read customers and invoices, record and delete "
+        "payments, bring in customers and invoices of your own system. "
         "A payment recorded here reaches Autotask in about a second. Send the key as a bearer token.",
     },
     "servers": [{"url": "/api/v1"}],
@@ -138,13 +202,18 @@ DESCRIPTION: dict[str, Any] = {
     "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}, "schemas": SCHEMAS},
     "paths": {
         "/customers": {"get": _operation(
-            "Customers by id", {"200": _answer(_ref("Customers"), "A page.")}, parameters=PAGING)},
+            "Customers by id", {"200": _answer(_ref("Customers"), "A page.")}, parameters=[*PAGING, BY_NAME]),
+            "put": _batch("customers", "GivenCustomer")},
+        "/customers/{external_id}": {"put": _put("customer", "Customer")},
         "/customers/{customer_id}": {"get": _operation(
             "One customer", {"200": _answer(_ref("Customer"), "The customer."), "404": GONE})},
         "/invoices": {"get": _operation(
             "Invoices by id", {"200": _answer(_ref("Invoices"), "A page.")},
             parameters=[*PAGING, _query("status", "Only these.", {"enum": list(InvoiceStatus)}),
-                        _query("customer_id", "Only this customer's.", ID)])},
+                        _query("customer_id", "Only this customer's.", ID), BY_NAME,
+                        _query("number", "Only those with this number.", TEXT)]),
+            "put": _batch("invoices", "GivenInvoice")},
+        "/invoices/{external_id}": {"put": _put("invoice", "Invoice")},
         "/invoices/{invoice_id}": {"get": _operation(
             "One invoice with its lines",
             {"200": _answer(_ref("InvoiceWithLines"), "The invoice."), "404": GONE})},
@@ -173,4 +242,5 @@ DESCRIPTION: dict[str, Any] = {
 for _path, _item in DESCRIPTION["paths"].items():
     if "{" in _path:
         _name = _path.partition("{")[2].partition("}")[0]
-        _item["parameters"] = [{"name": _name, "in": "path", "required": True, "schema": ID}]
+        _kind = TEXT | {"minLength": 1, "maxLength": 100} if _name == "external_id" else ID
+        _item["parameters"] = [{"name": _name, "in": "path", "required": True, "schema": _kind}]

@@ -1,10 +1,13 @@
 """The parameters of an API address: what the description does not know is refused by name, never ignored."""
 
+import re
 from typing import Any
 
 from flask import request
 
 from portal.web.api_description import DESCRIPTION
+
+ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class BadQuery(ValueError):
@@ -22,9 +25,14 @@ def refuse_unknown() -> None:
             raise BadQuery(f"{name}: send it once.")
 
 
+def described_path(rule: str) -> str:
+    """A route's address as the description writes it: `/invoices/{invoice_id}`."""
+    return ARGUMENT.sub(r"{\1}", rule.removeprefix("/api/v1"))
+
+
 def _known() -> set[str]:
     assert request.url_rule is not None
-    path = request.url_rule.rule.removeprefix("/api/v1").replace("<int:", "{").replace(">", "}")
+    path = described_path(request.url_rule.rule)
     method = "get" if request.method == "HEAD" else request.method.lower()
     operation: dict[str, Any] = DESCRIPTION["paths"].get(path, {}).get(method, {})
     return {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}

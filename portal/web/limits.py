@@ -55,14 +55,23 @@ def register(app: Flask) -> None:
     app.extensions["limits"] = _Counters()
 
 
-def take(limit: Limit, *who: object, what: str = "There were too many tries.") -> None:
+class Room(NamedTuple):
+    """How many more tries there are, until the count begins anew in so many seconds."""
+
+    tries: int
+    seconds: int
+
+
+def take(limit: Limit, *who: object, what: str = "There were too many tries.") -> Room:
     """Counts one try of these. Raises TooMany beyond the limit, with the sentence `what` and when to try again."""
     key = _key(limit, who)
     made, left, alone = _count(limit, key, 1)
-    if made > (limit.alone if alone else limit.tries):
+    most = limit.alone if alone else limit.tries
+    if made > most:
         log.warning("rate.limited", limit=limit.name, who=key[-12:], redis=not alone)
         wait = plural(-(-left // 60), "minute") if left > 60 else plural(left, "second")
         raise TooMany(f"{what} Try again in {wait}.", retry_after=left)
+    return Room(most - made, left)
 
 
 def give_back(limit: Limit, *who: object) -> None:

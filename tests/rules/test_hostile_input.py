@@ -339,6 +339,17 @@ BODY = {
     "allocations": [{"invoice_id": 1, "amount": "1.00"}],
     "method": "check", "paid_on": "2026-11-19", "reference": "a", "note": "b",
 }  # fmt: skip
+CUSTOMER = {"name": "a", "currency": "USD", "number": "b", "phone": "c", "address": "d"}
+INVOICE = {
+    "customer": "X-1", "number": "N-1", "currency": "USD", "issued_on": "2026-11-19", "due_on": None,
+    "lines": [{"name": "a", "amount": "1.00", "tax": "0.10", "quantity": "1", "rate": "1", "date": "2026-11-19"}],
+}  # fmt: skip
+BODIES: dict[str, dict[str, Any]] = {
+    "/customers": {"data": [{"external_id": "X-2", **CUSTOMER}]}, "/customers/X-1": CUSTOMER,
+    "/invoices": {"data": [{"external_id": "X-2", **INVOICE, "number": "N-2"}]}, "/invoices/X-1": INVOICE,
+}  # fmt: skip
+# Properties of the objects in a list that the usual ones do not have.
+OTHERS = {"allocations": ("autotask_id",), "lines": ("description",)}
 RAW = [
     b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"\x00", b'"\\ud800"', b'{"\\u0000": 1}', b"NaN", b"1e999999",
     b"9" * 5000, b'{"allocations": ' + b"[" * 50_000, b"null", b"[]", b"1", b'{"reference": "\\udfff"}',
@@ -350,7 +361,7 @@ def test_no_property_of_any_json_body_makes_a_fault(
 ) -> None:
     program = app.test_client()
     sending = [
-        (method.upper(), path.replace("{payment_id}", "1"), operation)
+        (method.upper(), path.replace("{payment_id}", "1").replace("{external_id}", "X-1"), operation)
         for path, methods in DESCRIPTION["paths"].items()
         for method, operation in methods.items()
         if "requestBody" in operation or method == "delete"
@@ -358,8 +369,15 @@ def test_no_property_of_any_json_body_makes_a_fault(
     assert sending
     for method, address, operation in sending:
         names = properties(operation)
+        usual = BODIES.get(address, BODY)
         whole: list[Any] = [*SAMPLE, 10**40, -1, 1.5, True, None, [], {}, [[[]]], {"\x00": "\x00"}]
-        bodies = [one for name in names for value in whole for one in with_value(name, value)]
+        step = 1 if method != "PUT" or STEP == 1 else 7  # PUT has four addresses and many properties
+        bodies = [
+            one
+            for place, name in enumerate(names)
+            for value in whole[place % step :: step]
+            for one in with_value(usual, name, value)
+        ]
         for number, body in enumerate([*bodies, *RAW]):
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"key-{number}"}
@@ -378,11 +396,12 @@ def properties(operation: dict[str, Any]) -> list[str]:
     return [*schema.get("properties", {}), "reason", "unknown"]
 
 
-def with_value(name: str, value: Any) -> list[Any]:
-    """The usual body with the value in this property; for allocations, also within one of them."""
-    inner = [{**BODY["allocations"][0], part: value} for part in ("invoice_id", "autotask_id", "amount", "x")]
-    changed = [{**BODY, "allocations": [one]} for one in inner] if name == "allocations" else []
-    return [{**BODY, name: value}, *changed]
+def with_value(usual: dict[str, Any], name: str, value: Any) -> list[Any]:
+    """The usual body with the value in this property; for a list of objects, also in each property of its first one."""
+    rows = usual.get(name)
+    one = rows[0] if isinstance(rows, list) else {}
+    parts = [*one, *OTHERS.get(name, ()), "x"] if one else []
+    return [{**usual, name: value}, *({**usual, name: [{**one, part: value}]} for part in parts)]
 
 
 HEADERS = (

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     },
     "portal.people": {"portal.models", "portal.access", "portal.mail", "portal.connect", "portal.sync"},
     "portal.payments": {"portal.ledger", "portal.models", "portal.access"},
+    "portal.imports": {"portal.connect", "portal.ledger", "portal.models", "portal.access"},
     "portal.connect": {"portal.autotask", "portal.ledger", "portal.models", "portal.access"},
     "portal.ledger": {"portal.models", "portal.access"},
     "sandbox": set(),

@@ -34,6 +34,7 @@ STILL = {
     "people.confirm_removing": "a question, with the keys that the person made when it was asked",
     "settings.confirm_revoking": "a question, with what the key can do when it was asked",
     "search.show": "the answer to a question of one moment, with the words still in the box",
+    "imports.show": "what an import did is written once",
     "sync_runs.changes": "what a sync changed is written once",
 }
 # Addresses that are no pages.

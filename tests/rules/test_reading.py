@@ -14,7 +14,9 @@ from werkzeug.routing import Rule
 from portal import clock
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.models import Base, Integration, LoginSession
+from portal.imports import runs as imports
+from portal.imports.given import GivenCustomer
+from portal.models import Base, ImportKind, Integration, LoginSession
 from portal.sync import runs
 from sandbox import Sandbox
 from tests import factories
@@ -33,7 +35,7 @@ WRITTEN_BY_EXPORTS = {**WRITTEN, "audit_event": (set(), True), "audit_head": (HE
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
          "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership",
-         "user_id": "app_user"}  # fmt: skip
+         "user_id": "app_user", "import_id": "import_run"}  # fmt: skip
 
 
 @pytest.fixture
@@ -51,6 +53,9 @@ def partner(app: Flask, sandbox: Sandbox) -> int:
             invoice = factories.invoice(factories.customer(row), number="INV-1")
             factories.payment((invoice, "100.00"))
             runs.start(row, "new", "schedule", factories.ACTOR)
+            imports.put_batch(
+                factories.ACTOR, ImportKind.CUSTOMERS, [GivenCustomer("1", "One", "USD")], [None], None
+            )
             db.session.commit()
         partner_id = made.id
         db.session.remove()

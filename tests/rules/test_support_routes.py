@@ -12,7 +12,7 @@ from tests.rules.test_every_route import SAFE, access, path, routes, rows_by_tab
 LOOK = [
     "activity.index", "activity.visit", "activity.visits", "customers.contacts", "customers.index",
     "customers.show", "customers.history", "deliveries.index", "deliveries.show", "exceptions.index",
-    "exceptions.show", "filters.show", "home.show", "integrations.index", "integrations.show",
+    "exceptions.show", "filters.show", "home.show", "imports.index", "imports.show", "integrations.index", "integrations.show",
     "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
     "search.show", "settings.show", "support_consent.show", "sync_runs.changes", "sync_runs.index",

@@ -1,5 +1,6 @@
 """The secondary role: nothing comes in, the portal's own invoices are matched (rule 6)."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -8,7 +9,9 @@ from flask import current_app
 
 from portal import connect
 from portal.extensions import db
-from portal.models import Customer, Delivery, ExceptionItem, Integration, Invoice, Payment
+from portal.imports import runs as imports
+from portal.imports.given import GivenCustomer, GivenInvoice
+from portal.models import Customer, Delivery, ExceptionItem, ImportKind, Integration, Invoice, Payment
 from portal.payments import recording
 from portal.reconcile import deliver
 from portal.sync import manual
@@ -193,3 +196,22 @@ def test_an_adopted_invoice_stays_with_its_customer_while_money_is_on_it(
     db.session.commit()
     sync(primary, "all", "retry")
     assert one(Invoice, number="PAID").customer_id == autotasks
+
+
+def test_an_invoice_that_the_own_system_voided_stays_voided_whatever_autotask_says(
+    secondary, empty: Sandbox, company: int
+) -> None:
+    key = there(empty, company, "INV-1")
+    imports.put(ACTOR, ImportKind.CUSTOMERS, GivenCustomer("C-1", "Contoso", "USD"))
+    given = GivenInvoice("I-1", "C-1", "INV-1", "USD", date(2026, 11, 1), Decimal("100.00"))
+    imports.put(ACTOR, ImportKind.INVOICES, given)
+    db.session.commit()
+    sync(secondary, "new", "schedule")
+    assert one(Invoice).autotask_id == key
+    imports.put(ACTOR, ImportKind.INVOICES, replace(given, voided=True))
+    db.session.commit()
+    sync(secondary, "unpaid", "schedule")
+    assert (one(Invoice).status, one(Invoice).autotask_id) == ("voided", key)
+    imports.put(ACTOR, ImportKind.INVOICES, given)
+    db.session.commit()
+    assert one(Invoice).status == "open"

@@ -18,6 +18,7 @@ from portal.extensions import db
 from portal.models import Customer, IdempotencyKey, Payment, Tenant
 from portal.web import limits
 from portal.web.api_description import DESCRIPTION
+from portal.web.api_query import described_path
 from tests import factories
 
 PAYMENTS = "/api/v1/payments"
@@ -317,6 +318,9 @@ def test_more_than_the_rate_is_told_to_wait(books: Books, monkeypatch: pytest.Mo
     answers = [books.call("GET", path) for path in paths]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert 0 < int(answers[2].headers["Retry-After"]) <= 60
+    told = [answer.headers["RateLimit"].partition(";t=")[0] for answer in answers]
+    assert told == ['"key";r=1', '"key";r=0', '"key";r=0']
+    assert answers[0].headers["RateLimit-Policy"] == '"key";q=2;w=60'
     assert "At most 2 requests a minute with one key. Try again in" in answers[2].json["detail"]
     assert answers[2].mimetype == "application/problem+json"
 
@@ -364,10 +368,9 @@ def test_the_description_names_every_route_and_no_other(app: Flask) -> None:
         if method != "parameters"
     }
     routed = {
-        (str(rule).removeprefix("/api/v1").replace("<int:", "{").replace(">", "}"), method.lower())
+        (described_path(str(rule)), method.lower())
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith("api.")
-        and getattr(app.view_functions[rule.endpoint], "access", "") == "api"
+        if getattr(app.view_functions[rule.endpoint], "access", "") == "api"
         for method in rule.methods or set()
         if method not in ("HEAD", "OPTIONS")
     }

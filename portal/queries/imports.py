@@ -1,0 +1,133 @@
+"""Batches that came in from a partner's own system, and the records of one, as pages show them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import aliased
+
+from portal.access.tenancy import current_tenant_id
+from portal.models import ApiKey, ImportKind, ImportResult, ImportRow, ImportRun, User
+from portal.queries import paging
+from portal.queries.text import cleaned, containing
+
+KINDS = {ImportKind.CUSTOMERS: "Customers", ImportKind.INVOICES: "Invoices"}
+RESULTS = {
+    ImportResult.CREATED: "New",
+    ImportResult.CHANGED: "Changed",
+    ImportResult.UNCHANGED: "Unchanged",
+    ImportResult.REFUSED: "Refused",
+}
+# The results of which each record is kept.
+LISTED = {result: word for result, word in RESULTS.items() if result != ImportResult.UNCHANGED}
+PAGES = {
+    ImportKind.CUSTOMERS: ("customers.show", "customer_id"),
+    ImportKind.INVOICES: ("invoices.show", "invoice_id"),
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch with who sent it."""
+
+    run: ImportRun
+    sender: str
+
+    @property
+    def counts(self) -> Sequence[tuple[str, str, int]]:
+        """(result, its word, how many) for each result that a batch can have."""
+        return [
+            (result.value, word, self.run.results.get(result.value, 0)) for result, word in RESULTS.items()
+        ]
+
+    @property
+    def kind(self) -> str:
+        return KINDS[ImportKind(self.run.kind)]
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} import {self.run.id}"
+
+
+@dataclass(frozen=True)
+class Told:
+    """One record of a batch: what it was, and what changed or spoke against it."""
+
+    row: ImportRow
+    endpoint: str
+    argument: str
+
+    @property
+    def result(self) -> str:
+        return RESULTS[ImportResult(self.row.result)]
+
+    @property
+    def lines(self) -> Sequence[tuple[str, str, str]]:
+        """(field, before, after) of what changed; (field, "", the reason) of what was refused."""
+        changed = [(_word(name), old, new) for name, (old, new) in self.row.changes.items()]
+        return changed + [(_word(name) or "Record", "", sentence) for name, sentence in self.row.reasons]
+
+    @property
+    def label(self) -> str:
+        return self.row.label or self.row.external_id or f"Row {self.row.place + 1}"
+
+
+@dataclass(frozen=True)
+class Filter:
+    result: str = ""
+    words: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return paging.kept(self.args, "q", "result")
+
+
+def filter_from(args: Mapping[str, str]) -> Filter:
+    """The filter of an address; an unknown word counts as not given."""
+    return Filter(args["result"] if args.get("result") in set(LISTED) else "", cleaned(args.get("q")), args)
+
+
+def page(args: Mapping[str, str]) -> paging.Page:
+    """Batches, newest first."""
+    found = paging.fetch(_batches(), (paging.Key(ImportRun.id),), args)
+    return paging.Page([_batch(row) for row in found.rows], found.newer, found.older)
+
+
+def batch(run_id: int) -> Batch | None:
+    """One batch with who sent it; None for one that is not here."""
+    found = paging.fetch(_batches().where(ImportRun.id == run_id), (paging.Key(ImportRun.id),), {})
+    return _batch(found.rows[0]) if found.rows else None
+
+
+def records(run: ImportRun, chosen: Filter) -> paging.Page:
+    """The records of a batch that were new, changed or refused, in the order in which they were sent."""
+    statement = select(ImportRow).where(ImportRow.tenant_id == run.tenant_id, ImportRow.run_id == run.id)
+    if chosen.result:
+        statement = statement.where(ImportRow.result == chosen.result)
+    if chosen.words:
+        pattern = containing(chosen.words)
+        statement = statement.where(or_(ImportRow.label.ilike(pattern), ImportRow.external_id.ilike(pattern)))
+    found = paging.fetch(statement, (paging.Key(ImportRow.place),), chosen.args, ascending=True)
+    told = [Told(row, *PAGES[ImportKind(run.kind)]) for row in found.rows]
+    return paging.Page(told, found.newer, found.older)
+
+
+def _batches() -> Any:
+    person = aliased(User)
+    return (
+        select(ImportRun, ApiKey.name.label("key_name"), person.name.label("person_name"))
+        .outerjoin(ApiKey, (ApiKey.tenant_id == ImportRun.tenant_id) & (ApiKey.id == ImportRun.api_key_id))
+        .outerjoin(person, person.id == ImportRun.user_id)
+        .where(ImportRun.tenant_id == current_tenant_id())
+    )
+
+
+def _batch(row: Any) -> Batch:
+    run, key_name, person_name = row
+    return Batch(run, f"API key {key_name}" if key_name else person_name or "–")
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ").replace("/", " ").capitalize()

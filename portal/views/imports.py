@@ -1,0 +1,34 @@
+"""What a partner's own system brought in: the list of batches, and the records of one."""
+
+from typing import Any
+
+from flask import Blueprint, abort, request
+
+from portal.access.permissions import Permission, requires
+from portal.queries import imports
+from portal.web import htmx
+
+pages = Blueprint("imports", __name__, url_prefix="/p/<partner_slug>/imports")
+
+
+@pages.get("")
+@requires(Permission.VIEW)
+def index() -> Any:
+    return htmx.render(
+        "imports/index.html", "imports/_table.html", page=imports.page(request.args), results=imports.LISTED
+    )
+
+
+@pages.get("/<int:import_id>")
+@requires(Permission.VIEW)
+def show(import_id: int) -> Any:
+    batch = imports.batch(import_id) or abort(404)
+    chosen = imports.filter_from(request.args)
+    return htmx.render(
+        "imports/show.html",
+        "imports/_records.html",
+        batch=batch,
+        chosen=chosen,
+        page=imports.records(batch.run, chosen),
+        results=imports.LISTED,
+    )
