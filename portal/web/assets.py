@@ -32,8 +32,8 @@ def register(app: Flask) -> None:
 
 
 def asset(name: str) -> str:
-    """The address of `static/<name>` with a mark of its content."""
-    return url_for("static", filename=name, v=_find(name).mark)
+    """The address of `static/<name>` with a mark of its content; a page holds two dozen."""
+    return _address(request.script_root, name, _find(name).mark)
 
 
 def send(filename: str) -> Response:
@@ -58,12 +58,24 @@ def prepare(app: Flask) -> None:
         _read(path, path.stat().st_mtime_ns)
 
 
+@lru_cache(maxsize=200)
+def _address(_below: str, name: str, mark: str) -> str:
+    return url_for("static", filename=name, v=mark)
+
+
 def _find(name: str) -> Held:
-    root = Path(current_app.static_folder or "static").resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
+    path = _place(current_app.static_folder or "static", name)
+    if path is None or not path.is_file():
         raise NotFound
     return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=200)
+def _place(folder: str, name: str) -> Path | None:
+    """Where the file would be; None outside the folder. Links are followed once, which takes long."""
+    root = Path(folder).resolve()
+    path = (root / name).resolve()
+    return path if path.is_relative_to(root) else None
 
 
 @lru_cache(maxsize=100)
