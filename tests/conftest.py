@@ -1,6 +1,7 @@
 """Fixtures for every test: see the modules named here."""
 
 pytest_plugins = [
+    "tests.fixtures.order",
     "tests.fixtures.network",
     "tests.fixtures.properties",
     "tests.fixtures.servers",

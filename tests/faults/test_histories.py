@@ -23,8 +23,9 @@ from portal.sync import runs
 from tests import factories
 from tests.faults.machine import Histories, World
 from tests.fixtures.database import Emptying
+from tests.how_many import how_many
 
-HISTORIES = int(os.environ.get("HISTORIES", "120"))
+HISTORIES = how_many("HISTORIES")
 SEED = int(os.environ.get("SEED", "0"))
 SHARES = 4  # among the workers of a test run
 EVENTS_EACH = 8

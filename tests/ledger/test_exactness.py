@@ -3,7 +3,6 @@
 OPERATIONS=1000000 bin/test tests/ledger/test_exactness.py plays a million.
 """
 
-import os
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -12,10 +11,11 @@ from portal import ledger
 from portal.access.tenancy import tenant_scope
 from portal.money import rounded
 from tests import factories
+from tests.how_many import how_many
 from tests.ledger.exact import DIGITS, half_up
 from tests.ledger.operations import Books
 
-OPERATIONS = int(os.environ.get("OPERATIONS", "4000"))
+OPERATIONS = how_many("OPERATIONS")
 A_ROUND = max(500, OPERATIONS // 100)
 
 

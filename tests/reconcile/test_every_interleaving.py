@@ -1,6 +1,5 @@
 """All interleavings of the delivery protocol in a small scope, driven through the real steps and rules (P5)."""
 
-import os
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from portal.models import DeliveryState
 from portal.reconcile import transitions
 from portal.reconcile.transitions import Held
 from portal.reconcile.work import Work
+from tests.how_many import how_many
 from tests.reconcile.canonical import canonical
 from tests.reconcile.model import D1, D2, Faults, State, clear_memory, events, held_of, is_quiet, start
 
@@ -66,7 +66,7 @@ ON_REQUEST = [
     Faults(changes=3, crashes=1, lease_losses=2, odd_answers=1, **COARSE),
     Faults(changes=2, crashes=1, lease_losses=1, odd_answers=1, early_sweeps=1, **FINE),
 ]
-SCOPES = ALWAYS + (ON_REQUEST if os.environ.get("EVERY_INTERLEAVING") else [])
+SCOPES = ALWAYS + (ON_REQUEST if how_many("EVERY_INTERLEAVING") else [])
 
 
 def named(faults: Faults) -> str:

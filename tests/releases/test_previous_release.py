@@ -116,8 +116,10 @@ def test_the_last_release_goes_on_working_while_and_after_the_schema_is_brought_
     assert (after["login"], after["api: pay"], after["poller: deliveries"]) == (303, 201, 1)
 
 
-def test_upgrading_by_an_older_release_on_a_newer_schema_is_a_sentence_and_no_error(releases):
-    releases.flask(ROOT, "db", "upgrade")
+def test_upgrading_by_an_older_release_on_a_newer_schema_is_a_sentence_and_no_error(
+    cloned_database, redis_url
+):
+    releases = Releases(cloned_database, redis_url)
     releases.ask("UPDATE alembic_version SET version_num = '9999' RETURNING 1")
     done = releases.flask(ROOT, "db", "upgrade")
     assert done.returncode == 0, done.stderr

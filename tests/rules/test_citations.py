@@ -6,6 +6,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 from sandbox.switches import Switches
@@ -29,12 +30,16 @@ def files() -> list[Path]:
     return [*found, *sorted((ROOT / "templates").rglob("*.html"))]
 
 
-def said(path: Path) -> Iterator[str]:
+@cache
+def said(path: Path) -> list[str]:
     """What a file says to readers: comments and docstrings, joined over lines."""
     source = path.read_text()
     if path.suffix == ".html":
-        yield from (re.sub(r"\s+", " ", text) for text in re.findall(r"\{#(.*?)#\}", source, re.DOTALL))
-        return
+        return [re.sub(r"\s+", " ", text) for text in re.findall(r"\{#(.*?)#\}", source, re.DOTALL)]
+    return [*said_by_code(source)]
+
+
+def said_by_code(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             yield re.sub(r"\s+", " ", ast.get_docstring(node) or "")

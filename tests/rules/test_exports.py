@@ -57,6 +57,7 @@ FILL = """
         ON i.tenant_id = p.tenant_id AND i.number = 'MANY-' || substr(p.reference, 6) WHERE p.reference LIKE 'many-%';
     INSERT INTO audit_event SELECT (jsonb_populate_record(e, jsonb_build_object('id', e.id + 1000 + n,
         'position', e.position + 1000 + n))).* FROM audit_event e, generate_series(1, {many}) n WHERE e.position = 1;
+    ANALYZE invoice, sync_change, payment, allocation, audit_event;
 """
 
 

@@ -3,7 +3,6 @@
 import inspect
 import io
 import json
-import os
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
@@ -33,12 +32,14 @@ from sandbox import Sandbox
 from tests import factories
 from tests.fixtures.people import with_factor_proved
 from tests.hostile_texts import HOSTILE_TEXTS, alive
+from tests.how_many import how_many
 from tests.rules.test_every_route import routes
 from tests.rules.test_reading import path
 
-# In a usual run each field gets one or two values by itself, another in each place, and all fields of a form eight at
-# once; HOSTILE=1 sends every value to every field.
-STEP = 1 if os.environ.get("HOSTILE") else 150
+# In a usual run each field gets one value by itself, another in each place, and all fields of a form three at once;
+# HOSTILE=1 sends every value to every field.
+WHOLE = bool(how_many("HOSTILE"))
+STEP, STEP_AT_ONCE = (1, 1) if WHOLE else (200, 67)
 
 ODD = [
     "\x00", "a\x00b", "\ud800", "a\udfffb", "\udc80\ud800", "\x1b[31m", "\x07", "\x7f", "\x85", "\ufffe",
@@ -49,7 +50,7 @@ ODD = [
 ]  # fmt: skip
 HOSTILE = [*ODD, *HOSTILE_TEXTS]
 assert len(HOSTILE) == len(set(HOSTILE)) == 200
-SAMPLE = HOSTILE if STEP == 1 else [*ODD, *HOSTILE_TEXTS[::16]]
+SAMPLE = HOSTILE if WHOLE else [*ODD, *HOSTILE_TEXTS[::16]]
 
 NO_TEXT = "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff]"
 
@@ -147,6 +148,11 @@ def some(place: int) -> list[str]:
     return HOSTILE[place % STEP :: STEP]
 
 
+def at_once(place: int) -> list[str]:
+    """The hostile values that all fields get together."""
+    return HOSTILE[place % STEP_AT_ONCE :: STEP_AT_ONCE]
+
+
 def encoded(pairs: list[tuple[str, str]]) -> bytes:
     """A form or query string as bytes, lone surrogates too, which no browser and any program can send."""
     return "&".join(f"{octets(name)}={octets(value)}" for name, value in pairs).encode()
@@ -157,13 +163,8 @@ def octets(text: str) -> str:
 
 
 def send(browser: FlaskClient, action: str, pairs: list[tuple[str, str]]) -> None:
-    token = browser.form_token()
-    answer = browser.post(
-        action,
-        data=encoded([*pairs, ("csrf_token", token)]),
-        content_type="application/x-www-form-urlencoded",
-        headers={"X-CSRFToken": token},
-    )
+    """With the token of the session, which the browser adds."""
+    answer = browser.post(action, data=encoded(pairs), content_type="application/x-www-form-urlencoded")
     check(answer, action, pairs)
 
 
@@ -187,17 +188,23 @@ def forms_of(html: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def known_forms(
-    app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any]
+    app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any], names_read: set[str]
 ) -> dict[str, dict[str, str]]:
-    """{action: {field: value}} of every form on every page, and every other address that takes a post."""
+    """{action: {field: value}} of every form on every page, and every other address that takes a post.
+
+    A page that asks which invoice is meant is also read with one.
+    """
     found: dict[str, dict[str, str]] = {}
     (owed,) = superuser.execute("SELECT max(id) FROM invoice WHERE status = 'open'").fetchone()
     for rule, method in [*routes(app, partner=True), *routes(app, partner=False)]:
         address = path(app, rule, superuser)
         if method == "GET" and not address.startswith("/api"):
-            for page in (address, f"{address}?invoice={owed}&invoice_id={owed}"):
-                for action, fields in forms_of(browser.get(page).text):
-                    found.setdefault(action, {}).update(fields)
+            names_read.clear()
+            pages = [browser.get(address).text]
+            if names_read & {"invoice", "invoice_id"}:
+                pages.append(browser.get(f"{address}?invoice={owed}&invoice_id={owed}").text)
+            for action, fields in (one for page in pages for one in forms_of(page)):
+                found.setdefault(action, {}).update(fields)
         elif method == "POST" and not address.startswith("/api") and "logout" not in address:
             found.setdefault(address, {})
     return found
@@ -226,7 +233,11 @@ def test_no_field_of_any_form_makes_a_fault(
     browser = signed_in(app)
     staff, staff_forms = staffs_forms(app, superuser)
     half_way, code_form = half_way_in(app)
-    everybody = ((browser, known_forms(app, browser, superuser)), (staff, staff_forms), (half_way, code_form))
+    everybody = (
+        (browser, known_forms(app, browser, superuser, names_read)),
+        (staff, staff_forms),
+        (half_way, code_form),
+    )
     for who, found in everybody:
         for action, fields in found.items():
             names_read.clear()
@@ -235,7 +246,7 @@ def test_no_field_of_any_form_makes_a_fault(
             for place, name in enumerate(names):
                 for value in some(place):
                     send(who, action, [*((n, v) for n, v in fields.items() if n != name), (name, value)])
-            for value in HOSTILE[len(names) % min(STEP, 25) :: min(STEP, 25)]:
+            for value in at_once(len(names)):
                 send(who, action, [(name, value) for name in names])
     assert all_form_classes() <= classes_sent
     assert_only_text_is_stored(superuser)
@@ -304,7 +315,7 @@ def test_no_parameter_of_any_address_makes_a_fault(
                 query = encoded([(name, value)]).decode()
                 check(browser.get(address, query_string=query, headers=sent), address, query)
         if names_read:
-            for value in HOSTILE[place % min(STEP, 25) :: min(STEP, 25)]:
+            for value in at_once(place):
                 query = encoded([(name, value) for name in sorted(names_read)]).decode()
                 check(browser.get(address, query_string=query, headers=sent), address, query)
     assert_only_text_is_stored(superuser)
@@ -319,7 +330,7 @@ def test_no_part_of_any_path_makes_a_fault(app: Flask, key: str, superuser: psyc
         for name in sorted(rule.arguments)
     ]
     for place, (rule, method, name) in enumerate(parts):
-        for value in [*some(place), "9223372036854775808", "9" * 5000, "\x00"]:
+        for value in [*some(place), "9223372036854775808"]:
             sent = octets(value[:2000]) or "%20"
             address = raw_path(app, rule, superuser, name, sent)
             answer = browser.open(address, method=method, headers=program)

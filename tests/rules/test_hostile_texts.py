@@ -6,7 +6,6 @@ HOSTILE=1 takes each of the 160 texts to each place; a usual run a part of them.
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -32,12 +31,13 @@ from sandbox.seed.reference import PICKLISTS
 from tests import factories
 from tests.fixtures.people import with_factor_proved
 from tests.hostile_texts import HOSTILE_TEXTS, alive
+from tests.how_many import how_many
 from tests.rules.test_every_route import access, routes
 from tests.rules.test_reading import path
 from tests.sync.conftest import sync
 
 pytestmark = pytest.mark.sandbox(customers=0, invoices=0)
-WHOLE = bool(os.environ.get("HOSTILE"))
+WHOLE = bool(how_many("HOSTILE"))
 TEXTS = HOSTILE_TEXTS if WHOLE else HOSTILE_TEXTS[::16]
 PLAIN = [f"Plain words {number}" for number in range(len(TEXTS))]
 FORMULA = re.compile(r"[\s\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")

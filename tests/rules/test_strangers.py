@@ -4,7 +4,6 @@ Walked from the routes themselves, once for every kind of person; then with each
 down, so that either of them is seen to hold alone (ASVS 8.2.2, 8.4.1). STRANGERS=1 walks everybody behind each wall.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from portal.models import Base
 from portal.web import incoming, limits
 from sandbox import Sandbox
 from tests import factories
+from tests.how_many import how_many
 from tests.rules.test_every_route import access, routes
 from tests.rules.test_hostile_input import Recorded
 from tests.strangers import (
@@ -44,7 +44,7 @@ EVERYBODY = ("anonymous", "half-way in", *ROLES, "staff outside", *SUPPORT)
 # In a usual run two of the four roles, which are all nobody at another partner's.
 USUAL = tuple(who for who in EVERYBODY if who not in ("manager", "clerk"))
 INSIDE = (*ROLES, *SUPPORT)
-EVERYBODY_WALKS = bool(os.environ.get("STRANGERS"))
+EVERYBODY_WALKS = bool(how_many("STRANGERS"))
 # In a usual run: the one who may ask for most, wherever one wall stands alone.
 BEHIND = {"the database alone": ("owner",), "the code alone": ("owner",), "both walls": ("support, acting",)}
 # What everybody's requests may write: when a login was used, what Autotask was asked, and what support asked for.

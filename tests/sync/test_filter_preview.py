@@ -16,10 +16,11 @@ from portal.sync import filter_choices, filter_preview, filter_preview_there
 from portal.sync.filter_preview_here import Change, Preview
 from sandbox import Sandbox
 from tests import factories
+from tests.how_many import how_many
 from tests.sync.conftest import ACTOR, one, rows, sync
 
 # Pairs of filters that are compared; PREVIEW_PAIRS=300 plays longer.
-PAIRS = int(os.environ.get("PREVIEW_PAIRS", "40"))
+PAIRS = how_many("PREVIEW_PAIRS")
 SEED = int(os.environ.get("PREVIEW_SEED", "1"))
 
 KINDS = {"customers": Customer, "contacts": Contact, "invoices": Invoice}

@@ -1,10 +1,9 @@
 """Random Autotask histories: after any run nothing that a full re-read would find is missed, except what comes later.
 
-80 histories in a usual test run; SYNC_HISTORIES=20000 makes a long one. Worlds hold 1 to 20 histories, because a
+40 histories in a usual test run; SYNC_HISTORIES=20000 makes a long one. Worlds hold 1 to 20 histories, because a
 run costs the same for one as for twenty. A failure names the world's number, which makes it again.
 """
 
-import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -17,11 +16,12 @@ from portal.extensions import db
 from portal.models import Integration, Invoice
 from sandbox import Sandbox
 from tests import factories
+from tests.how_many import how_many
 from tests.sync import truth
 from tests.sync.conftest import rows, sync
 from tests.sync.random_autotask import History
 
-HISTORIES = int(os.environ.get("SYNC_HISTORIES", "80"))
+HISTORIES = how_many("SYNC_HISTORIES")
 SIZES = (1, 2, 5, 12, 20)
 WORLDS = -(-HISTORIES // sum(SIZES)) * len(SIZES)
 SHARES = 4  # so that the workers of a test run share them
