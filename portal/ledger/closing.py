@@ -4,9 +4,8 @@ While both hold, its delivery is closed with its exceptions; restored, or back i
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -16,7 +15,7 @@ from portal.extensions import db
 SENTENCE = "Closed: the invoice is no longer in Autotask and was archived here, so there is nothing to tell Autotask any more."
 # The only place that writes it; the state stays one that the release before knows, and Delivery.state tells which it is.
 IS_CLOSED = "closed_at IS NOT NULL"
-# A delivery that did not find the invoice knows before a complete read does.
+# Of an invoice `i`. A delivery that did not find it knows before a complete read does.
 IS_GONE = """(i.archived_at IS NOT NULL AND (i.missing_since IS NOT NULL OR EXISTS (
     SELECT FROM delivery g WHERE g.tenant_id = i.tenant_id AND g.invoice_id = i.id
         AND g.error_kind = 'not_found' AND g.state = 'parked')))"""
@@ -33,12 +32,6 @@ CLOSE_EXCEPTIONS = text("""
         'delivery_refused', 'delivery_parked', 'not_cleared', 'unpaid_in_autotask', 'paid_mark_changed',
         'paid_twice', 'match_none', 'match_several', 'pdf_unavailable')
     """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
-
-
-def is_gone(row: Row[Any]) -> bool:
-    """The same as IS_GONE, of a row with these columns."""
-    not_found = row.error_kind == "not_found" and row.state == "parked"
-    return row.archived_at is not None and (row.missing_since is not None or not_found)
 
 
 def close(invoice_ids: Sequence[int]) -> None:

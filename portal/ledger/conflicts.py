@@ -15,10 +15,11 @@ from portal.ledger.conflict_sentences import mark_changed, set_back_to_unpaid
 from portal.models import Cause, ExceptionItem, ExceptionState
 from portal.money import plain
 
-BOTH_SIDES = text("""
+BOTH_SIDES = text(
+    """
     SELECT i.id, i.autotask_id, i.number, i.currency, i.amount_due, i.is_voided, i.autotask_paid_on,
         i.paid_amount + i.credited_amount AS covered,
-        i.archived_at, i.missing_since, d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
+        IS_GONE AS is_gone, d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
         EXISTS (SELECT FROM allocation a
             JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
             WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND p.currency <> i.currency)
@@ -28,17 +29,18 @@ BOTH_SIDES = text("""
         AND (d.id IS NOT NULL OR i.paid_amount + i.credited_amount > 0
             OR EXISTS (SELECT FROM exception_item e
                 WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open'))
-    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+    """.replace("IS_GONE", closing.IS_GONE)
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
 def judge(invoice_ids: Sequence[int]) -> None:
     """Opens what is in conflict now, and closes what no longer is."""
     rows = db.session.execute(BOTH_SIDES, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)}).all()
     settled: dict[Cause, list[str]] = {}
-    closing.close([row.id for row in rows if closing.is_gone(row)])
+    closing.close([row.id for row in rows if row.is_gone])
     for row in rows:
         for cause, check in CHECKS.items():
-            detail = None if cause in OF_AUTOTASK and closing.is_gone(row) else check(row)
+            detail = None if cause in OF_AUTOTASK and row.is_gone else check(row)
             if detail:
                 _open(cause, row, detail)
             else:
