@@ -1,6 +1,6 @@
 """Log lines of processes that do not load the portal: gunicorn's master and the supervisor.
 
-The same form as portal/logs writes: one JSON object a line, with `timestamp`, `level` and `event`.
+The same form as portal/logs/lines writes: one JSON object a line, with `timestamp`, `level` and `event`.
 """
 
 import json
