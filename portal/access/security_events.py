@@ -51,6 +51,10 @@ MORE = {
 }
 
 
+# What opened a login, as a person says it.
+WITH = {"password": "the password", "code": "a code", "passkey": "a passkey"}
+
+
 def record(
     user: User, event: str, actor: Actor | None = None, also_to: str = "", **details: Any
 ) -> SecurityEvent:
@@ -131,6 +135,12 @@ def more(row: SecurityEvent) -> str:
         return MORE.get(row.kind, "").format(**row.details)
     except KeyError:  # an older row, which lacks what is told today
         return ""
+
+
+def how(row: SecurityEvent) -> str:
+    """With what a login began, where that was noted."""
+    named = str(row.details.get("how") or "")
+    return f"with {WITH.get(named, named)}" if named else ""
 
 
 def who(actor: Actor) -> str:

@@ -60,6 +60,15 @@ class Listed:
     def badge(self) -> tuple[str, str]:
         return STATES[MailState(self.mail.state)]
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.mail.state == MailState.WAITING
+
+    @property
+    def may_go_again(self) -> bool:
+        """Whether a person may ask for it; a mail that was sent needs no second one, a link that ran out a new one."""
+        return self.mail.state not in (MailState.SENT, MailState.EXPIRED)
+
 
 def listed(args: Mapping[str, str]) -> Page:
     """A page of mails, newest first; `state` and `kind` narrow it."""

@@ -122,6 +122,7 @@ def _page(form: NameForm, status: int = 200) -> Any:
         events=account.events(user, all_of_them=request.args.get("events") == "all"),
         sentences=security_events.SENTENCES,
         more=security_events.more,
+        how=security_events.how,
         words=device_words,
         possible=passkeys.possible(),
     )

@@ -5,14 +5,15 @@ from typing import Any
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from portal.access import factors, form_tokens, freshness, passkeys, proving, security_events, sessions
+from portal.access import form_tokens, freshness, passkeys, proving, security_events, sessions
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import signed_in
 from portal.access.second_step import Step, open_at
 from portal.extensions import db
 from portal.forms.proofs import CodeForm, PasswordProofForm
 from portal.forms.session import PasskeyForm
-from portal.models import LOGIN_STARTED, FactorKind
+from portal.models import LOGIN_STARTED
+from portal.queries import proofs
 from portal.web import error_pages, htmx
 from portal.web.own_path import own_path
 
@@ -93,12 +94,12 @@ def _page(
     target: str | None, typed: str | None, *, form: Any = None, status: int = 200, refused: str = ""
 ) -> Any:
     user, hidden = g.login_session.user, {"next": own_path(target) or "", "typed": typed or ""}
-    has = {factor.kind for factor in factors.of(user)}
+    ways = proofs.ways(user)
     if form is None:
         form = (CodeForm if user.second_factor_at else PasswordProofForm)(formdata=None, data=hidden)
-    offer = passkeys.to_prove(user) if FactorKind.PASSKEY in has and passkeys.possible() else None
+    offer = passkeys.to_prove(user) if ways.passkey and passkeys.possible() else None
     page = render_template(
-        "proofs/new.html", form=form, has=has, offer=offer, refused=refused, person=user, **hidden
+        "proofs/new.html", form=form, ways=ways, offer=offer, refused=refused, person=user, **hidden
     )
     return page, status
 
