@@ -21,7 +21,8 @@ from portal.models.integration import (
     TotalsMode,
     TotalsSource,
 )
-from portal.models.invoice import Agreement, Invoice, InvoiceLine, InvoiceStatus
+from portal.models.invoice import Agreement, Invoice, InvoiceStatus
+from portal.models.invoice_line import InvoiceLine
 from portal.models.link import Invitation, LinkPurpose, LoginLink
 from portal.models.mail import Mail, MailKind, MailSecret, MailState
 from portal.models.membership import Membership, PastMember, Role

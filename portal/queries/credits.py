@@ -10,7 +10,8 @@ from portal.access.tenancy import find_or_404
 from portal.forms.allocation import Row
 from portal.models import Customer, Invoice, InvoiceStatus
 from portal.money import ZERO, plain
-from portal.queries import invoices, payment_form
+from portal.queries import payment_form
+from portal.queries.unpaid import credits_of, unpaid_of
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ def choice(args: Mapping[str, str]) -> Choice:
     customer = find_or_404(Customer, credit.customer_id)
     if first is not None and (first.customer_id, first.currency) != (credit.customer_id, credit.currency):
         raise NotFound
-    unpaid = [
-        row for row in invoices.unpaid_of(customer.id) if row.currency == credit.currency and row.is_payable
-    ]
+    unpaid = [row for row in unpaid_of(customer.id) if row.currency == credit.currency and row.is_payable]
     others = [row for row in usable(customer.id, credit.currency) if row.id != credit.id]
     rows = payment_form.rows_for(unpaid, first.id if first else None)
     return Choice(customer, credit, others, rows, first)
@@ -59,7 +58,7 @@ def choice(args: Mapping[str, str]) -> Choice:
 
 def usable(customer_id: int, currency: str) -> list[Invoice]:
     """A customer's credits of which something is left."""
-    found = invoices.credits_of(customer_id)
+    found = credits_of(customer_id)
     return [row for row in found if row.currency == currency and row.outstanding < 0]
 
 

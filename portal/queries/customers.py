@@ -11,16 +11,10 @@ from sqlalchemy import func, select
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import Contact, Customer, Invoice, InvoiceStatus
-from portal.queries import cut, finding, invoices, paging
+from portal.models import Customer, Invoice, InvoiceStatus
+from portal.queries import finding, invoices, paging
 from portal.queries.text import cleaned
 
-CONTACTS_SHOWN = 100
-CONTACT_KEYS = (
-    paging.Key(Contact.last_name, str),
-    paging.Key(Contact.first_name, str),
-    paging.Key(Contact.id),
-)
 NAME_KEYS = (paging.Key(Customer.name, str), paging.Key(Customer.id))
 
 
@@ -115,19 +109,6 @@ def balances_of(customer_id: int, today: date) -> list[invoices.Total]:
         .order_by(Invoice.currency)
     ).all()
     return [invoices.Total(*row) for row in rows]
-
-
-def contacts_of(customer_id: int) -> cut.Some:
-    """The people who get a customer's invoices, billing contacts first."""
-    mine = scoped(Contact).where(Contact.customer_id == customer_id)
-    order = (Contact.billing.desc(), Contact.active.desc(), Contact.last_name, Contact.id)
-    return cut.first(mine.order_by(*order), CONTACTS_SHOWN)
-
-
-def page_of_contacts(customer_id: int, args: Mapping[str, str]) -> paging.Page:
-    """One page of all of them, by name."""
-    mine = scoped(Contact).where(Contact.customer_id == customer_id)
-    return paging.fetch(mine, CONTACT_KEYS, args, ascending=True)
 
 
 def paying(words: str, args: Mapping[str, str]) -> paging.Page:

@@ -1,8 +1,8 @@
 """Deliveries as pages show them: what needs a person, what was done, and the way of one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -11,7 +11,6 @@ from sqlalchemy.orm import contains_eager
 
 from portal import formatters
 from portal.access.tenancy import scoped
-from portal.extensions import db
 from portal.ledger.unconfirmed import OURS, WHY, Why, needs_a_person
 from portal.models import (
     AttemptOutcome,
@@ -21,8 +20,8 @@ from portal.models import (
     IntegrationStatus,
     Invoice,
 )
-from portal.queries import both_sides, cut, finding, needs, paging
-from portal.queries.arrivals import ON_THE_WAY, Step
+from portal.queries import cut, finding, needs, paging
+from portal.queries.arrivals import ON_THE_WAY
 from portal.queries.text import cleaned
 
 KEYS = (paging.Key(Delivery.wished_at, paging.as_instant), paging.Key(Delivery.id))
@@ -31,7 +30,6 @@ WISHES: dict[str, Any] = {
     "paid": Delivery.wish_paid_on.is_not(None),
     "unpaid": Delivery.wish_paid_on.is_(None),
 }
-TRY_KEYS = (paging.Key(DeliveryAttempt.id),)
 TRIES: Any = (
     select(func.count())
     .where(DeliveryAttempt.tenant_id == Delivery.tenant_id, DeliveryAttempt.delivery_id == Delivery.id)
@@ -90,29 +88,6 @@ class Filter:
         return paging.kept(self.args, "why", "kind", "wish")
 
 
-@dataclass(frozen=True)
-class Detail:
-    """One delivery with a page of its tries, newest first, and the way it went."""
-
-    delivery: Delivery
-    tries: paging.Page
-    steps: Sequence[Step]
-
-    @property
-    def is_tried_again(self) -> bool:
-        may = self.delivery.state in (DeliveryState.WAITING, DeliveryState.PARKED)
-        return may and self.delivery.next_try_at is not None
-
-    @property
-    def paid_row(self) -> both_sides.Row | None:
-        """Paid here beside paid in Autotask; None where only Autotask says that it was."""
-        return both_sides.paid(both_sides.Sides(self.delivery.invoice, None, self.delivery))
-
-    @property
-    def is_on_the_way(self) -> bool:
-        return self.delivery.state in ON_THE_WAY
-
-
 def filter_from(args: Mapping[str, str]) -> Filter:
     """The filter of an address; what cannot be read counts as not given."""
     show = Show(args["show"]) if args.get("show") in set(Show) else Show.ALL
@@ -144,12 +119,6 @@ def history(chosen: Filter) -> paging.Page:
     return paging.fetch(_searched(statement, chosen), KEYS, chosen.args)
 
 
-def detail(delivery: Delivery, args: Mapping[str, str]) -> Detail:
-    """The delivery with everything its page shows."""
-    tries = scoped(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery.id)
-    return Detail(delivery, paging.fetch(tries, TRY_KEYS, args), _steps(delivery))
-
-
 def wish_in_words(wish_paid_on: date | None) -> str:
     """What Autotask shall show."""
     return f"Paid on {formatters.day(wish_paid_on)}" if wish_paid_on else "Not paid"
@@ -173,31 +142,3 @@ def _searched(statement: Any, chosen: Filter) -> Any:
     if chosen.error_kind:
         statement = statement.where(Delivery.error_kind == chosen.error_kind)
     return statement.where(finding.invoice(chosen.words)) if chosen.words else statement
-
-
-def _first_sent_at(delivery: Delivery) -> datetime | None:
-    """When the wish in force was sent first, of all its tries."""
-    mine = select(func.min(DeliveryAttempt.started_at)).where(
-        DeliveryAttempt.tenant_id == delivery.tenant_id, DeliveryAttempt.delivery_id == delivery.id
-    )
-    return db.session.scalar(
-        mine.where(DeliveryAttempt.wrote.is_not(None), DeliveryAttempt.started_at >= delivery.wished_at)
-    )
-
-
-def _steps(delivery: Delivery) -> list[Step]:
-    """Recorded, sent, confirmed: of the wish that is in force. Sent is what the tries say was sent."""
-    done = delivery.state == DeliveryState.CONFIRMED
-    sent_at = _first_sent_at(delivery)
-    steps = [Step(f"Wished: {wish_in_words(delivery.wish_paid_on)}", "recorded", delivery.wished_at)]
-    if sent_at:
-        steps.append(Step("Sent to Autotask", "sent", sent_at))
-    if done:
-        return [*steps, Step("Confirmed: read back in Autotask", "confirmed", delivery.confirmed_at)]
-    if delivery.state == DeliveryState.PARKED:
-        return [*steps, Step("Stuck", "parked", text=delivery.error or "")]
-    if delivery.state == DeliveryState.CLOSED:
-        return [*steps, Step("Closed", "closed", text=delivery.error or "")]
-    if not sent_at:
-        steps.append(Step("Sent to Autotask", todo=True, text=delivery.error or ""))
-    return [*steps, Step("Confirmed in Autotask", todo=True)]

@@ -1,10 +1,7 @@
 """The exceptions inbox: open items by cause, and what each means."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -56,7 +53,6 @@ MATTERS = {
     Cause.SYNC_FAILED: "What is shown here may be older than promised.",
 }
 KEYS = (paging.Key(ExceptionItem.id),)
-DAY, AMOUNT = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"-?\d{1,14}\.\d{1,6}")
 MOST_AT_ONCE = 500
 
 
@@ -151,58 +147,7 @@ def actions(item: ExceptionItem) -> list[Action]:
     return [action for action in ACTIONS.get(item.cause, ()) if may(action.permission)]
 
 
-def both_values(item: ExceptionItem) -> list[dict[str, Any]]:
-    """Fields that both sides name, ours beside Autotask's."""
-    return [
-        {
-            "label": in_words(name),
-            "ours": _shown(ours, _currency(item)),
-            "theirs": _shown(item.theirs[name], _currency(item)),
-            "state": "agrees" if ours == item.theirs[name] else "differs",
-        }
-        for name, ours in item.ours.items()
-        if name in item.theirs
-    ]
-
-
-def one_sided(item: ExceptionItem) -> list[tuple[str, str]]:
-    """What only one side says, with where it stands."""
-    found = []
-    for where, mine, other in (("here", item.ours, item.theirs), ("in Autotask", item.theirs, item.ours)):
-        for name, value in mine.items():
-            if name not in other and name not in ("autotask_ids", "candidates", "candidates_found"):
-                found.append((f"{in_words(name)} {where}", _shown(value, _currency(item))))
-    return found
-
-
 def candidates(item: ExceptionItem) -> cut.Some:
     """The first invoices in Autotask that could be meant, and how many there are."""
     kept = item.theirs.get("candidates") or []
     return cut.Some(kept, item.theirs.get("candidates_found") or len(kept))
-
-
-def amount_of(candidate: Mapping[str, Any]) -> str:
-    """What a candidate of a match is about."""
-    return _shown(candidate.get("amount_due"), str(candidate.get("currency") or ""))
-
-
-def _currency(item: ExceptionItem) -> str:
-    """The one both sides speak of; nothing where they differ, because then it is a value of its own."""
-    named = {side["currency"] for side in (item.ours, item.theirs) if isinstance(side.get("currency"), str)}
-    return named.pop() if len(named) == 1 else ""
-
-
-def in_words(name: str) -> str:
-    """`invoiceTotal` and `amount_due` as "Invoice total" and "Amount due"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").capitalize()
-
-
-def _shown(value: Any, currency: str = "") -> str:
-    """A value as a person reads it: days and amounts as on every other page."""
-    if isinstance(value, str) and DAY.fullmatch(value):
-        return formatters.day(date.fromisoformat(value))
-    if isinstance(value, str) and AMOUNT.fullmatch(value):
-        return formatters.money(Decimal(value), currency) if currency else formatters.amount(Decimal(value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)[:200]

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, extract, func, select
+from sqlalchemy import func, select
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.formatters import MONTHS
 from portal.models import (
     INCOMPLETE,
     Agreement,
@@ -19,19 +18,15 @@ from portal.models import (
     Integration,
     IntegrationState,
     Invoice,
-    Payment,
     RunState,
     SyncRun,
     SyncSchedule,
 )
 from portal.money import ZERO
-from portal.queries import cut
-from portal.queries.invoices import UNPAID
+from portal.queries import cut, home_bars
+from portal.queries.home_bars import Bar
 
 COMPARED = (Agreement.AGREES, Agreement.WAITING, Agreement.DIFFERS, Agreement.MISSING)
-AGES = (("not_due", "Not due yet"), ("to_30", "1 to 30 days"), ("to_60", "31 to 60 days"),
-        ("to_90", "61 to 90 days"), ("over_90", "Over 90 days"))  # fmt: skip
-MONTHS_SHOWN = 6
 SHOWN = 5
 
 
@@ -44,15 +39,6 @@ class Comparison:
     waiting: int
     differing: int
     missing: int
-
-
-@dataclass(frozen=True)
-class Bar:
-    label: str
-    amount: Decimal
-    tone: str = ""
-    url: str = ""
-    current: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,13 +126,13 @@ def attention() -> cut.Some:
 
 def figures(today: date) -> list[Figures]:
     """Receivables and collections, one per currency that has any."""
-    ages, counts = _ages(today)
-    months = _collected(today)
+    ages, counts = home_bars.ages(today)
+    months = home_bars.collected(today)
     found = [
         Figures(
             currency,
-            ages.get(currency, _age_bars({})),
-            _month_bars(months.get(currency, {}), today),
+            ages.get(currency, home_bars.age_bars({})),
+            home_bars.month_bars(months.get(currency, {}), today),
             counts.get(currency, 0),
         )
         for currency in {*ages, *months}
@@ -169,72 +155,3 @@ def syncs() -> Syncs:
 
 def _latest(condition: Any) -> SyncRun | None:
     return db.session.scalar(scoped(SyncRun).where(condition).order_by(SyncRun.id.desc()).limit(1))
-
-
-def _ages(today: date) -> tuple[dict[str, list[Bar]], dict[str, int]]:
-    """Bars of what is unpaid, and how many invoices that is, by currency."""
-    late = func.coalesce(today - Invoice.due_on, 0)
-    group = case((late <= 0, "not_due"), (late <= 30, "to_30"), (late <= 60, "to_60"), (late <= 90, "to_90"),
-                 else_="over_90")  # fmt: skip
-    rows = db.session.execute(
-        select(Invoice.currency, group.label("age"), func.sum(Invoice.outstanding), func.count())
-        .where(
-            Invoice.tenant_id == current_tenant_id(),
-            Invoice.archived_at.is_(None),
-            Invoice.status.in_(UNPAID),
-        )
-        .group_by(Invoice.currency, "age")
-    )
-    sums: dict[str, dict[str, Decimal]] = {}
-    counts: dict[str, int] = {}
-    for currency, age, amount, number in rows:
-        sums.setdefault(currency, {})[age] = amount
-        counts[currency] = counts.get(currency, 0) + number
-    return {currency: _age_bars(by_age) for currency, by_age in sums.items()}, counts
-
-
-def _age_bars(by_age: dict[str, Decimal]) -> list[Bar]:
-    tones = {"not_due": "", "over_90": "risk"}
-    return [Bar(label, by_age.get(age, ZERO), tones.get(age, "attention")) for age, label in AGES]
-
-
-def _collected(today: date) -> dict[str, dict[tuple[int, int], Decimal]]:
-    year, month = extract("year", Payment.paid_on), extract("month", Payment.paid_on)
-    rows = db.session.execute(
-        select(Payment.currency, year, month, func.sum(Payment.amount))
-        .where(
-            Payment.tenant_id == current_tenant_id(),
-            Payment.deleted_at.is_(None),
-            Payment.paid_on >= _months(today)[0],
-            Payment.paid_on < _month_after(today),
-        )
-        .group_by(Payment.currency, year, month)
-    )
-    sums: dict[str, dict[tuple[int, int], Decimal]] = {}
-    for currency, in_year, in_month, amount in rows:
-        sums.setdefault(currency, {})[(int(in_year), int(in_month))] = amount
-    return sums
-
-
-def _month_bars(by_month: dict[tuple[int, int], Decimal], today: date) -> list[Bar]:
-    return [
-        Bar(
-            MONTHS[first.month - 1],
-            by_month.get((first.year, first.month), ZERO),
-            current=first.month == today.month,
-        )
-        for first in _months(today)
-    ]
-
-
-def _months(today: date) -> list[date]:
-    """First days of the months shown, oldest first."""
-    first, found = today.replace(day=1), []
-    for _ in range(MONTHS_SHOWN):
-        found.append(first)
-        first = (first - timedelta(days=1)).replace(day=1)
-    return found[::-1]
-
-
-def _month_after(today: date) -> date:
-    return (today.replace(day=28) + timedelta(days=4)).replace(day=1)

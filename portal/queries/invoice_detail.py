@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
-from portal import connect, storage
+from portal import connect
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
-    INCOMPLETE,
     Agreement,
     CreditApplication,
     Delivery,
@@ -21,11 +20,8 @@ from portal.models import (
     Invoice,
     InvoiceLine,
     InvoicePdf,
-    PdfState,
-    SyncKind,
-    SyncRun,
 )
-from portal.queries import arrivals, both_sides, credits, cut, history, line_sums, payments
+from portal.queries import arrivals, both_sides, credits, cut, history, invoice_pdf, line_sums, payments
 
 AGREEMENTS: dict[str, str] = {
     Agreement.AGREES: "Autotask agrees.",
@@ -107,7 +103,7 @@ def of(invoice: Invoice) -> Detail:
         journeys=journeys,
         credits=_credits(invoice),
         exceptions=_exceptions(invoice.id),
-        pdf=_pdf(invoice.id),
+        pdf=invoice_pdf.row(invoice.id),
         history=history.latest(_about(invoice.id, [one.payment.id for one in journeys], delivery)),
         has_usable_credit=invoice.is_payable and bool(credits.usable(invoice.customer_id, invoice.currency)),
         source=connect.current() if invoice.autotask_id is None else None,
@@ -126,34 +122,6 @@ def _about(invoice_id: int, payment_ids: Sequence[int], delivery: Delivery | Non
 def delivery_of(invoice_id: int) -> Delivery | None:
     """What Autotask is to be told about this invoice."""
     return db.session.scalar(scoped(Delivery).where(Delivery.invoice_id == invoice_id))
-
-
-def pdf_is_under_way(invoice_id: int) -> bool:
-    """True while the invoice's PDF is awaited and a run that fetches PDFs has not ended."""
-    awaited = scoped(InvoicePdf).where(
-        InvoicePdf.invoice_id == invoice_id, InvoicePdf.state == PdfState.WAITING
-    )
-    running = scoped(SyncRun).where(SyncRun.kind == SyncKind.PDFS, SyncRun.state.in_(INCOMPLETE))
-    return bool(db.session.scalar(select(awaited.exists() & running.exists())))
-
-
-@dataclass(frozen=True)
-class PdfFile:
-    name: str
-    data: bytes
-
-
-def pdf_data(invoice_id: int) -> PdfFile | None:
-    """The stored PDF of an invoice, the older one while a newer one is awaited, or None. Raises StorageFailed."""
-    row = _pdf(invoice_id)
-    if row is None or not row.storage_key:
-        return None
-    data = storage.get(row.tenant_id, row.storage_key)
-    return None if data is None else PdfFile(row.name or f"invoice-{invoice_id}.pdf", data)
-
-
-def _pdf(invoice_id: int) -> InvoicePdf | None:
-    return db.session.scalar(scoped(InvoicePdf).where(InvoicePdf.invoice_id == invoice_id))
 
 
 def integration_of(invoice: Invoice) -> Integration | None:

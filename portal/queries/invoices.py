@@ -1,6 +1,6 @@
 """Invoices as pages show them: the list, its totals, and all that belongs to one invoice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import contains_eager
 
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Agreement, Invoice, InvoiceStatus
-from portal.money import ZERO
 from portal.queries import finding, paging
 from portal.queries.text import cleaned, number
 
@@ -165,48 +164,3 @@ def _shown(chosen: Filter) -> list[Any]:
     if chosen.show == Show.OVERDUE:
         return [here, is_overdue(chosen.today)]
     return [here, Invoice.status == chosen.show.value]
-
-
-class Unpaid(list[Invoice]):
-    """A customer's unpaid invoices, oldest due first."""
-
-    @property
-    def only_currency(self) -> str:
-        """The currency of all of them where it is the same; otherwise empty."""
-        found = {invoice.currency for invoice in self}
-        return found.pop() if len(found) == 1 else ""
-
-    @property
-    def outstanding(self) -> Decimal:
-        """Their sum: of use only where the currency is the same."""
-        return sum((invoice.outstanding for invoice in self), ZERO)
-
-    def number_in(self, currency: str) -> int:
-        return sum(invoice.currency == currency for invoice in self)
-
-
-def unpaid_of(customer_id: int) -> Unpaid:
-    return Unpaid(
-        db.session.scalars(
-            scoped(Invoice)
-            .where(
-                Invoice.customer_id == customer_id,
-                Invoice.status.in_(UNPAID),
-                Invoice.archived_at.is_(None),
-            )
-            .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)
-        )
-    )
-
-
-def credits_of(customer_id: int) -> Sequence[Invoice]:
-    """A customer's credits, newest first."""
-    return db.session.scalars(
-        scoped(Invoice)
-        .where(
-            Invoice.customer_id == customer_id,
-            Invoice.status == InvoiceStatus.CREDIT,
-            Invoice.archived_at.is_(None),
-        )
-        .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
-    ).all()

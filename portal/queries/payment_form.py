@@ -15,7 +15,7 @@ from portal.forms.allocation import Row
 from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
 from portal.money import ZERO
 from portal.payments.rules import why_not_payable
-from portal.queries import invoices
+from portal.queries.unpaid import unpaid_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def choice(args: Mapping[str, str]) -> Choice | None:
     if first is None and not args.get("customer"):
         return None
     customer = find_or_404(Customer, first.customer_id if first else id_of(args["customer"]))
-    unpaid = invoices.unpaid_of(customer.id)
+    unpaid = unpaid_of(customer.id)
     currencies = sorted({invoice.currency for invoice in unpaid})
     currency = _currency(args.get("currency", ""), customer, currencies, first)
     wanted = [invoice for invoice in unpaid if invoice.currency == currency]

@@ -6,11 +6,10 @@ always gets the same answer, whatever happened since.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -31,10 +30,8 @@ from portal.extensions import db
 from portal.models import Payment
 from portal.money import ZERO
 from portal.queries import paging
+from portal.queries.period import Period
 from portal.queries.reconciliation_sql import ENTRIES
-
-EARLIEST, LATEST = date(1990, 1, 1), date(2100, 12, 1)
-NOW = "infinity"
 
 
 class State(StrEnum):
@@ -78,35 +75,6 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Period:
-    """A month, as it stood at the end of `as_of` in the partner's zone (None: as it stands now)."""
-
-    first: date
-    as_of: date | None
-    zone: str
-
-    @property
-    def last(self) -> date:
-        return self.next - timedelta(days=1)
-
-    @property
-    def next(self) -> date:
-        return (self.first.replace(day=28) + timedelta(days=4)).replace(day=1)
-
-    @property
-    def previous(self) -> date:
-        return (self.first - timedelta(days=1)).replace(day=1)
-
-    @property
-    def until(self) -> datetime | str:
-        """What happened before this instant counts."""
-        if self.as_of is None:
-            return NOW
-        midnight = datetime.combine(self.as_of + timedelta(days=1), time(), ZoneInfo(self.zone))
-        return midnight.astimezone(UTC)
-
-
-@dataclass(frozen=True)
 class Sums:
     """One currency's totals by state, and the ledger's own sum of the payments to hold them against."""
 
@@ -126,15 +94,6 @@ class Sums:
     @property
     def adds_up(self) -> bool:
         return self.recorded == self.ledger
-
-
-def period_from(args: Mapping[str, str], today: date, zone: str) -> Period:
-    """The month and date of an address; what cannot be read counts as this month, as it stands now."""
-    first = _day(f"{args.get('month', '')}-01") or today
-    as_of = _day(args.get("as_of", ""))
-    if not EARLIEST <= first <= LATEST:
-        first = today
-    return Period(first.replace(day=1), as_of if as_of and EARLIEST <= as_of < today else None, zone)
 
 
 def sums(period: Period) -> list[Sums]:
@@ -209,10 +168,3 @@ def _ledger(period: Period) -> dict[str, Decimal]:
         .group_by(Payment.currency)
     )
     return {row[0]: row[1] for row in rows}
-
-
-def _day(words: str) -> date | None:
-    try:
-        return date.fromisoformat(words)
-    except ValueError:
-        return None

@@ -17,7 +17,8 @@ from portal.payments.idempotency import KeyReused
 from portal.payments.recording import AlreadyDeleted, OldDay, PaymentRefused
 from portal.queries import api
 from portal.web import api_requests, problems
-from portal.web.api_description import DESCRIPTION, operations
+from portal.web.api_description import DESCRIPTION
+from portal.web.api_operations import operations
 from portal.web.api_requests import sent_json
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")

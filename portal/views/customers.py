@@ -8,7 +8,9 @@ from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.models import Customer
-from portal.queries import currencies, customers, history, invoices, payments
+from portal.queries import currencies, customers, history, payments
+from portal.queries.contacts import contacts_of, page_of_contacts
+from portal.queries.unpaid import credits_of, unpaid_of
 from portal.web import htmx
 
 pages = Blueprint("customers", __name__, url_prefix="/p/<partner_slug>/customers")
@@ -40,9 +42,9 @@ def show(customer_id: int) -> Any:
         balances=currencies.main_first(
             customers.balances_of(customer_id, today), lambda total: total.invoices
         ),
-        unpaid=invoices.unpaid_of(customer_id),
-        credits=invoices.credits_of(customer_id),
-        contacts=customers.contacts_of(customer_id),
+        unpaid=unpaid_of(customer_id),
+        credits=credits_of(customer_id),
+        contacts=contacts_of(customer_id),
         journeys=payments.of_customer(customer_id),
         history=history.latest(history.of_customer(customer_id)),
         today=today,
@@ -57,7 +59,7 @@ def contacts(customer_id: int) -> Any:
         "customers/contacts.html",
         "customers/_all_contacts.html",
         customer=customer,
-        page=customers.page_of_contacts(customer_id, request.args),
+        page=page_of_contacts(customer_id, request.args),
     )
 
 

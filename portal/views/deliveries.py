@@ -9,7 +9,7 @@ from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import Delivery
-from portal.queries import deliveries
+from portal.queries import deliveries, delivery_detail
 from portal.reconcile import by_hand
 from portal.web import htmx
 
@@ -34,7 +34,7 @@ def index() -> Any:
 @pages.get("/<int:delivery_id>")
 @requires(Permission.VIEW)
 def show(delivery_id: int) -> Any:
-    detail = deliveries.detail(find_or_404(Delivery, delivery_id), request.args)
+    detail = delivery_detail.of(find_or_404(Delivery, delivery_id), request.args)
     return htmx.render("deliveries/show.html", "deliveries/_detail.html", detail=detail, about=deliveries)
 
 

@@ -15,7 +15,7 @@ from portal.attention.buttons import ACTIONS
 from portal.extensions import db
 from portal.forms import TICKS_STILL_HERE
 from portal.models import ExceptionItem, Invoice
-from portal.queries import cut, exceptions
+from portal.queries import cut, exception_values, exceptions
 from portal.web import htmx
 
 pages = Blueprint("exceptions", __name__, url_prefix="/p/<partner_slug>/exceptions")
@@ -121,6 +121,7 @@ def _list(args: Mapping[str, str], refusal: str = "", ticked: Set[int] = frozens
         total=sum(counts.values()),
         options=exceptions.cause_options(counts),
         about=exceptions,
+        values=exception_values,
         undo=exceptions.some(args.get("undo", "").split(",")),
         refusal=refusal,
         ticked=ticked,
@@ -136,5 +137,6 @@ def _one(item: ExceptionItem, refusal: str = "") -> Any:
         item=item,
         invoice=invoice,
         about=exceptions,
+        values=exception_values,
         refusal=refusal,
     )

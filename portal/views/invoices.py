@@ -11,7 +11,7 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import Customer, Integration, Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
-from portal.queries import currencies, history, invoice_detail, invoices
+from portal.queries import currencies, history, invoice_detail, invoice_pdf, invoices
 from portal.serializers import number, paid_on
 from portal.storage import StorageFailed
 from portal.sync import runs, wanted_pdfs
@@ -83,7 +83,7 @@ def pdf(invoice_id: int) -> Any:
     """The printed invoice, in the browser; back to the invoice where it is not here."""
     invoice = find_or_404(Invoice, invoice_id)
     try:
-        found = invoice_detail.pdf_data(invoice_id)
+        found = invoice_pdf.data(invoice_id)
     except StorageFailed as failure:
         flash(str(failure), "error")
         return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
@@ -103,7 +103,7 @@ def fetch_pdf(invoice_id: int) -> Any:
         flash("Autotask is not connected, so the PDF cannot be fetched.", "warning")
         return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
     try:
-        if not invoice_detail.pdf_is_under_way(invoice_id):
+        if not invoice_pdf.is_under_way(invoice_id):
             _start_fetching(invoice, integration)
     except limits.TooMany as wait:
         flash(wait.description or "", "warning")

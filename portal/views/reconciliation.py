@@ -9,7 +9,8 @@ from portal.access.permissions import Permission, requires
 from portal.formatters import iso
 from portal.money import rounded
 from portal.queries import currencies, paging, reconciliation
-from portal.queries.reconciliation import Period, State
+from portal.queries.period import Period, period_from
+from portal.queries.reconciliation import State
 from portal.queries.text import cleaned
 from portal.web import exports, htmx
 
@@ -53,7 +54,7 @@ def export() -> Any:
 
 def _period() -> Period:
     zone = g.partner.time_zone
-    return reconciliation.period_from(request.args, clock.today(zone), zone)
+    return period_from(request.args, clock.today(zone), zone)
 
 
 def _cells(row: Any) -> tuple[object, ...]:

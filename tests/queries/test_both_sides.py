@@ -13,7 +13,7 @@ from portal import ledger
 from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import Customer, Delivery, Integration, Invoice
-from portal.queries import both_sides, deliveries, invoice_detail
+from portal.queries import both_sides, delivery_detail, invoice_detail
 from tests import factories
 
 DAY, ANOTHER = date(2026, 11, 19), date(2026, 11, 12)
@@ -139,6 +139,6 @@ def test_a_delivery_is_compared_by_its_own_field_alone(
 ) -> None:
     invoice = stored(customer, **case)
     delivery = db.session.scalars(scoped(Delivery).where(Delivery.invoice_id == invoice.id)).one()
-    row = deliveries.detail(delivery, {}).paid_row
+    row = delivery_detail.of(delivery, {}).paid_row
     assert row
     assert row.state == state

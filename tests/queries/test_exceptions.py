@@ -1,7 +1,7 @@
 """What an exception shows of both sides, as every other page would show it."""
 
 from portal.models import ExceptionItem
-from portal.queries import exceptions
+from portal.queries import exception_values
 
 
 def test_days_and_amounts_of_an_exception_read_as_everywhere() -> None:
@@ -15,10 +15,10 @@ def test_days_and_amounts_of_an_exception_read_as_everywhere() -> None:
             "candidates_found": 3,
         },
     )
-    both = {row["label"]: (row["ours"], row["theirs"]) for row in exceptions.both_values(item)}
+    both = {row["label"]: (row["ours"], row["theirs"]) for row in exception_values.both_values(item)}
     assert both["Due on"] == ("19 Nov 2026", "1 Dec 2026")
     assert both["Amount due"] == ("1,204.50\N{NO-BREAK SPACE}USD",) * 2
-    assert dict(exceptions.one_sided(item)) == {
+    assert dict(exception_values.one_sided(item)) == {
         "Currency here": "USD",
         "Invoice total in Autotask": "7.00\N{NO-BREAK SPACE}USD",
     }

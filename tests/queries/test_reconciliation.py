@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.models import Cause, Customer, Delivery, DeliveryAttempt, Invoice, Payment
 from portal.payments import applying_credits, recording
 from portal.queries import reconciliation
-from portal.queries.reconciliation import Period
+from portal.queries.period import Period, period_from
 from tests import factories
 
 NOVEMBER = Period(date(2026, 11, 1), None, "UTC")
@@ -186,7 +186,7 @@ def test_a_past_date_tells_the_amounts_numbers_and_names_of_then(books: Callable
 def test_what_cannot_be_read_means_this_month_as_it_stands(
     words: dict[str, str], first: date, as_of: date | None
 ) -> None:
-    period = reconciliation.period_from(words, date(2026, 11, 22), "UTC")
+    period = period_from(words, date(2026, 11, 22), "UTC")
     assert (period.first, period.as_of) == (first, as_of)
 
 

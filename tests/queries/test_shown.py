@@ -9,8 +9,9 @@ import pytest
 from flask import Flask, g
 
 from portal.models import IntegrationState, Invoice, SyncRun
-from portal.queries import currencies, home, invoices, reconciliation
+from portal.queries import currencies, home, home_bars, invoices, reconciliation
 from portal.queries.arrivals import Arrival, Journey, Part
+from portal.queries.unpaid import Unpaid
 
 TODAY = date(2026, 11, 24)
 
@@ -38,8 +39,8 @@ def test_the_partners_currency_comes_first_and_the_others_are_counted(
     assert [row.currency for row in found.others] == order[1:]
 
 
-def unpaid(*pairs: tuple[str, str]) -> invoices.Unpaid:
-    return invoices.Unpaid(
+def unpaid(*pairs: tuple[str, str]) -> Unpaid:
+    return Unpaid(
         Invoice(currency=currency, outstanding=Decimal(outstanding)) for currency, outstanding in pairs
     )
 
@@ -142,8 +143,8 @@ def test_only_a_connected_integration_is_read_next(state: IntegrationState | Non
 
 
 def test_what_is_overdue_is_all_that_is_owed_but_what_is_not_due() -> None:
-    ages = [home.Bar("Not due yet", Decimal(30)), home.Bar("1 to 30 days", Decimal(12))]
-    figures = home.Figures("USD", ages, [home.Bar("Nov", Decimal(0))])
+    ages = [home_bars.Bar("Not due yet", Decimal(30)), home_bars.Bar("1 to 30 days", Decimal(12))]
+    figures = home.Figures("USD", ages, [home_bars.Bar("Nov", Decimal(0))])
     assert (figures.not_due, figures.overdue, figures.has_collected) == (Decimal(30), Decimal(12), False)
 
 
