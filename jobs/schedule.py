@@ -79,17 +79,21 @@ def hold_exactly(scheduler: Scheduler, table: tuple[Entry, ...] = TABLE) -> list
         entry for job_id, entry in wanted.items() if job_id not in held or not _as_wanted(connection, entry)
     ]
     for entry in missing:
-        connection.unlink(f"rq:job:{entry.id}")
-        scheduler.schedule(
-            scheduled_time=datetime.now(UTC).replace(tzinfo=None),
-            func=entry.job,
-            interval=entry.seconds,
-            result_ttl=0,
-            id=entry.id,
-            timeout=55,
-            queue_name=DELIVERIES,
-        )
+        _add(scheduler, entry)
     return sorted(job_id.decode(errors="replace") for job_id in unknown) + [entry.id for entry in missing]
+
+
+def _add(scheduler: Scheduler, entry: Entry) -> None:
+    scheduler.connection.unlink(f"rq:job:{entry.id}")
+    scheduler.schedule(
+        scheduled_time=datetime.now(UTC).replace(tzinfo=None),
+        func=entry.job,
+        interval=entry.seconds,
+        result_ttl=0,
+        id=entry.id,
+        timeout=55,
+        queue_name=DELIVERIES,
+    )
 
 
 def _as_wanted(connection: Redis, entry: Entry) -> bool:

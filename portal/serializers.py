@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from portal.models import (
+    Allocation,
     Customer,
     Delivery,
     ExceptionItem,
@@ -103,15 +104,16 @@ def payment(row: Payment) -> dict[str, Any]:
         "recorded_at": moment(row.recorded_at),
         "deleted_at": moment(row.deleted_at),
         "deleted_reason": row.deleted_reason,
-        "allocations": [
-            {
-                "invoice_id": allocation.invoice_id,
-                "autotask_id": allocation.invoice.autotask_id,
-                "number": allocation.invoice.number,
-                "amount": plain(allocation.amount, row.currency),
-            }
-            for allocation in row.allocations
-        ],
+        "allocations": [_allocation(one, row.currency) for one in row.allocations],
+    }
+
+
+def _allocation(row: Allocation, currency: str) -> dict[str, Any]:
+    return {
+        "invoice_id": row.invoice_id,
+        "autotask_id": row.invoice.autotask_id,
+        "number": row.invoice.number,
+        "amount": plain(row.amount, currency),
     }
 
 

@@ -47,11 +47,7 @@ def record(
         position=(last.position or 0) + 1,
         at=clock.now(),
         event=event,
-        user_id=actor.user_id,
-        true_user_id=actor.true_user_id,
-        source=actor.source,
-        visit_id=actor.visit_id,
-        request_id=actor.request_id,
+        **_of(actor),
         subject_type=subject_type,
         subject_id=subject_id,
         details=json.loads(json.dumps(details, default=str)),
@@ -65,6 +61,17 @@ def record(
     about = {f"{subject_type}_id": subject_id} if subject_id is not None else {}
     after_commit.say(event, tenant_id=tenant_id, audit_head=_head(row), source=row.source, **about)
     return row
+
+
+def _of(actor: Actor) -> dict[str, Any]:
+    """Who acts, in the columns of an event."""
+    return {
+        "user_id": actor.user_id,
+        "true_user_id": actor.true_user_id,
+        "source": actor.source,
+        "visit_id": actor.visit_id,
+        "request_id": actor.request_id,
+    }
 
 
 def _move_head(row: AuditEvent, last: Any) -> None:

@@ -70,22 +70,8 @@ def to_prove(user: User | None) -> dict[str, str]:
 def add(user: User, name: str, answer: str, challenge: str) -> Factor | None:
     """Stores the passkey that the browser made; None if it does not verify. The caller commits."""
     expected = _challenge(challenge, ADD)
-    if expected is None:
-        return None
-    # The library takes 11 MB of memory: only where a passkey is used.
-    from webauthn import verify_registration_response
-    from webauthn.helpers.exceptions import WebAuthnException
-
-    try:
-        made = verify_registration_response(
-            credential=answer,
-            expected_challenge=expected,
-            expected_rp_id=_name(),
-            expected_origin=_origin(),
-            require_user_verification=True,
-        )
-    except (WebAuthnException, *UNREADABLE) as refusal:
-        log.info("passkey.refused", why=type(refusal).__name__)
+    made = _made(answer, expected) if expected is not None else None
+    if expected is None or made is None:
         return None
     if _known(made.credential_id) is not None or not spent.spend("passkey", expected.hex()):
         return None
@@ -103,17 +89,45 @@ def add(user: User, name: str, answer: str, challenge: str) -> Factor | None:
     return row
 
 
+def _made(answer: str, expected: bytes) -> Any:
+    """The new passkey as the library verified it, or None."""
+    # The library takes 11 MB of memory: only where a passkey is used.
+    from webauthn import verify_registration_response
+    from webauthn.helpers.exceptions import WebAuthnException
+
+    try:
+        return verify_registration_response(
+            credential=answer,
+            expected_challenge=expected,
+            expected_rp_id=_name(),
+            expected_origin=_origin(),
+            require_user_verification=True,
+        )
+    except (WebAuthnException, *UNREADABLE) as refusal:
+        log.info("passkey.refused", why=type(refusal).__name__)
+        return None
+
+
 def proved(answer: str, challenge: str, user: User | None) -> Factor | None:
     """The passkey that answered, of this user or of whoever it is; None if it does not verify. The caller commits."""
     expected = _challenge(challenge, PROVE if user else LOG_IN)
     factor = _known(_credential_id(answer))
     if expected is None or factor is None or (user is not None and factor.user_id != user.id):
         return None
+    uses = _uses(answer, expected, factor)
+    if uses is None or not spent.spend("passkey", expected.hex()):
+        return None
+    factor.sign_count = uses
+    return factor
+
+
+def _uses(answer: str, expected: bytes, factor: Factor) -> int | None:
+    """How often the passkey says that it was used, once its answer is verified; else None."""
     from webauthn import verify_authentication_response
     from webauthn.helpers.exceptions import WebAuthnException
 
     try:
-        verified = verify_authentication_response(
+        return verify_authentication_response(
             credential=answer,
             expected_challenge=expected,
             expected_rp_id=_name(),
@@ -121,14 +135,10 @@ def proved(answer: str, challenge: str, user: User | None) -> Factor | None:
             credential_public_key=factor.public_key or b"",
             credential_current_sign_count=factor.sign_count,
             require_user_verification=True,
-        )
+        ).new_sign_count
     except (WebAuthnException, *UNREADABLE) as refusal:
         log.info("passkey.refused", why=type(refusal).__name__)
         return None
-    if not spent.spend("passkey", expected.hex()):
-        return None
-    factor.sign_count = verified.new_sign_count
-    return factor
 
 
 def owner(factor: Factor) -> User | None:

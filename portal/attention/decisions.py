@@ -65,27 +65,25 @@ def resolve(actor: Actor, items: Sequence[ExceptionItem], reason: str) -> list[i
     reason = reason.strip()
     if len(reason) < SHORTEST_REASON:
         raise CannotDo(f"Say why in at least {SHORTEST_REASON} characters.")
-    closed = list(
-        db.session.scalars(
-            update(ExceptionItem)
-            .where(
-                ExceptionItem.tenant_id == current_tenant_id(),
-                ExceptionItem.id.in_([item.id for item in items]),
-                ExceptionItem.state == ExceptionState.OPEN,
-            )
-            .values(
-                state=ExceptionState.RESOLVED,
-                resolved_at=clock.now(),
-                resolved_by_id=actor.true_user_id,
-                resolution=reason[:500],
-            )
-            .returning(ExceptionItem.id)
-            .execution_options(synchronize_session=False)
-        )
-    )
+    closed = _closed([item.id for item in items], reason[:500], actor.true_user_id)
     if closed:
-        audit.record(actor, "exceptions.resolved", "exception", None, ids=sorted(closed), reason=reason[:500])
-    return sorted(closed)
+        audit.record(actor, "exceptions.resolved", "exception", None, ids=closed, reason=reason[:500])
+    return closed
+
+
+def _closed(ids: Sequence[int], reason: str, by: int | None) -> list[int]:
+    """Those of them that were open until now."""
+    statement = (
+        update(ExceptionItem)
+        .where(
+            ExceptionItem.tenant_id == current_tenant_id(),
+            ExceptionItem.id.in_(ids),
+            ExceptionItem.state == ExceptionState.OPEN,
+        )
+        .values(state=ExceptionState.RESOLVED, resolved_at=clock.now(), resolved_by_id=by, resolution=reason)
+        .returning(ExceptionItem.id)
+    )
+    return sorted(db.session.scalars(statement.execution_options(synchronize_session=False)))
 
 
 def reopen(actor: Actor, items: Sequence[ExceptionItem]) -> int:

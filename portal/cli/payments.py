@@ -58,12 +58,9 @@ def record(
         if invoice is None:
             lookup.refuse(f"{slug} has no invoice with the Autotask ID {autotask_id}.")
         try:
+            allocations = [(invoice.id, parse_amount(amount, invoice.currency))]
             new = recording.NewPayment(
-                allocations=[(invoice.id, parse_amount(amount, invoice.currency))],
-                method=method,
-                paid_on=_day(paid_on),
-                reference=reference,
-                old_day_confirmed=old_day,
+                allocations, method, _day(paid_on), reference, old_day_confirmed=old_day
             )
             claimed = idempotency.claim("payment", key, new.body)
             payment = recording.record_once(lookup.OPERATOR, new, claimed)

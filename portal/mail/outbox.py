@@ -46,21 +46,14 @@ def write(
     """
     kinds.check(kind, set(words), link=link is not None)
     address, tenant_id = checked(to), tenant_in_scope()
-    mail_id = db.session.scalar(
-        insert(Mail)
-        .values(
-            tenant_id=tenant_id,
-            user_id=user_id,
-            kind=kind,
-            to_address=address,
-            words={name: _plain(value) for name, value in words.items()},
-            cause=_cause(tenant_id, kind, cause, address),
-            message_id=f"<{secrets.token_hex(16)}@{_domain()}>",
-            state=MailState.WAITING if current_app.config["MAIL"] else MailState.KEPT,
-            expires_at=expires_at,
-        )
-        .on_conflict_do_nothing(index_elements=["cause"])
-        .returning(Mail.id)
+    mail_id = _put(
+        tenant_id=tenant_id,
+        user_id=user_id,
+        kind=kind,
+        to_address=address,
+        words={name: _plain(value) for name, value in words.items()},
+        cause=_cause(tenant_id, kind, cause, address),
+        expires_at=expires_at,
     )
     if mail_id is None:
         return None
@@ -68,6 +61,13 @@ def write(
         _seal(mail_id, tenant_id, link)
     after_commit.say("mail.written", mail_id=mail_id, kind=kind)
     return db.session.get_one(Mail, mail_id)
+
+
+def _put(**values: Any) -> int | None:
+    """The id of the new row, or None where its cause is known."""
+    state = MailState.WAITING if current_app.config["MAIL"] else MailState.KEPT
+    named = insert(Mail).values(**values, state=state, message_id=f"<{secrets.token_hex(16)}@{_domain()}>")
+    return db.session.scalar(named.on_conflict_do_nothing(index_elements=["cause"]).returning(Mail.id))
 
 
 def link_of(mail: Mail) -> str | None:

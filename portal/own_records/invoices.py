@@ -28,15 +28,19 @@ class NewInvoice:
     comments: str = ""
 
 
+def _check(new: NewInvoice) -> None:
+    _check_amount(new.amount)
+    _check_days(new.issued_on, new.due_on)
+    if not new.number.strip():
+        raise NotAllowed("Give the invoice a number.", "number")
+
+
 def create_invoice(actor: Actor, new: NewInvoice) -> Invoice:
     """An invoice of the portal's own. Raises NotAllowed."""
     customer = db.session.get(Customer, (current_tenant_id(), new.customer_id))
     if customer is None:
         raise NotAllowed("There is no such customer.", "customer_id")
-    _check_amount(new.amount)
-    _check_days(new.issued_on, new.due_on)
-    if not new.number.strip():
-        raise NotAllowed("Give the invoice a number.", "number")
+    _check(new)
     row = Invoice(
         tenant_id=customer.tenant_id,
         customer_id=customer.id,
@@ -52,9 +56,8 @@ def create_invoice(actor: Actor, new: NewInvoice) -> Invoice:
     )
     db.session.add(row)
     db.session.flush()
-    audit.record(
-        actor, "invoice.created", "invoice", row.id, number=row.number, amount_due=str(row.amount_due)
-    )
+    told = {"number": row.number, "amount_due": str(row.amount_due)}
+    audit.record(actor, "invoice.created", "invoice", row.id, **told)
     return row
 
 

@@ -80,15 +80,8 @@ def delete(actor: Actor, payment_id: int, reason: str) -> Payment:
     payment.deleted_at, payment.deleted_by_id = clock.now(), actor.user_id
     payment.deleted_reason = reason.strip()[:LONGEST_TEXT]
     ledger.restate(invoice_ids)
-    audit.record(
-        actor,
-        "payment.deleted",
-        "payment",
-        payment.id,
-        amount=plain(payment.amount, payment.currency),
-        currency=payment.currency,
-        reason=payment.deleted_reason,
-    )
+    told = {"amount": plain(payment.amount, payment.currency), "currency": payment.currency}
+    audit.record(actor, "payment.deleted", "payment", payment.id, **told, reason=payment.deleted_reason)
     return payment
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import g
-from sqlalchemy import func, null, select
+from sqlalchemy import Row, func, null, select
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
@@ -104,7 +105,22 @@ def now() -> Needs:
 
 
 def read() -> Needs:
-    """The same, made anew, with what is new in the bell of the person of this request: one statement."""
+    """The same, made anew."""
+    rows = _rows()
+    first = rows[0]
+    return Needs(
+        exceptions=first[0],
+        integration_state=first.state,
+        reconnect_reason=first.reconnect_reason,
+        reconnect_since=first.reconnect_since,
+        groups=unconfirmed.groups_from(row for row in rows if row.why is not None),
+        notices=first.notices or (),
+        support_is_here=first.support_is_here,
+    )
+
+
+def _rows() -> Sequence[Row[Any]]:
+    """One statement, with what is new in the bell of the person of this request; a row for each group of deliveries."""
     mine = current_tenant_id()
     waiting = unconfirmed.groups().where(Delivery.tenant_id == mine).subquery()
     open_ones = (
@@ -117,7 +133,7 @@ def read() -> Needs:
         SupportVisit.ended_at.is_(None), SupportVisit.expires_at > clock.now()
     )
     ours = (Integration.tenant_id == mine) & (Integration.kind == AUTOTASK)
-    rows = db.session.execute(
+    return db.session.execute(
         select(
             open_ones.c.number.label("exceptions"),
             Integration.state,
@@ -131,16 +147,6 @@ def read() -> Needs:
         .outerjoin(Integration, ours)
         .outerjoin(waiting, waiting.c.tenant_id == mine)
     ).all()
-    first = rows[0]
-    return Needs(
-        exceptions=first[0],
-        integration_state=first.state,
-        reconnect_reason=first.reconnect_reason,
-        reconnect_since=first.reconnect_since,
-        groups=unconfirmed.groups_from(row for row in rows if row.why is not None),
-        notices=first.notices or (),
-        support_is_here=first.support_is_here,
-    )
 
 
 def _may_be_told() -> bool:
