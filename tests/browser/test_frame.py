@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import wear
+
 pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Page]
 PAGES = {
@@ -17,25 +19,24 @@ PAGES = {
 }
 LOOKS = [(1280, "light"), (390, "dark")]
 EVERY_LOOK = [*LOOKS, (1280, "dark"), (390, "light")]
-CASES = [(name, *look) for name in PAGES for look in (EVERY_LOOK if name == "components" else LOOKS)]
 
 
-@pytest.mark.parametrize(("name", "width", "scheme"), CASES)
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_and_nothing_sticks_out(
     open_page: OpenPage,
     styleguide: str,
     accessibility_faults: Callable[[Page], list[str]],
     name: str,
-    width: int,
-    scheme: str,
 ) -> None:
-    page = open_page(width, scheme)
+    page = open_page()
     path, status = PAGES[name]
     answer = page.goto(styleguide + path)
     assert answer is not None
     assert answer.status == status
-    assert accessibility_faults(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width, scheme in EVERY_LOOK if name == "components" else LOOKS:
+        wear(page, width, scheme)
+        assert accessibility_faults(page) == [], (width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -17,6 +17,7 @@ from playwright.sync_api import Page
 from portal.extensions import db
 from portal.models import Tenant, User
 from tests.browser import books
+from tests.browser.conftest import wear
 from tests.browser.serving import serve
 from tests.fixtures.people import cookie_of
 
@@ -66,22 +67,24 @@ def served(app: Flask) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize(("width", "scheme"), EVERY_LOOK if os.environ.get("SCREENSHOTS") else LOOKS)
 def test_every_page_is_sound(
-    app: Flask, served: str, open_page: OpenPage, accessibility_faults: Faults, width: int, scheme: str
+    app: Flask, served: str, open_page: OpenPage, accessibility_faults: Faults
 ) -> None:
+    """Each page is loaded once and worn in every look."""
+    looks = EVERY_LOOK if os.environ.get("SCREENSHOTS") else LOOKS
     ids = books.open_books(app)
-    page = open_page(width, scheme)
+    page = open_page()
     signed_in(app, page, served, "dana@harbour.example")
     found: dict[str, list[str]] = {}
     links: set[str] = set()
     for name, path in wanted().items():
-        found[name] = look(page, f"{served}/p/{books.SLUG}/{path.format(**ids)}", accessibility_faults)
-        keep(page, f"{name}-{width}-{scheme}")
+        url = f"{served}/p/{books.SLUG}/{path.format(**ids)}"
+        found[name] = look(page, url, accessibility_faults, looks, name)
         links |= set(links_of(page))
     assert {name: faults for name, faults in found.items() if faults} == {}
-    if (width, scheme) == LOOKS[1] or os.environ.get("SCREENSHOTS"):
-        walk(page, served, links, accessibility_faults, f"{width}-{scheme}")
+    walk(
+        page, served, links, accessibility_faults, EVERY_LOOK if os.environ.get("SCREENSHOTS") else LOOKS[1:]
+    )
 
 
 def test_the_pages_of_support_are_sound(
@@ -92,7 +95,7 @@ def test_the_pages_of_support_are_sound(
     accessibility_faults: Faults,
 ) -> None:
     ids = books.open_books(app)
-    page = open_page(1280, "dark")
+    page = open_page()
     with app.app_context():
         cookie = visit(db.session.get_one(Tenant, ids["partner"])).get_cookie(
             app.config["SESSION_COOKIE_NAME"]
@@ -100,10 +103,10 @@ def test_the_pages_of_support_are_sound(
     assert cookie is not None
     page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": served}])
     for path in ("/staff/partners", f"/p/{books.SLUG}/"):
-        assert look(page, served + path, accessibility_faults) == []
+        assert look(page, served + path, accessibility_faults, [(1280, "dark")]) == []
 
 
-def walk(page: Page, served: str, links: set[str], faults: Faults, name: str) -> None:
+def walk(page: Page, served: str, links: set[str], faults: Faults, looks: list[tuple[int, str]]) -> None:
     """Follows every link that leads to a kind of page not listed above, and theirs."""
     seen = {kind(f"/p/{books.SLUG}/{ID.sub('1', path)}".split("?")[0]) for path in PAGES.values()}
     waiting, found = sorted(links), {}
@@ -114,24 +117,27 @@ def walk(page: Page, served: str, links: set[str], faults: Faults, name: str) ->
             continue
         seen.add(kind(path))
         walked += 1
-        if faults_there := look(page, served + path, faults):
+        if faults_there := look(page, served + path, faults, looks, kind(path).strip("/").replace("/", "-")):
             found[path] = faults_there
-        keep(page, f"{kind(path).strip('/').replace('/', '-')}-{name}")
         waiting += links_of(page)
     assert found == {}
     assert walked >= 8
 
 
-def look(page: Page, url: str, faults: Faults) -> list[str]:
+def look(page: Page, url: str, faults: Faults, looks: list[tuple[int, str]], name: str = "") -> list[str]:
+    """What is wrong with the page in these looks, as width and scheme."""
     answer = page.goto(url)
     assert answer is not None
     if answer.status != 200:
         return [f"status {answer.status}"]
-    found = faults(page)
-    if page.locator("h1").count() != 1:
-        found.append(f"{page.locator('h1').count()} headings of the first order")
-    if (wide := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
-        found.append(f"sticks out by {wide}")
+    headings = page.locator("h1").count()
+    found = [] if headings == 1 else [f"{headings} headings of the first order"]
+    for width, scheme in looks:
+        wear(page, width, scheme)
+        found += [f"{width} {scheme}: {fault}" for fault in faults(page)]
+        if (wide := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
+            found.append(f"{width} {scheme}: sticks out by {wide}")
+        keep(page, f"{name}-{width}-{scheme}")
     return found
 
 
