@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import structlog
@@ -106,8 +105,14 @@ def run(drain: Drain) -> int:
     if integration is None:
         db.session.commit()
         return 0
+
+    def drained(client: Client) -> None:
+        # One place for all calls of the drain: it makes one call at a time.
+        with slots.held(client, INVOICES):
+            drain.run(client)
+
     try:
-        connect.calling(integration.id, partial(_run_with, drain), purpose="payment")
+        connect.calling(integration.id, drained, purpose="payment")
     except AutotaskError as error:
         db.session.rollback()
         waiting_together.explain(error)
@@ -121,12 +126,6 @@ def run(drain: Drain) -> int:
         _pause(INTERNAL)
         raise
     return drain.done
-
-
-def _run_with(drain: Drain, client: Client) -> None:
-    """One place for all calls of the drain: it makes one call at a time."""
-    with slots.held(client, INVOICES):
-        drain.run(client)
 
 
 def _pause(failure: Failure) -> None:

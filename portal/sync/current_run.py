@@ -11,7 +11,7 @@ from portal import attention
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Cause, SyncRun
-from portal.sync import counts, run_lease
+from portal.sync import counts, run_lease, runs
 from portal.sync.bad_records import BadRecords
 from portal.sync.checkpoint import Checkpoint
 from portal.sync.flood import QueryPages
@@ -57,6 +57,12 @@ class Running:
     memory: Memory
     pages: QueryPages = field(default_factory=QueryPages)
     growth: Growth = field(default_factory=Growth)
+
+    @classmethod
+    def claim(cls, run_id: int) -> "Running | None":
+        """The run under a lease of its own; None when it was not to be had. Commits."""
+        token = run_lease.claim(run_id)
+        return cls.of(runs.get(run_id), token) if token is not None else None
 
     @classmethod
     def of(cls, run: SyncRun, token: str) -> "Running":

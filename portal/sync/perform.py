@@ -15,6 +15,7 @@ from portal.extensions import db
 from portal.models import Cause, RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
 from portal.sync import bad_records, flood, run_lease, runs, what_to_read
+from portal.sync.completion import complete
 from portal.sync.current_run import Cancelled, LeaseLost, Running
 
 DELIVER_JOB = "jobs.deliver.deliver_due"
@@ -30,14 +31,13 @@ log = structlog.get_logger(__name__)
 
 def perform(run_id: int) -> bool:
     """Claims the run and works on it until it ends or must wait. False when it was not to be had."""
-    token = run_lease.claim(run_id)
-    if token is None:
+    running = Running.claim(run_id)
+    if running is None:
         return False
-    running = Running.of(runs.get(run_id), token)
     structlog.contextvars.bind_contextvars(sync_run_id=run_id, sync_kind=running.task.kind)
     try:
         calling(running.task.integration.id, lambda client: _work(running, client))
-        _complete(running)
+        complete(running)
     except LeaseLost:
         db.session.rollback()
         log.info("sync.lease_lost")
@@ -58,20 +58,6 @@ def _work(running: Running, client: Client) -> None:
     running.begin_again_if_moved(client.address)
     with running.calls.of(client):
         what_to_read.carry_out(running, client)
-
-
-def _complete(running: Running) -> None:
-    """Cursors and completion are one transaction: the cursor moves last (rule 3.3)."""
-    if running.write():
-        raise Cancelled
-    what_to_read.move_cursors(running)
-    attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
-    for subject in what_to_read.completely_read(running.task.kind, running.checkpoint):
-        running.bad.not_seen_again(subject)
-    if not run_lease.end(running.task.run_id, running.task.token, RunState.COMPLETED):
-        db.session.rollback()
-        raise LeaseLost
-    db.session.commit()
 
 
 def _failed(running: Running, error: Exception) -> None:

@@ -18,10 +18,8 @@ from portal.sync import (
     pdfs,
     read_pages,
     reread,
-    seen,
     whereabouts,
 )
-from portal.sync.checkpoint import Checkpoint
 from portal.sync.current_run import Running
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
 from portal.sync.task import Task
@@ -181,35 +179,3 @@ def carry_out(running: Running, client: Client) -> None:
     filter_choices.keep_fresh(running.task.integration, client)
     plan = PRIMARY if running.task.integration.is_primary else SECONDARY
     plan[running.task.kind](running, client)
-
-
-def move_cursors(running: Running) -> None:
-    """The last thing a run writes, together with its completion. The caller commits."""
-    if not running.task.integration.is_primary:
-        return
-    whole = running.task.kind == SyncKind.ALL or running.checkpoint.everything
-    read = running.checkpoint.steps.get("invoices")
-    if read is not None and read.complete:
-        unpaid = running.task.kind == SyncKind.UNPAID
-        seen.forget_older(running.task.integration.id, read.started_at, only_unpaid=unpaid)
-    moved: dict[str, tuple[datetime, int | None]] = {}
-    for name in ("customers", "contacts", "invoices"):
-        step = running.checkpoint.steps.get(name)
-        # The daily read sees only unpaid invoices, so it says nothing about new ones.
-        if step is not None and step.done and (name != "invoices" or running.task.kind != SyncKind.UNPAID):
-            moved[name] = step.started_at, step.last_id if name == "invoices" else None
-    if whole or running.task.kind == SyncKind.NEW:
-        moved["lines"] = running.checkpoint.steps["customers"].started_at, None
-    cursors.move(running.task.integration.id, moved)
-
-
-def completely_read(kind: str, checkpoint: Checkpoint) -> list[str]:
-    """Kinds of records of which this run saw every one."""
-    subjects = [
-        resource.subject
-        for name, resource in (("customers", CUSTOMERS), ("contacts", CONTACTS), ("invoices", INVOICES))
-        if (step := checkpoint.steps.get(name)) is not None and step.done and step.complete
-    ]
-    if kind == SyncKind.UNPAID:
-        return []
-    return [*subjects, "line"] if checkpoint.all_lines else subjects

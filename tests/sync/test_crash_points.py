@@ -60,7 +60,7 @@ POINTS = [
     ("S5 between two pages", "portal.sync.current_run", "Running", "save", 9, True),
     ("S5 among the lines", "portal.sync.lines", "", "_write_page", 2, True),
     ("S9 all read, no verdict yet", "portal.sync.missing", "", "judge", 3, False),
-    ("S9 all done, not completed", "portal.sync.what_to_read", "", "move_cursors", 1, True),
+    ("S9 all done, not completed", "portal.sync.completion", "", "move_cursors", 1, True),
 ]
 
 
