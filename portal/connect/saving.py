@@ -35,9 +35,10 @@ SOME = 30
 OWED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.PARKED)
 
 
-def current() -> Integration | None:
-    """The partner's Autotask integration, in whatever state."""
-    return db.session.scalar(scoped(Integration).where(Integration.kind == AUTOTASK))
+def current(*, anew: bool = False) -> Integration | None:
+    """The partner's Autotask integration, in whatever state; `anew`: as the database has it now."""
+    query = scoped(Integration).where(Integration.kind == AUTOTASK)
+    return db.session.scalar(query.execution_options(populate_existing=anew))
 
 
 def matches_invoices(integration: Integration | None) -> bool:

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import select, text
 
-from portal import formatters
+from portal import connect, formatters
 from portal.access.tenancy import scoped, system_scope
 from portal.extensions import db
-from portal.models import Integration, MailKind, Notice, NoticeKind, RunState, SyncRun, Tenant
+from portal.models import MailKind, Notice, NoticeKind, RunState, SyncRun, Tenant
 from portal.notices import telling
 from portal.notices.telling import Words
 
@@ -93,13 +93,8 @@ def _partners(query: str, kind: NoticeKind) -> list[int]:
     return found
 
 
-def _integration() -> Integration | None:
-    query = scoped(Integration).where(Integration.kind == "autotask")
-    return db.session.scalar(query.execution_options(populate_existing=True))
-
-
 def _refused(partner: Tenant) -> tuple[str, Words] | None:
-    integration = _integration()
+    integration = connect.current(anew=True)
     if integration is None or integration.reconnect_since is None:
         return None
     since = formatters.instant(integration.reconnect_since, with_zone=True)
@@ -113,7 +108,7 @@ def _refused(partner: Tenant) -> tuple[str, Words] | None:
 
 
 def _accepted(partner: Tenant, notice: Notice) -> Words | None:
-    integration = _integration()
+    integration = connect.current(anew=True)
     if integration is None or not integration.is_connected:
         return None
     return Words(
@@ -139,7 +134,7 @@ def _late(partner: Tenant) -> tuple[str, Words] | None:
 
 
 def _in_time(partner: Tenant, notice: Notice) -> Words | None:
-    integration = _integration()
+    integration = connect.current(anew=True)
     if integration is None or not integration.is_connected or not _came_in_since(notice.created_at):
         return None
     return Words(
@@ -171,7 +166,7 @@ def _stuck(partner: Tenant) -> tuple[str, Words] | None:
 
 
 def _told(partner: Tenant, notice: Notice) -> Words | None:
-    integration = _integration()
+    integration = connect.current(anew=True)
     if integration is None or not integration.is_connected:
         return None
     return Words(

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from portal import connect
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
@@ -143,7 +144,7 @@ def figures(today: date) -> list[Figures]:
 def syncs() -> Syncs:
     """What is connected, and when it was and will be read."""
     return Syncs(
-        integration=db.session.scalar(scoped(Integration).order_by(Integration.id).limit(1)),
+        integration=connect.current(),
         last=_latest(SyncRun.state == RunState.COMPLETED),
         running=_latest(SyncRun.state.in_(INCOMPLETE)),
         failed=_latest(SyncRun.state == RunState.FAILED),

@@ -12,8 +12,9 @@ from portal.extensions import db
 from portal.models import Customer, Delivery, DeliveryState, Invoice, RunState, SyncKind, SyncRun
 from portal.queries import paging
 from portal.queries.text import numbers
+from portal.sync import record_kinds
 
-KINDS = {"invoice": "Invoices", "customer": "Customers"}
+KINDS = {kind.subject: kind.many for kind in (record_kinds.INVOICE, record_kinds.CUSTOMER)}
 INVOICE_KEYS = (paging.Key(Invoice.id),)
 CUSTOMER_KEYS = (paging.Key(Customer.id),)
 MOST_AT_ONCE = 1000
