@@ -103,11 +103,7 @@ class Both:
 
 @pytest.fixture
 def connect_to(app: Flask, partner: Tenant) -> Callable[..., Integration]:
-    def make(sandbox: Sandbox, **values: Any) -> Integration:
-        usual = {"username": sandbox.username, "secret": sandbox.secret, "zone_url": sandbox.api_url}
-        return factories.integration(app, **{**usual, **values})
-
-    return make
+    return lambda sandbox, **values: factories.connected_to(sandbox, app, **values)
 
 
 @pytest.fixture

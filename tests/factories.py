@@ -66,6 +66,12 @@ def inside(partner: Tenant) -> Iterator[None]:
         yield
 
 
+def connected_to(sandbox: Any, app: Any, **values: Any) -> Integration:
+    """The integration of the partner in scope with this sandbox; further values replace the usual ones."""
+    usual = {"username": sandbox.username, "secret": sandbox.secret, "zone_url": sandbox.api_url}
+    return integration(app, **{**usual, **values})
+
+
 def integration(app: Any, **values: Any) -> Integration:
     """A connected Autotask integration of the partner in scope; `secret` is encrypted into its place."""
     secret = values.pop("secret", "a-secret")

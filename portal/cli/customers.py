@@ -12,9 +12,7 @@ commands = AppGroup("customers", help="Companies that a partner bills.")
 
 @commands.command("list")
 @click.argument("slug")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 def list_all(slug: str) -> None:
     """A partner's customers in the order of their ids, one JSON object a line."""
     with tenant_scope(lookup.partner(slug).id):

@@ -18,7 +18,7 @@ commands = AppGroup("deliveries", help="What Autotask shall show for each paid i
 
 @commands.command("list")
 @click.argument("slug")
-@click.option("--json", is_flag=True, expose_value=False, help="One JSON object a line, the only form.")
+@lookup.json_lines
 def list_all(slug: str) -> None:
     """A partner's deliveries in the order of their ids, one JSON object a line."""
     with tenant_scope(lookup.partner(slug).id):

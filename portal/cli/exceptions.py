@@ -13,9 +13,7 @@ commands = AppGroup("exceptions", help="What a person must look at.")
 
 @commands.command("list")
 @click.argument("slug")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 @click.option("--all", "every", is_flag=True, help="Closed ones too.")
 def list_all(slug: str, every: bool) -> None:
     """A partner's open exceptions, oldest first, one JSON object a line."""

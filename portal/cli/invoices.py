@@ -18,9 +18,7 @@ commands = AppGroup("invoices", help="What customers owe.")
 
 @commands.command("list")
 @click.argument("slug")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 @click.option("--lines", is_flag=True, help="With the lines of each invoice.")
 def list_all(slug: str, lines: bool) -> None:
     """A partner's invoices in the order of their ids, one JSON object a line."""

@@ -14,6 +14,10 @@ from portal.extensions import db
 from portal.models import Tenant, User
 
 OPERATOR = Actor(source=Source.COMMAND)
+# For commands that list: programs may say it, people need not.
+json_lines = click.option(
+    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
+)
 
 
 def partner(slug: str) -> Tenant:

@@ -11,9 +11,7 @@ commands = AppGroup("mails", help="Mails of the portal.")
 
 
 @commands.command("list")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 @click.option("--state", type=click.Choice([state.value for state in MailState]), help="Only these.")
 def list_all(state: str | None) -> None:
     """All mails, oldest first, without their links."""

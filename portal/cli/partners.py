@@ -34,9 +34,7 @@ def create(name: str, slug: str, time_zone: str, currency: str) -> None:
 
 
 @commands.command("list")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 def list_all() -> None:
     """All partners, one JSON object a line."""
     lookup.answer_all(_told(row) for row in db.session.scalars(select(Tenant).order_by(Tenant.slug)))

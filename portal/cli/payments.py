@@ -17,9 +17,7 @@ commands = AppGroup("payments", help="Money that customers paid.")
 
 @commands.command("list")
 @click.argument("slug")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 def list_all(slug: str) -> None:
     """A partner's payments in the order of their ids, deleted ones included."""
     with tenant_scope(lookup.partner(slug).id):

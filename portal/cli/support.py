@@ -15,9 +15,7 @@ commands = AppGroup("support", help="Support's visits to partners.")
 
 @commands.command("list")
 @click.argument("slug", required=False)
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 def list_all(slug: str | None) -> None:
     """Visits of support, of one partner or of all, newest first, one JSON object a line."""
     wanted = lookup.partner(slug).id if slug else None

@@ -44,9 +44,7 @@ def run(slug: str, kind: str, wait: bool, force: bool) -> None:
 
 @commands.command("runs")
 @click.argument("slug")
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 def list_all(slug: str) -> None:
     """A partner's runs, oldest first, one JSON object a line."""
     with tenant_scope(lookup.partner(slug).id):

@@ -100,9 +100,7 @@ def invite(email: str, slug: str, role: str) -> None:
 
 @commands.command("list")
 @click.argument("slug", required=False)
-@click.option(
-    "--json", is_flag=True, expose_value=False, help="One JSON object a line: the only form there is."
-)
+@lookup.json_lines
 def list_all(slug: str | None) -> None:
     """A partner's people, or everybody who logs in, one JSON object a line."""
     if slug is None:

@@ -4,13 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from flask import Flask
 
 from portal.models import Integration, Tenant
-from sandbox import Sandbox
 from tests import factories
 
 
@@ -27,11 +25,7 @@ def partner(app: Flask) -> Iterator[Tenant]:
 def connect_to(app: Flask, partner: Tenant) -> Callable[..., Integration]:
     """Makes the partner's integration with a sandbox; further values replace the usual ones."""
 
-    def make(sandbox: Sandbox, **values: Any) -> Integration:
-        usual = {"username": sandbox.username, "secret": sandbox.secret, "zone_url": sandbox.api_url}
-        return factories.integration(app, **{**usual, **values})
-
-    return make
+    return lambda sandbox, **values: factories.connected_to(sandbox, app, **values)
 
 
 @pytest.fixture

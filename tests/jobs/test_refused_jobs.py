@@ -4,7 +4,6 @@ import inspect
 import os
 import subprocess
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -24,8 +23,8 @@ from jobs.bell_queue import BellQueue
 from portal.queue import DELIVERIES, bell
 from portal.queue.job import JOBS, JobRefused, JsonJob
 from tests.jobs.sample_jobs import SAMPLES
+from tests.jobs.waiting import until
 
-SECONDS = 60
 GOOD = "jobs.deliver.deliver_due"
 TOUCH = "tests.jobs.touched.run"
 Forge = Callable[[Queue], object]
@@ -142,13 +141,6 @@ def start(environment, tmp_path) -> Iterator:
     for process in started:
         process.kill()
         process.wait()
-
-
-def until(true: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return bool(true())
 
 
 @pytest.mark.faults

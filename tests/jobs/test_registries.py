@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,9 @@ from local import redis as server
 from portal.queue import SYNCS, enqueue
 from portal.queue.job import JOBS, JsonJob
 from tests.jobs.sample_jobs import SAMPLES
+from tests.jobs.waiting import until
 from tests.local.processes import linux_only
 
-SECONDS = 60
 KEPT = {b"rq:queues", b"rq:workers", b"rq:workers:syncs", b"trace"}
 LEAVE_TRACE, FAIL = "tests.jobs.sample_jobs.leave_trace", "tests.jobs.sample_jobs.fail"
 
@@ -45,13 +45,6 @@ def workers(own_redis: Redis, environment) -> Iterator[list[subprocess.Popen[byt
     for process in started:
         process.kill()
         process.wait()
-
-
-def until(true: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return bool(true())
 
 
 def left(connection: Redis) -> set[bytes]:

@@ -108,9 +108,7 @@ def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
         owner = factories.member(partner, email="owner@northwind.example")
         factories.user("kim@portal.example", staff=True)
         with tenant_scope(partner.id):
-            row = factories.integration(
-                app, username=sandbox.username, secret=sandbox.secret, zone_url=sandbox.api_url
-            )
+            row = factories.connected_to(sandbox, app)
             customer = factories.customer(row)
             factories.invoice(factories.customer(), "50.00")
             factories.payment((factories.invoice(customer), "10.00"))

@@ -47,9 +47,7 @@ def partner(app: Flask, sandbox: Sandbox) -> int:
             factories.member(made, role, email=f"{role}@northwind.example")
         factories.user("kim@portal.example", staff=True)
         with tenant_scope(made.id):
-            row = factories.integration(
-                app, username=sandbox.username, secret=sandbox.secret, zone_url=sandbox.api_url
-            )
+            row = factories.connected_to(sandbox, app)
             invoice = factories.invoice(factories.customer(row), number="INV-1")
             factories.payment((invoice, "100.00"))
             runs.start(row, "new", "schedule", factories.ACTOR)

@@ -58,9 +58,7 @@ def begin(world: Sandbox, number: int) -> list[History]:
 
 
 def connected(app: Any, world: Sandbox) -> Integration:
-    return factories.integration(
-        app, username=world.username, secret=world.secret, zone_url=world.api_url, totals_mode="without_tax"
-    )
+    return factories.connected_to(world, app, totals_mode="without_tax")
 
 
 def live_through(integration: Integration, world: Sandbox, histories: list[History], random: Random) -> None:
