@@ -77,5 +77,5 @@ def json_app(app: Flask, deployed_app: Flask, monkeypatch: pytest.MonkeyPatch) -
 def lines(json_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Lines:
     """What was written since, each line read as JSON; a line that is not JSON fails the test."""
     written: list[str] = []
-    monkeypatch.setattr(logs, "_write", written.append)
+    monkeypatch.setattr(logs.lines, "_write", written.append)
     return lambda: [json.loads(line) for whole in written for line in whole.splitlines()]

@@ -78,7 +78,7 @@ def people(own_app: Flask) -> People:
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     written: list[dict[str, Any]] = []
-    monkeypatch.setattr(logs, "_write", lambda whole: written.append(json.loads(whole)))
+    monkeypatch.setattr(logs.lines, "_write", lambda whole: written.append(json.loads(whole)))
     logs.configure("json")
     yield written
     logs.configure("text")
