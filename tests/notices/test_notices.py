@@ -364,7 +364,8 @@ MONDAY = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)  # 7:30 in Berlin
 
 @pytest.fixture
 def a_week_old(partner):
-    partner.run("UPDATE tenant SET created_at = now() - interval '9 days' WHERE id = :id", id=partner.row.id)
+    made = {"then": MONDAY - timedelta(days=9), "id": partner.row.id}
+    partner.run("UPDATE tenant SET created_at = :then WHERE id = :id", **made)
     return partner
 
 
@@ -396,7 +397,7 @@ def test_the_week_in_numbers_is_told_once_and_can_be_switched_off(a_week_old):
     assert "35,678.50" in mail.text
     assert "0 exceptions" in mail.text
     choose(partner, partner.owner, NoticeKind.DIGEST)
-    partner.run("UPDATE notice SET created_at = created_at - interval '7 days', cause = 'before'")
+    partner.run("UPDATE notice SET created_at = :then, cause = 'before'", then=MONDAY)
     with time_machine.travel(MONDAY + timedelta(days=7), tick=False):
         swept()
     assert partner.told() == [("digest", "owner")]

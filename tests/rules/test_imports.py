@@ -50,6 +50,7 @@ MAY_IMPORT = {
         "portal.access",
         "portal.autotask",
         "portal.connect",
+        "portal.imports",
         "portal.own_records",
         "portal.payments",
         "portal.people",
