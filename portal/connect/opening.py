@@ -25,9 +25,13 @@ THRESHOLD = "ThresholdInformation"
 
 
 class PartnerClient(Client):
-    """A client whose calls take places; `slots.held(client, endpoint)` keeps one for a whole read."""
+    """A client whose calls take places; `slots.held(client, endpoint)` keeps one for a whole read.
+
+    `another()` opens one beside it, for a thread of its own: with places of its own, and the same budget.
+    """
 
     slots: Slots
+    another: Callable[[], "PartnerClient"]
 
 
 @dataclass(frozen=True)
@@ -101,16 +105,18 @@ def unusable(integration: Integration) -> str:
     return ""
 
 
-def open_client(connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> PartnerClient:
+def open_client(
+    connection: Connection, *, sleep: Callable[[float], None] = time.sleep, budget: Budget | None = None
+) -> PartnerClient:
     """The client of a connection; the caller closes it. Unusable when it lacks what every call needs."""
     slots = Slots(connection.tenant_id, connection.integration_id, connection.purpose, sleep)
-    budget = _budget(connection, lambda: client.threshold(), sleep)
+    shared = budget or _budget(connection, sleep)
 
     @contextmanager
     def gate(endpoint: str) -> Iterator[None]:
         refuse_open_transaction()
         if endpoint != THRESHOLD:
-            budget.before_call()
+            shared.before_call(client.threshold)
         with slots.place(endpoint):
             yield
 
@@ -122,15 +128,15 @@ def open_client(connection: Connection, *, sleep: Callable[[float], None] = time
         sleep=sleep,
     )
     client.slots = slots
+    client.another = lambda: open_client(connection, sleep=sleep, budget=shared)
     return client
 
 
-def _budget(connection: Connection, ask: Callable[[], Threshold], sleep: Callable[[float], None]) -> Budget:
+def _budget(connection: Connection, sleep: Callable[[float], None]) -> Budget:
     return Budget(
         connection.tenant_id,
         connection.integration_id,
         connection.purpose,
-        ask=ask,
         reading=connection.reading,
         read_at=connection.read_at,
         sleep=sleep,

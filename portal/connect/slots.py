@@ -21,7 +21,8 @@ from portal.database import outside_transaction
 from portal.extensions import db
 
 PLACES = 3
-READING_PLACES = 2  # the third is kept free, so that a payment never queues behind reading
+# Where payments go reading takes two places: the third is kept free, so that a payment never queues behind it.
+READING_PLACES = {"Invoices": 2}
 LEASE_SECONDS = 30.0  # longer than any call may take
 LONGEST_CALL = 22.0
 LONGEST_WAIT: dict[Purpose, float] = {"read": 60.0, "payment": 20.0}
@@ -77,7 +78,7 @@ class Slots:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.tenant_id, self.integration_id = tenant_id, integration_id
-        self.places = PLACES if purpose == "payment" else READING_PLACES
+        self._fewer = {} if purpose == "payment" else READING_PLACES
         self.longest_wait = LONGEST_WAIT[purpose]
         self._sleep = sleep
         self._held: dict[str, Place] = {}
@@ -114,6 +115,16 @@ class Slots:
         finally:
             self._free(self._held.pop(endpoint))
 
+    def hold_if_free(self, endpoint: str) -> bool:
+        """Takes a place for all calls at this endpoint until let_go(), or none where all are taken now."""
+        place = self._try(endpoint, self._places(endpoint))
+        if place is not None:
+            self._held[endpoint] = place
+        return place is not None
+
+    def let_go(self, endpoint: str) -> None:
+        self._free(self._held.pop(endpoint))
+
     def take_at_once(self, endpoint: str, seconds: float = LEASE_SECONDS) -> Place | None:
         """The only place of something that one process at a time may do, or None while another does it.
 
@@ -129,18 +140,22 @@ class Slots:
         self._free(place)
 
     def _take(self, endpoint: str) -> Place:
-        place = self._try(endpoint, self.places)
+        places = self._places(endpoint)
+        place = self._try(endpoint, places)
         if place is None:
             self._make(endpoint, PLACES)
         until, pause = clock.monotonic() + self.longest_wait, FIRST_PAUSE
         while place is None:
-            place = self._try(endpoint, self.places)
+            place = self._try(endpoint, places)
             if place is None and clock.monotonic() >= until:
                 raise Throttled("The portal already makes as many calls as Autotask allows.", retry_after=5.0)
             if place is None:
                 self._sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, no secret
                 pause = min(pause * 1.5, LONGEST_PAUSE)
         return place
+
+    def _places(self, endpoint: str) -> int:
+        return self._fewer.get(endpoint, PLACES)
 
     def _try(self, endpoint: str, places: int, seconds: float = LEASE_SECONDS) -> Place | None:
         token = secrets.token_hex(8)

@@ -1,5 +1,6 @@
 """The shared hourly budget: read rarely, kept on the integration, obeyed before every call (rule 3.6)."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -32,7 +33,7 @@ WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND minute > :
 
 
 class Budget:
-    """What is known of the budget while one client works. `ask` reads it from Autotask."""
+    """What is known of the budget while clients work. Threads share it: they ask, and slow down, one after the other."""
 
     def __init__(
         self,
@@ -40,24 +41,30 @@ class Budget:
         integration_id: int,
         purpose: Purpose,
         *,
-        ask: Callable[[], Threshold],
         reading: Threshold | None = None,
         read_at: datetime | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.tenant_id, self.integration_id, self.purpose = tenant_id, integration_id, purpose
         self.reading, self.read_at = reading, read_at
-        self._ask, self._sleep = ask, sleep
+        self._sleep, self._turn = sleep, threading.Lock()
         self._in_vain = False
         self.calls = 0
 
-    def before_call(self) -> None:
-        """Waits a little when half of the budget is used. Raises Paused (reads) or Throttled (payments)."""
+    def before_call(self, ask: Callable[[], Threshold]) -> None:
+        """Waits a little when half of the budget is used. Raises Paused (reads) or Throttled (payments).
+
+        `ask` reads Autotask's own count, from the client whose call it is.
+        """
+        with self._turn:
+            self._before_call(ask)
+
+    def _before_call(self, ask: Callable[[], Threshold]) -> None:
         if self._is_due():
-            self.look()
+            self.look(ask)
         pace = self._pace()
         if pace.action == "stop" and self.calls and self._age() > FRESH_FOR and not self._in_vain:
-            self.look()
+            self.look(ask)
             pace = self._pace()
         if pace.action == "stop":
             self._stop(pace)
@@ -65,10 +72,10 @@ class Budget:
             self._sleep(pace.seconds)
         self.calls += 1
 
-    def look(self) -> None:
+    def look(self, ask: Callable[[], Threshold]) -> None:
         """Reads Autotask's own count and keeps it. A failed look changes nothing and is not repeated."""
         try:
-            reading = self._ask()
+            reading = ask()
         except Unauthorized:
             raise
         except AutotaskError as error:

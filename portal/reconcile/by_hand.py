@@ -9,8 +9,9 @@ from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState
-from portal.reconcile import delivery_row, mirror
-from portal.reconcile.store import apply, clock_timestamp, row_of
+from portal.reconcile import delivery_row, locked, mirror
+from portal.reconcile.delivery_row import Row
+from portal.reconcile.store import clock_timestamp
 
 
 class NotRetryable(ValueError):
@@ -74,13 +75,18 @@ def ring() -> None:
 def _held(delivery_id: int) -> Delivery:
     """The delivery, locked after its invoice."""
     delivery = find_or_404(Delivery, delivery_id)
-    mirror.lock(delivery.invoice_id)
+    mirror.lock([delivery.invoice_id])
     db.session.refresh(delivery, with_for_update={"of": Delivery})
     return delivery
 
 
 def _again(actor: Actor, delivery: Delivery, event: str, **details: str) -> Delivery:
     before = {"state": delivery.state, "error_kind": delivery.error_kind}
-    apply(delivery, delivery_row.looked_for(row_of(delivery), clock_timestamp()))
+    row = Row(**{name: getattr(delivery, name) for name in locked.COLUMNS})
+    after = delivery_row.looked_for(row, clock_timestamp())
+    for name in locked.COLUMNS:
+        if getattr(after, name) != getattr(row, name):
+            setattr(delivery, name, getattr(after, name))
+    db.session.flush()
     audit.record(actor, event, "delivery", delivery.id, invoice_id=delivery.invoice_id, **before, **details)
     return delivery

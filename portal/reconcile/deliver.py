@@ -1,39 +1,45 @@
 """Delivers what is due of one partner. Safe to run twice and at the same time: rows are claimed by lease."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from portal import clock, connect
 from portal.autotask.client import Client
-from portal.autotask.errors import AutotaskError, Misshapen
-from portal.connect import slots
+from portal.autotask.errors import AutotaskError
+from portal.connect.side_by_side import Crew, crew
 from portal.extensions import db
 from portal.reconcile import steps, waiting_together
 from portal.reconcile.failures import SHARED, Failure, failure_of
 from portal.reconcile.store import SqlStore
+from portal.reconcile.together import INTERNAL, Together
 from portal.reconcile.work import INVOICES, Autotask, Phase, Store, Work
 
 log = structlog.get_logger(__name__)
 LONGEST_DRAIN = 15.0
-INTERNAL = Failure("internal", "Something went wrong in the portal itself. It tries again by itself.")
+MOST_TOGETHER = 32
+# Seconds for the steps of all that are taken together; slower, and fewer are taken next.
+QUICK, SLOW = 2.0, 4.0
 
 
 @dataclass
 class Drain:
-    """One going-through of a partner's due deliveries. `tell` hears of each that came to an end."""
+    """One going-through of a partner's due deliveries. `tell` hears of each that came to an end.
+
+    The first is delivered alone, so that one alone meets an outage; then ever more are taken together.
+    """
 
     tell: Callable[[Work], None] | None = None
     only_id: int | None = None
     until: float = field(default_factory=lambda: clock.monotonic() + LONGEST_DRAIN)
     done: int = 0
+    together: int = 1
     stopped: bool = False
     hurried: bool = False
 
-    def run(self, client: Client) -> None:
+    def run(self, clients: Crew) -> None:
         """Delivers until nothing is due, time is up, or Autotask as a whole does not answer.
 
         Raises Misshapen after an answer that makes no sense; run again then, it goes on with all that waits.
@@ -43,48 +49,35 @@ class Drain:
             self.stopped = False
             waiting_together.hurry()
         while not self.stopped and clock.monotonic() < self.until:
-            claim = store.claim(self.only_id)
-            if claim is None:
+            claims = store.claim_some(self.together, self.only_id)
+            if not claims:
                 return
-            autotask = Noticing(client)
-            self._note(_delivered(Work(claim), store, autotask))
-            if self.stopped and autotask.odd is not None:
-                raise autotask.odd
+            together, started = Together(store, clients), clock.monotonic()
+            with clients.grown_to(len(claims)):
+                works = together.deliver([Work(claim) for claim in claims])
+            self._pace(clock.monotonic() - started)
+            for work in works:
+                self._note(work)
+            if self.stopped and together.odd is not None:
+                raise together.odd
+
+    def _pace(self, seconds: float) -> None:
+        """How many are taken next: what a claim takes must end long before its lease does."""
+        if seconds < QUICK:
+            self.together = min(self.together * 2, MOST_TOGETHER)
+        elif seconds > SLOW:
+            self.together = max(self.together // 2, 1)
 
     def _note(self, work: Work) -> None:
         self.done += 1
         if work.failure is not None and work.failure.kind in SHARED:
             self.stopped = True
             waiting_together.wait_like(work.claim.delivery_id)
-        elif work.failure is None and not self.hurried:
+        elif work.failure is None and work.was_answered and not self.hurried:
             self.hurried = True
             waiting_together.hurry()
         if self.tell is not None:
             self.tell(work)
-
-
-@dataclass
-class Noticing:
-    """The client, and the last answer of the wrong shape: a delivery makes its own sense of it and goes on."""
-
-    client: Client
-    odd: Misshapen | None = None
-
-    def get(self, entity: str, id: int) -> dict[str, Any]:
-        return self._noticed(self.client.get, entity, id)
-
-    def patch(self, entity: str, body: dict[str, Any]) -> None:
-        self._noticed(self.client.patch, entity, body)
-
-    def put(self, entity: str, body: dict[str, Any]) -> None:
-        self._noticed(self.client.put, entity, body)
-
-    def _noticed(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return call(*arguments)
-        except Misshapen as odd:
-            self.odd = odd
-            raise
 
 
 def deliver(work: Work, store: Store, autotask: Autotask) -> Work:
@@ -107,9 +100,8 @@ def run(drain: Drain) -> int:
         return 0
 
     def drained(client: Client) -> None:
-        # One place for all calls of the drain: it makes one call at a time.
-        with slots.held(client, INVOICES):
-            drain.run(client)
+        with crew(client, INVOICES) as clients:
+            drain.run(clients)
 
     try:
         connect.calling(integration.id, drained, purpose="payment")
@@ -134,17 +126,3 @@ def _pause(failure: Failure) -> None:
     if integration is not None and integration.is_connected:
         waiting_together.pause(failure)
     db.session.commit()
-
-
-def _delivered(work: Work, store: SqlStore, client: Autotask) -> Work:
-    """One delivery; a fault of our own parks it in time, so that it never blocks the others."""
-    try:
-        return deliver(work, store, client)
-    except (AutotaskError, DBAPIError):
-        raise
-    except Exception:
-        db.session.rollback()
-        log.exception("delivery.failed", delivery_id=work.claim.delivery_id)
-        failed = replace(work, failure=replace(INTERNAL, maybe_applied=True))
-        store.fail(failed)
-        return failed

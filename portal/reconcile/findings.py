@@ -1,48 +1,51 @@
 """What a delivery tells a person: exceptions that open with its failure and close when it is confirmed."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
 from portal import attention
-from portal.access.tenancy import scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Cause, Delivery, DeliveryState, ExceptionItem, ExceptionState, Invoice
+from portal.models import Cause, ExceptionItem, ExceptionState
 from portal.reconcile import attempts
 from portal.reconcile.clearing import NOT_CLEARED
 from portal.reconcile.decide import CONFLICTS, Reading
+from portal.reconcile.delivery_row import Row
+from portal.reconcile.mirror import Mirrored
 from portal.reconcile.work import Work
 
 
-def open_item(delivery: Delivery, invoice: Invoice, *, final: bool) -> None:
+def open_item(row: Row, invoice: Mirrored, *, final: bool) -> None:
     """The exception of a parked delivery. `final`: Autotask refused it for good."""
-    kind = delivery.error_kind or ""
+    kind = row.error_kind or ""
     if kind in CONFLICTS:
         return
     cause = Cause.NOT_CLEARED if kind == NOT_CLEARED else Cause.DELIVERY_PARKED
     _open(
         Cause.DELIVERY_REFUSED if final and kind != NOT_CLEARED else cause,
         invoice,
-        delivery.error or "",
-        ours={"paid_on": attempts.shown(delivery.wish_paid_on), "attempts": delivery.attempts},
+        row.error or "",
+        ours={"paid_on": attempts.shown(row.wish_paid_on), "attempts": row.attempts},
         theirs={"paid_on": attempts.shown(invoice.autotask_paid_on)},
     )
 
 
-def close(delivery: Delivery, invoice: Invoice) -> None:
-    """Once confirmed, all of them close by themselves."""
-    if delivery.state != DeliveryState.CONFIRMED:
+def close(invoice_ids: Sequence[int]) -> None:
+    """Of deliveries that are confirmed all of them close by themselves."""
+    if not invoice_ids:
         return
-    still_open = (
-        scoped(ExceptionItem)
-        .with_only_columns(ExceptionItem.cause)
-        .where(
-            ExceptionItem.subject_type == "delivery",
-            ExceptionItem.subject_key == str(invoice.id),
-            ExceptionItem.state == ExceptionState.OPEN,
-        )
+    still_open = select(ExceptionItem.cause, ExceptionItem.subject_key).where(
+        ExceptionItem.tenant_id == current_tenant_id(),
+        ExceptionItem.subject_type == "delivery",
+        ExceptionItem.subject_key.in_([str(invoice_id) for invoice_id in invoice_ids]),
+        ExceptionItem.state == ExceptionState.OPEN,
     )
-    for cause in db.session.scalars(still_open).all():
-        attention.close_items(Cause(cause), "delivery", [str(invoice.id)])
+    for cause, key in db.session.execute(still_open).all():
+        attention.close_items(Cause(cause), "delivery", [key])
 
 
-def tell_moved(work: Work, invoice: Invoice) -> None:
+def tell_moved(work: Work, invoice: Mirrored) -> None:
     """A field that the portal never changes differs after our write."""
     if work.read is None or work.read_back is None or not _moved(work.read, work.read_back):
         return
@@ -61,7 +64,7 @@ def _moved(before: Reading, after: Reading) -> bool:
 
 
 def _open(
-    cause: Cause, invoice: Invoice, detail: str, *, ours: dict[str, object], theirs: dict[str, object]
+    cause: Cause, invoice: Mirrored, detail: str, *, ours: dict[str, object], theirs: dict[str, object]
 ) -> None:
     attention.open_item(
         cause,

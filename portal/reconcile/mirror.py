@@ -1,28 +1,97 @@
-"""Autotask's values of one invoice, as last read. A value read earlier never overwrites one read later."""
+"""Autotask's values of invoices, as last read. A value read earlier never overwrites one read later."""
 
-from sqlalchemy import select
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
 
 from portal import ledger
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Integration, Invoice
-from portal.reconcile.decide import Reading
+from portal.reconcile.decide import Known, Reading
+
+# Held until the transaction ends: always before their deliveries, and in the order that the ledger uses.
+LOCK = text("""
+    SELECT id, integration_id, number, currency, total_raw, tax_raw, amount_due, is_voided, voided_on, due_on,
+        autotask_due_on, autotask_paid_on, autotask_read_at, locally_changed_at
+    FROM invoice WHERE tenant_id = :tenant_id AND id = ANY(:ids) ORDER BY id FOR UPDATE""").bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger))
+)
+
+WRITE = text("""
+    UPDATE invoice i SET total_raw = n.total_raw, tax_raw = n.tax_raw, amount_due = n.amount_due,
+        is_voided = n.is_voided, voided_on = n.voided_on, due_on = n.due_on, autotask_due_on = n.autotask_due_on,
+        autotask_paid_on = n.autotask_paid_on, autotask_read_at = n.autotask_read_at,
+        locally_changed_at = n.locally_changed_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (id bigint, total_raw numeric, tax_raw numeric,
+        amount_due numeric, is_voided boolean, voided_on date, due_on date, autotask_due_on date,
+        autotask_paid_on date, autotask_read_at timestamptz, locally_changed_at timestamptz)
+    WHERE i.tenant_id = :tenant_id AND i.id = n.id""")
 
 
-def lock(invoice_id: int) -> Invoice:
-    """The invoice, held until the transaction ends: always before its delivery, as the ledger does."""
-    return db.session.scalars(
-        scoped(Invoice)
-        .where(Invoice.id == invoice_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+@dataclass
+class Mirrored:
+    """An invoice that is locked."""
+
+    id: int
+    integration_id: int | None
+    number: str
+    currency: str
+    total_raw: Decimal
+    tax_raw: Decimal
+    amount_due: Decimal
+    is_voided: bool
+    voided_on: date | None
+    due_on: date | None
+    autotask_due_on: date | None
+    autotask_paid_on: date | None
+    autotask_read_at: datetime | None
+    locally_changed_at: datetime | None
+
+    @property
+    def known(self) -> Known:
+        return Known(self.total_raw, self.tax_raw, self.is_voided)
 
 
-def write(invoice: Invoice, read: Reading | None) -> bool:
-    """Takes over what was read. False when something read later is there already."""
-    if read is None or _is_older(read, invoice.id):
-        return False
+def lock(invoice_ids: Sequence[int]) -> dict[int, Mirrored]:
+    """These invoices by id, held until the transaction ends."""
+    if not invoice_ids:
+        return {}
+    rows = db.session.execute(LOCK, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)})
+    return {row.id: Mirrored(*row) for row in rows}
+
+
+def write(invoices: Mapping[int, Mirrored], readings: Mapping[int, Reading]) -> set[int]:
+    """Takes over what was read of these; the ids of those that were not read later already."""
+    later = _read_at([id for id in invoices if id in readings])
+    taken = [id for id, at in later.items() if at is None or at < readings[id].started_at]
+    for invoice_id in taken:
+        _take(invoices[invoice_id], readings[invoice_id])
+    if taken:
+        rows = [vars(invoices[invoice_id]) for invoice_id in taken]
+        values = {"tenant_id": current_tenant_id(), "rows": json.dumps(rows, default=str)}
+        db.session.execute(WRITE, values)
+    return set(taken)
+
+
+def _read_at(invoice_ids: Sequence[int]) -> dict[int, datetime | None]:
+    """Asked once the invoices are held: a page that found one unchanged has committed its range of ids by then."""
+    if not invoice_ids:
+        return {}
+    query = select(Invoice.id, Invoice.last_read_at).where(
+        Invoice.tenant_id == current_tenant_id(), Invoice.id.in_(invoice_ids)
+    )
+    return {row.id: row.last_read_at for row in db.session.execute(query)}
+
+
+def _take(invoice: Mirrored, read: Reading) -> None:
     invoice.autotask_read_at = read.started_at
     invoice.autotask_paid_on = read.paid_on
     invoice.is_voided, invoice.voided_on = read.is_voided, read.voided_on
@@ -30,21 +99,11 @@ def write(invoice: Invoice, read: Reading | None) -> bool:
         invoice.autotask_due_on = invoice.due_on = read.due_on
     if (read.total_raw, read.tax_raw) != (invoice.total_raw, invoice.tax_raw):
         _take_total(invoice, read)
-    db.session.flush()
-    return True
 
 
-def _is_older(read: Reading, invoice_id: int) -> bool:
-    """Asked once the invoice is held: a page that found it unchanged has committed its range of ids by then."""
-    last = db.session.scalar(
-        select(Invoice.last_read_at).where(Invoice.tenant_id == current_tenant_id(), Invoice.id == invoice_id)
-    )
-    return last is not None and last >= read.started_at
-
-
-def _take_total(invoice: Invoice, read: Reading) -> None:
+def _take_total(invoice: Mirrored, read: Reading) -> None:
     invoice.total_raw, invoice.tax_raw = read.total_raw, read.tax_raw
-    totals_mode = db.session.scalar(
+    totals_mode: Any = db.session.scalar(
         select(Integration.totals_mode).where(
             Integration.tenant_id == current_tenant_id(), Integration.id == invoice.integration_id
         )

@@ -47,8 +47,17 @@ NEXT = {Act.NOTHING: Phase.SETTLE, Act.LEARN: Phase.LEARN, Act.WRITE: Phase.BEGI
 
 def _begin(work: Work, store: Store, _: Autotask) -> Work:
     """K3 and K4: still ours, and written down before anything is sent."""
-    send_before = clock.monotonic() + SEND_WITHIN.total_seconds()
-    attempt_id = store.begin(work)
+    send_before = latest_send()
+    return begun(work, store.begin(work), send_before)
+
+
+def latest_send() -> float:
+    """Asked before a write is promised: by then it has to leave."""
+    return clock.monotonic() + SEND_WITHIN.total_seconds()
+
+
+def begun(work: Work, attempt_id: int | None, send_before: float) -> Work:
+    """The work after K4; None when it may not be sent."""
     if attempt_id is None:
         return replace(work, phase=Phase.RELEASE, outcome=AttemptOutcome.OVERTAKEN)
     return replace(work, phase=Phase.SEND, attempt_id=attempt_id, send_before=send_before)
@@ -91,22 +100,28 @@ def _verify(work: Work, store: Store, autotask: Autotask) -> Work:
 
 def _settle(work: Work, store: Store, _: Autotask) -> Work:
     store.settle(work)
-    return replace(work, phase=Phase.DONE, outcome=work.outcome or AttemptOutcome.NOTHING_TO_DO)
+    return ended(work)
 
 
 def _learn(work: Work, store: Store, _: Autotask) -> Work:
     store.learn(work)
-    return replace(work, phase=Phase.DONE)
+    return ended(work)
 
 
 def _fail_step(work: Work, store: Store, _: Autotask) -> Work:
     store.fail(work)
-    return replace(work, phase=Phase.DONE)
+    return ended(work)
 
 
 def _release(work: Work, store: Store, _: Autotask) -> Work:
     store.release(work)
-    return replace(work, phase=Phase.DONE)
+    return ended(work)
+
+
+def ended(work: Work) -> Work:
+    """The work once its end is kept."""
+    said = work.outcome or (AttemptOutcome.NOTHING_TO_DO if work.phase == Phase.SETTLE else "")
+    return replace(work, phase=Phase.DONE, outcome=said)
 
 
 STEPS: dict[str, Callable[[Work, Store, Autotask], Work]] = {

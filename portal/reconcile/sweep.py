@@ -17,9 +17,9 @@ from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, BadRecord
 from portal.extensions import db
 from portal.models import Delivery, DeliveryState, Invoice
-from portal.reconcile import mirror, timing, transitions, when_to_compare
-from portal.reconcile.decide import Known, Reading, reading_of
-from portal.reconcile.store import clock_timestamp, keep, load
+from portal.reconcile import locked, mirror, timing, transitions
+from portal.reconcile.decide import Reading, reading_of
+from portal.reconcile.store import clock_timestamp
 from portal.reconcile.work import INVOICES
 
 log = structlog.get_logger(__name__)
@@ -95,21 +95,20 @@ def _readable(item: dict[str, Any], started_at: datetime) -> Reading | None:
 
 def _compare(readings: dict[int, Reading]) -> int:
     """Takes the values over, and makes due what does not show the wish. One transaction a page."""
-    ids = sorted(readings)
-    ledger.lock_invoices(ids)
-    rows = scoped(Delivery).where(Delivery.invoice_id.in_(ids)).order_by(Delivery.id).with_for_update()
-    again = sum(_compare_one(row, readings[row.invoice_id]) for row in db.session.scalars(rows).all())
-    ledger.restate(ids)
+    invoices = mirror.lock(sorted(readings))
+    ids = db.session.scalars(
+        select(Delivery.id).where(
+            Delivery.tenant_id == current_tenant_id(), Delivery.invoice_id.in_(list(invoices))
+        )
+    ).all()
+    found = locked.lock(ids)
+    known = mirror.write(invoices, {one.invoice_id: readings[one.invoice_id] for one in found.of.values()})
+    news = [one for one in found.of.values() if one.invoice_id in known]
+    for one in news:
+        invoice, read = invoices[one.invoice_id].known, readings[one.invoice_id]
+        found.keep(one, transitions.compare(one.held, invoice, read, found.now))
+        found.plan(one)
+    found.save()
+    ledger.restate(sorted(invoices))
     db.session.commit()
-    return again
-
-
-def _compare_one(delivery: Delivery, read: Reading) -> bool:
-    invoice, now = mirror.lock(delivery.invoice_id), clock_timestamp()
-    if not mirror.write(invoice, read):
-        return False
-    version, known = delivery.wish_version, Known(invoice.total_raw, invoice.tax_raw, invoice.is_voided)
-    loaded = load(delivery, now)
-    keep(loaded, transitions.compare(loaded.held, known, read, now))
-    when_to_compare.plan(delivery, now)
-    return delivery.wish_version > version
+    return sum(one.row.wish_version > one.before.wish_version for one in news)

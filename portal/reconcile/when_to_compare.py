@@ -1,23 +1,21 @@
 """When both sides of an invoice are compared: often while a write may still arrive, else seldom."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-
-from portal.access.tenancy import current_tenant_id
-from portal.extensions import db
-from portal.models import Delivery, DeliveryAttempt, DeliveryState
+from portal.models import DeliveryState
+from portal.reconcile.attempts import Attempt
+from portal.reconcile.delivery_row import Row
 
 SOON, HOURLY, DAILY, WEEKLY = timedelta(seconds=30), timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 PARKED_FIRST = timedelta(minutes=10)
 FRESH, WATCHED = timedelta(days=7), timedelta(days=90)
 
 
-def plan(delivery: Delivery, now: datetime) -> None:
-    """Sets when the sweep looks next; never for what is on its way, because that is read anyway."""
-    delivery.look_at = next_look(
-        delivery.state, _open_since(delivery.id), delivery.confirmed_at, delivery.wished_at, now
-    )
+def planned(row: Row, wished_at: datetime, writes: Sequence[Attempt], now: datetime) -> datetime | None:
+    """When the sweep looks next; never for what is on its way, because that is read anyway."""
+    open_since = max((one.started_at for one in writes if one.may_land_until is not None), default=None)
+    return next_look(row.state, open_since, row.confirmed_at, wished_at, now)
 
 
 def next_look(
@@ -34,13 +32,3 @@ def next_look(
     if age >= WATCHED:
         return None
     return now + (DAILY if age < FRESH else WEEKLY)
-
-
-def _open_since(delivery_id: int) -> datetime | None:
-    return db.session.scalar(
-        select(func.max(DeliveryAttempt.started_at)).where(
-            DeliveryAttempt.tenant_id == current_tenant_id(),
-            DeliveryAttempt.delivery_id == delivery_id,
-            DeliveryAttempt.may_land_until.is_not(None),
-        )
-    )

@@ -61,6 +61,11 @@ class Work:
         """The paid date that Autotask shall show."""
         return self.decision.paid_on if self.decision else None
 
+    @property
+    def was_answered(self) -> bool:
+        """Autotask showed the invoice."""
+        return self.read is not None
+
     def failed(self, failure: Failure) -> "Work":
         return replace(self, phase=Phase.FAIL, failure=failure)
 

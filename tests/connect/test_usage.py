@@ -1,5 +1,7 @@
 """Rule 3.6: the shared budget slows reading down, then stops it, but not payments."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -132,17 +134,15 @@ def test_a_count_that_cannot_be_read_stops_nothing_and_is_asked_for_once(
     assert thresholds(sandbox) == 1
 
 
-def budget(app: Flask, used: int, purpose: str, slept: list[float], answers: list[int]) -> Budget:
-    def ask() -> Threshold:
-        if not answers:
-            raise Unavailable("Autotask could not be reached.")
-        return Threshold(LIMIT, 60, answers.pop(0))
+def nobody_answers() -> Threshold:
+    raise Unavailable("Autotask could not be reached.")
 
+
+def budget(used: int, purpose: str, slept: list[float]) -> Budget:
     return Budget(
         1,
         1,
         purpose,  # type: ignore[arg-type]
-        ask=ask,
         reading=Threshold(LIMIT, 60, used),
         read_at=clock.now(),
         sleep=slept.append,
@@ -152,10 +152,10 @@ def budget(app: Flask, used: int, purpose: str, slept: list[float], answers: lis
 def test_from_half_of_the_budget_each_read_waits_a_little(app: Flask) -> None:
     slept: list[float] = []
     with app.app_context():
-        budget(app, 5000, "read", slept, []).before_call()
-        budget(app, 7400, "read", slept, []).before_call()
-        budget(app, 4990, "read", slept, []).before_call()
-        budget(app, 7400, "payment", slept, []).before_call()
+        budget(5000, "read", slept).before_call(nobody_answers)
+        budget(7400, "read", slept).before_call(nobody_answers)
+        budget(4990, "read", slept).before_call(nobody_answers)
+        budget(7400, "payment", slept).before_call(nobody_answers)
 
     assert len(slept) == 2
     assert 0.5 <= slept[0] < slept[1] < 3.0
@@ -164,19 +164,48 @@ def test_from_half_of_the_budget_each_read_waits_a_little(app: Flask) -> None:
 def test_our_own_calls_count_between_two_readings(app: Flask, connect_to: Connect, sandbox: Sandbox) -> None:
     integration = connect_to(sandbox)
     slept: list[float] = []
-    mine = budget(app, 7490, "read", slept, [])
+    mine = budget(7490, "read", slept)
     mine.tenant_id, mine.integration_id = integration.tenant_id, integration.id
     db.session.commit()
 
     for _ in range(10):
-        mine.before_call()
+        mine.before_call(nobody_answers)
 
     with pytest.raises(Paused):
-        mine.before_call()
+        mine.before_call(nobody_answers)
 
 
 def test_payments_stop_just_before_autotask_shuts_everybody_out(app: Flask) -> None:
     with app.app_context(), pytest.raises(Throttled) as caught:
-        budget(app, 9600, "payment", [], []).before_call()
+        budget(9600, "payment", []).before_call(nobody_answers)
 
     assert not isinstance(caught.value, Paused)
+
+
+def test_threads_that_share_a_budget_slow_down_one_after_the_other(app: Flask) -> None:
+    """Three calls at a time are not three times as fast once half of the budget is used."""
+    at_once, most, turn = [], [], threading.Lock()
+
+    def sleep(seconds: float) -> None:
+        with turn:
+            at_once.append(1)
+            most.append(len(at_once))
+        time.sleep(0.02)
+        with turn:
+            at_once.pop()
+
+    mine = budget(5000, "read", [])
+    mine._sleep = sleep
+
+    def call() -> None:
+        with app.app_context():
+            mine.before_call(nobody_answers)
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert most == [1, 1, 1]
+    assert mine.calls == 3

@@ -158,16 +158,16 @@ POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "W0 before recording": _before(recording, "record"),
     "W1 before the commit": _before(db.session, "commit"),
     "W2 after the commit": _after(db.session, "commit"),
-    "W7 claimed": _after(SqlStore, "claim"),
+    "W7 claimed": _after(SqlStore, "claim_some"),
     "W8 reading": _before(Client, "get"),
     "W8 read": _after(Client, "get"),
-    "W9 written down": _after(SqlStore, "begin"),
+    "W9 written down": _after(SqlStore, "begin_all"),
     "W10 before it leaves": _before(Client, "patch"),
     "W10 on its way": _while_sending,
     "W10 arrived": _after(Client, "patch"),
     "W12 reading back": _second(_before(Client, "get")),
     "W12 read back": _second(_after(Client, "get")),
-    "W13 settled": _after(SqlStore, "settle"),
+    "W13 settled": _after(SqlStore, "end"),
 }
 DELIVERY_POINTS = [
     name for name in POINTS if name[:2] not in ("W0", "W1", "W2") or name[:3] in ("W10", "W12", "W13")

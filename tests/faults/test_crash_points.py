@@ -217,18 +217,18 @@ def test_the_database_going_away_in_the_middle_loses_nothing(both: Both, superus
     def cut() -> None:
         from portal.reconcile.store import SqlStore
 
-        real = SqlStore.settle
+        real = SqlStore.end
 
-        def settle(self: SqlStore, work: Any) -> None:
+        def end(self: SqlStore, works: Any) -> None:
             superuser_url = os.environ["TEST_CUT_URL"]
             with psycopg.connect(superuser_url, autocommit=True) as connection:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND usename = 'portal' AND state = 'idle'"
                 )
-            real(self, work)
+            real(self, works)
 
-        SqlStore.settle = settle  # type: ignore[method-assign]
+        SqlStore.end = end  # type: ignore[method-assign]
         deliver.deliver_due()
 
     os.environ["TEST_CUT_URL"] = superuser.info.dsn + f" password={superuser.info.password}"

@@ -55,35 +55,34 @@ def no_poller(patch: pytest.MonkeyPatch) -> None:
 
 def job_carries_the_value(patch: pytest.MonkeyPatch) -> None:
     """What was wished when the job was made is delivered, whatever is wished by then."""
-    real, carried = SqlStore.claim, {}
+    real, carried = SqlStore.claim_some, dict[int, Any]()
 
-    def claim(self: SqlStore, only_id: int | None = None) -> Any:
-        found = real(self, only_id)
-        if found is None:
-            return None
-        first = carried.setdefault(found.delivery_id, found.wish_paid_on)
-        return replace(found, wish_paid_on=first)
+    def claim_some(self: SqlStore, most: int, only_id: int | None = None) -> Any:
+        found = real(self, most, only_id)
+        return [
+            replace(one, wish_paid_on=carried.setdefault(one.delivery_id, one.wish_paid_on)) for one in found
+        ]
 
-    patch.setattr(SqlStore, "claim", claim)
+    patch.setattr(SqlStore, "claim_some", claim_some)
 
 
 def ack_before_call(patch: pytest.MonkeyPatch) -> None:
     """The delivery counts as done before Autotask is called."""
-    real = SqlStore.begin
+    real = SqlStore.begin_all
 
-    def begin(self: SqlStore, work: Work) -> int | None:
-        attempt = real(self, work)
+    def begin_all(self: SqlStore, works: list[Work]) -> list[int | None]:
+        begun = real(self, works)
         db.session.execute(
             text(
                 "UPDATE delivery SET state = 'confirmed', done_version = wish_version,"
-                " lease_token = NULL, lease_until = NULL, next_try_at = NULL WHERE id = :id"
+                " lease_token = NULL, lease_until = NULL, next_try_at = NULL WHERE id = ANY(:ids)"
             ),
-            {"id": work.claim.delivery_id},
+            {"ids": [work.claim.delivery_id for work in works]},
         )
         db.session.commit()
-        return attempt
+        return begun
 
-    patch.setattr(SqlStore, "begin", begin)
+    patch.setattr(SqlStore, "begin_all", begin_all)
 
 
 def no_read_back(patch: pytest.MonkeyPatch) -> None:
@@ -132,18 +131,18 @@ def short_lease(patch: pytest.MonkeyPatch) -> None:
 def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
     """`id > cursor` instead of a flag: what came late or failed is passed over."""
     real, cursor = store._due, SimpleNamespace(at=0)
-    claim = SqlStore.claim
+    claim = SqlStore.claim_some
 
     def after_cursor(now: Any, only_id: int | None) -> Any:
         return real(now, only_id).where(store.Delivery.id > cursor.at)
 
-    def claim_and_move(self: SqlStore, only_id: int | None = None) -> Any:
-        found = claim(self, only_id)
-        cursor.at = found.delivery_id if found else cursor.at
+    def claim_and_move(self: SqlStore, most: int, only_id: int | None = None) -> Any:
+        found = claim(self, most, only_id)
+        cursor.at = max([cursor.at, *(one.delivery_id for one in found)])
         return found
 
     patch.setattr(store, "_due", after_cursor)
-    patch.setattr(SqlStore, "claim", claim_and_move)
+    patch.setattr(SqlStore, "claim_some", claim_and_move)
 
 
 def key_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
