@@ -54,25 +54,23 @@ def _database_time() -> datetime:
 
 @dataclass
 class Calls:
-    """HTTP calls of a run, those of interrupted tries included."""
+    """HTTP calls of a run, those of interrupted tries included. Clients beside the first come and go."""
 
     earlier: int
-    client: Client | None = None
-    before: int = 0
+    at_work: dict[Client, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
-        return self.earlier + (self.client.calls - self.before if self.client else 0)
+        return self.earlier + sum(client.calls - before for client, before in list(self.at_work.items()))
 
     @contextmanager
     def of(self, client: Client) -> Iterator[None]:
         """Counts this client's calls into the run."""
-        self.client, self.before = client, client.calls
+        self.at_work[client] = client.calls
         try:
             yield
         finally:
-            self.earlier = self.number
-            self.client = None
+            self.earlier += client.calls - self.at_work.pop(client)
 
 
 @dataclass

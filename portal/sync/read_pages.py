@@ -9,7 +9,7 @@ from portal.autotask.filters import Condition
 from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.sync import counts, marks
-from portal.sync.ahead import one_ahead
+from portal.sync.ahead import Source, ahead
 from portal.sync.checkpoint import Step
 from portal.sync.current_run import Running
 from portal.sync.resources import Resource
@@ -35,20 +35,32 @@ def read(
         return step
     running.progress.words = resource.words
     running.begin_query(resource.entity)
-    pages = resource.pages(client, conditions, max(step.last_id, 0))
-    with held(client, resource.entity), one_ahead(pages) as coming:
-        asked_at = running.clock.read_at
-        for page in coming:
-            # The page after this one is asked for now, so it is as old as the commit before this one.
-            next_asked_at, running.clock.read_at = running.clock.read_at, asked_at
-            _take_in(running, client, step, resource, page, only)
-            asked_at = next_asked_at
+    source = _source(running, client, step, resource, conditions)
+    with held(client, resource.entity), ahead(source) as coming:
+        for came in coming:
+            running.clock.read_at = came.asked_at
+            _take_in(running, client, step, resource, came.page, only)
     if step.complete:
         _note_absent(running, step, resource, HIGHEST_ID, [], only)
     step.done = True
     if step.complete:
         running.save()  # else nothing was looked up since the last page, and what comes next saves
     return step
+
+
+def _source(
+    running: Running, client: Client, step: Step, resource: Resource, conditions: Sequence[Condition]
+) -> Source:
+    counted = (running.checkpoint.counts or {}).get(resource.entity, 0)
+    return Source(
+        client=client,
+        entity=resource.entity,
+        pages=lambda one, more, after: resource.pages(one, [*conditions, *more], after),
+        after_id=max(step.last_id, 0),
+        expected=counted - step.rows,
+        time=lambda: running.clock.read_at,
+        counted=running.calls.of,
+    )
 
 
 def _take_in(
