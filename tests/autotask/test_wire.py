@@ -1,13 +1,16 @@
 """Numbers pass the JSON in both directions without losing a digit; odd ones spoil a row, not a page (F20)."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.autotask.wire import BadJson, TooDeep, dumps, loads, with_offset
+from portal.autotask.wire import BadJson, TooDeep, _slowly, dumps, loads, with_offset
 
 finite = st.decimals(allow_nan=False, allow_infinity=False)
 
@@ -22,6 +25,47 @@ def test_a_decimal_goes_out_and_comes_in_exactly(amount):
 @given(st.text(alphabet="0123456789", min_size=1, max_size=30).map(lambda digits: digits.lstrip("0") or "0"))
 def test_four_decimals_are_read_as_written(digits):
     assert str(loads(f"[{digits}.5025]".encode())[0]) == f"{digits}.5025"
+
+
+NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+JSON = st.recursive(
+    NUMBERS | st.sampled_from(["true", "false", "null", "NaN"]) | st.text(max_size=8).map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda parts: f"[{','.join(parts)}]")
+        | st.lists(st.tuples(st.text(max_size=3).map(json.dumps), inner), max_size=4).map(
+            lambda pairs: "{" + ",".join(f"{key}: {value}" for key, value in pairs) + "}"
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def read_by(reader: Callable[[bytes], Any], body: bytes) -> str:
+    """What it makes of a body, its types and the digits of its decimals included."""
+    try:
+        return repr(reader(body))
+    except BadJson as error:
+        return type(error).__name__
+
+
+@given(JSON)
+def test_the_fast_reader_and_the_standard_librarys_say_the_same(text):
+    body = text.encode("utf-8", "surrogatepass")
+    assert read_by(loads, body) == read_by(_slowly, body)
+
+
+@given(JSON, st.integers(0, 60), st.binary(max_size=3))
+def test_they_say_the_same_of_damaged_answers(text, at, damage):
+    body = text.encode("utf-8", "surrogatepass")
+    body = body[:at] + damage + body[at + len(damage) :]
+    assert read_by(loads, body) == read_by(_slowly, body)
+
+
+@given(NUMBERS)
+def test_no_number_passes_through_a_float(digits):
+    read = loads(f"[{digits}]".encode())[0]
+    assert type(read) in (int, Decimal)
+    assert Decimal(read) == Decimal(digits)
 
 
 @pytest.mark.parametrize(
