@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench import read_everything
-from bench.places import places
+from bench import peers, read_everything
+from bench.places import Places, places
 from bench.read_everything import Figure
 
 FIRST, AGAIN, QUIET = "first read", "read again, nothing changed", "quiet hour"
@@ -38,19 +38,28 @@ class Side:
     load: float
 
 
-def rounds(setting: Setting, number: int) -> Iterator[Side]:
+def rounds(setting: Setting, number: int, beside: Sequence[str] = ()) -> Iterator[Side]:
     """Each round has servers and databases of its own; who comes first changes with the round."""
+    whole = ("limit", *beside, "portal")
     for turn in range(number):
         with places(max(setting.invoices // 15, 50), setting.invoices, setting.pace, setting.version) as at:
             for environment in (at.environment, at.limit_environment):
                 read_everything.prepare(environment)
             for work in (FIRST, AGAIN):
-                for who in ("limit", "portal") if turn % 2 == 0 else ("portal", "limit"):
+                for who in whole if turn % 2 == 0 else whole[::-1]:
                     load = os.getloadavg()[0]
-                    measured = read_everything.limit if who == "limit" else read_everything.read
-                    yield Side(setting, work, who, measured(at, work), load)
+                    yield Side(setting, work, who, _figure(at, setting, work, who), load)
             load = os.getloadavg()[0]
             yield Side(setting, QUIET, "portal", read_everything.read(at, QUIET, kind="new"), load)
+
+
+def _figure(at: Places, setting: Setting, work: str, who: str) -> Figure:
+    """The limit asks side by side where answers take their time, as the portal does everywhere."""
+    if who == "portal":
+        return read_everything.read(at, work)
+    if who == peers.DLT:
+        return peers.read(at, work)
+    return read_everything.limit(at, work, read_everything.AT_ONCE if setting.pace else 1)
 
 
 def medians(sides: Sequence[Side]) -> dict[tuple[Setting, str, str], Side]:

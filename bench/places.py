@@ -19,11 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Places:
-    """Addresses. `environment` is what a portal process needs; the raw limit has a portal's database of its own."""
+    """Addresses. `environment` is what a portal process needs; the raw limit has a portal's database of its own.
+
+    `peer_url` is an empty database; `folder` is gone afterwards.
+    """
 
     sandbox_url: str
     limit_url: str
     environment: dict[str, str]
+    peer_url: str
+    folder: Path
 
     @property
     def limit_environment(self) -> dict[str, str]:
@@ -46,10 +51,11 @@ def places(customers: int, invoices: int, pace: float, version: int | None = Non
         )
         admin = f"postgresql://postgres:{server.passwords['postgres']}@127.0.0.1:{server.port}/postgres"
         with psycopg.connect(admin, autocommit=True) as connection:
-            for name in ("bench", "bench_limit"):
+            for name in ("bench", "bench_limit", "bench_peer"):
                 connection.execute(f"CREATE DATABASE {name} OWNER {postgres.APP_ROLE}")
         sandbox = opened.enter_context(sandbox_at(customers, invoices, pace))
-        yield Places(sandbox, f"{base}/bench_limit", environment(f"{base}/bench", bell.port, sandbox))
+        portal = environment(f"{base}/bench", bell.port, sandbox)
+        yield Places(sandbox, f"{base}/bench_limit", portal, f"{base}/bench_peer", folder)
 
 
 @contextmanager
