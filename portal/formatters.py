@@ -1,5 +1,6 @@
 """How values look on pages and in exports: money, counts, dates, instants, durations, CSV cells."""
 
+import re
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -31,6 +32,9 @@ FORMULA_STARTS = tuple(
 TRIMMED = (
     " \v\f\x85\N{NO-BREAK SPACE}\u2028\u2029\u200b\u200c\u200d\u200e\u200f\u2060\N{ZERO WIDTH NO-BREAK SPACE}"
 )
+KEPT_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+KEPT_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
+KEPT_AMOUNT = re.compile(r"-?\d{1,14}\.\d{2,6}")
 STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -55,12 +59,15 @@ class Chooses(Protocol):
 @contextmanager
 def written_for(partner: Chooses) -> Iterator[None]:
     """While it lasts, times, dates and numbers are written as the partner chose: in mails and notices, outside a request."""
+    before = {name: g.get(name) for name in CHOSEN if name in g}
     choose_for(partner)
     try:
         yield
     finally:
         for name in CHOSEN:
             g.pop(name, None)
+        for name, value in before.items():
+            setattr(g, name, value)
 
 
 def choose_for(partner: Chooses) -> None:
@@ -75,9 +82,29 @@ def number_format() -> NumberFormat:
     return NUMBER_FORMATS.get(chosen or "", COMMA_POINT)
 
 
+def digits(value: Decimal) -> str:
+    """`1,204.125`, `2`: a number that is no amount, with the decimals that it has."""
+    text = format(value, "f")
+    return number_format().grouped(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
 def money(value: Decimal | None, currency: str) -> str:
     """`1,204.50 USD` (the space never breaks), where no heading already names the currency."""
     return NOTHING if value is None else f"{amount(value, currency)}\N{NO-BREAK SPACE}{currency}"
+
+
+def kept(text: str) -> str:
+    """A day, an instant or an amount that was kept as text, as pages show it; other text as it is."""
+    try:
+        if KEPT_AMOUNT.fullmatch(text):
+            return number_format().grouped(text)
+        if KEPT_DAY.fullmatch(text):
+            return day(date.fromisoformat(text))
+        if KEPT_INSTANT.fullmatch(text):
+            return instant(datetime.fromisoformat(text), False, True)
+    except ValueError:
+        pass
+    return text
 
 
 def count(value: int | Sized | None) -> str:
@@ -227,6 +254,7 @@ def _span(distance: timedelta) -> str:
 FILTERS = (
     amount,
     as_typed,
+    digits,
     money,
     count,
     plural,

@@ -173,3 +173,27 @@ def app_at() -> Iterator[Flask]:
     app = Flask(__name__)
     with app.app_context():
         yield app
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026-11-19", "19 Nov 2026"),
+        ("2026-11-19T10:42:00+00:00", "19 Nov 2026, 10:42 UTC"),
+        ("-1234567.50", "-1,234,567.50"),
+        ("12.5", "12.5"),
+        ("2026-99-99", "2026-99-99"),
+        ("INV-2026-11-19", "INV-2026-11-19"),
+        ("12345", "12345"),
+    ],
+)
+def test_what_was_kept_as_text_is_shown_as_on_every_page(text: str, shown: str) -> None:
+    assert formatters.kept(text) == shown
+
+
+def test_a_number_that_is_no_amount_keeps_the_decimals_it_has(app: Flask) -> None:
+    values = [Decimal(text) for text in ("2.000000", "1204.125000", "-0.5", "10")]
+    assert [formatters.digits(value) for value in values] == ["2", "1,204.125", "-0.5", "10"]
+    with app.test_request_context():
+        g.number_format = "point_comma"
+        assert formatters.digits(Decimal("1204.125")) == "1.204,125"

@@ -162,6 +162,8 @@ def _fetch_pdf(actor: Actor, item: ExceptionItem) -> Outcome:
     invoice = db.session.get(Invoice, (current_tenant_id(), item.invoice_id)) if item.invoice_id else None
     if invoice is None:
         raise CannotDo("The invoice is not here any more.")
+    if invoice.missing_since is not None:
+        raise CannotDo("The invoice is no longer in Autotask, so Autotask has no PDF of it.")
     wanted_pdfs.want_one(invoice)
     run = runs.start(_integration(), SyncKind.PDFS, SyncTrigger.RETRY, actor)
     return Outcome("The PDF is fetched again now.", [lambda: runs.ring(run)])

@@ -1,9 +1,8 @@
 """Why the lines of an invoice, as a page shows them, do not add up to its amount due."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
-from portal.formatters import amount
+from portal.formatters import amount, digits
 from portal.models import Invoice, InvoiceLine
 from portal.money import ZERO, rounded
 
@@ -28,7 +27,7 @@ def in_words(invoice: Invoice, lines: Sequence[InvoiceLine]) -> str:
         )
         return (
             f"{said}. {who} in each line; what is due is rounded once, at the total: the exact sum is "
-            f"{_digits(exact)}, so {apart} is rounding and nothing is missing."
+            f"{digits(exact)}, so {apart} is rounding and nothing is missing."
         )
     if invoice.locally_changed_at is not None:
         return f"{said}; the amount due was changed here."
@@ -37,8 +36,3 @@ def in_words(invoice: Invoice, lines: Sequence[InvoiceLine]) -> str:
         f"{said}. Autotask's own total of this invoice is {theirs}: a credit that was applied there, or a line "
         "that was not read yet, makes the difference. What is due follows Autotask's total."
     )
-
-
-def _digits(exact: Decimal) -> str:
-    text = format(exact, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -49,7 +49,10 @@ def want_one(invoice: Invoice) -> InvoicePdf:
 
 
 def _due(*columns: Any) -> Select[Any]:
-    """PDFs that wait, and once a week those of open invoices, which Autotask can change without a trace."""
+    """PDFs that wait, and once a week those of open invoices, which Autotask can change without a trace.
+
+    Where Autotask has no invoice any more there is none to be had.
+    """
     waits = and_(
         InvoicePdf.state == PdfState.WAITING,
         or_(InvoicePdf.next_try_at.is_(None), InvoicePdf.next_try_at <= func.now()),
@@ -57,7 +60,6 @@ def _due(*columns: Any) -> Select[Any]:
     is_open = and_(
         Invoice.autotask_paid_on.is_(None),
         Invoice.is_voided.is_(False),
-        Invoice.missing_since.is_(None),
         Invoice.outside_filters_at.is_(None),
     )
     old = and_(InvoicePdf.state == PdfState.HERE, InvoicePdf.fetched_at < func.now() - WEEK, is_open)
@@ -65,7 +67,7 @@ def _due(*columns: Any) -> Select[Any]:
         select(*columns)
         .select_from(InvoicePdf)
         .join(Invoice, (Invoice.tenant_id == InvoicePdf.tenant_id) & (Invoice.id == InvoicePdf.invoice_id))
-        .where(InvoicePdf.tenant_id == current_tenant_id(), or_(waits, old))
+        .where(InvoicePdf.tenant_id == current_tenant_id(), Invoice.missing_since.is_(None), or_(waits, old))
     )
 
 

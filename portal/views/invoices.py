@@ -12,7 +12,7 @@ from portal.extensions import db
 from portal.models import Customer, Integration, Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
 from portal.queries import currencies, history, invoice_detail, invoice_pdf, invoices
-from portal.serializers import number, paid_on
+from portal.serializers import paid_on
 from portal.storage import StorageFailed
 from portal.sync import runs, wanted_pdfs
 from portal.web import downloads, exports, htmx, limits
@@ -58,7 +58,6 @@ def show(invoice_id: int) -> Any:
         getting_pdf=getting_pdf,
         paid_on=paid_on(detail.invoice, detail.delivery),
         today=today(),
-        number=number,
     )
 
 
@@ -101,6 +100,9 @@ def fetch_pdf(invoice_id: int) -> Any:
     integration = invoice_detail.integration_of(invoice)
     if integration is None or not integration.is_connected:
         flash("Autotask is not connected, so the PDF cannot be fetched.", "warning")
+        return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
+    if invoice.missing_since is not None:
+        flash("The invoice is no longer in Autotask, so Autotask has no PDF of it.", "warning")
         return htmx.redirect(url_for("invoices.show", invoice_id=invoice_id))
     try:
         if not invoice_pdf.is_under_way(invoice_id):

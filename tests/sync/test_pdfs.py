@@ -2,12 +2,13 @@
 
 import pytest
 
-from portal import storage
+from portal import clock, storage
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import ExceptionItem, Integration, Invoice, InvoicePdf
 from portal.sync import wanted_pdfs
 from sandbox import Sandbox
+from tests.reading import words_of
 from tests.sync.conftest import one, rows, sync
 
 
@@ -55,6 +56,19 @@ def test_a_paid_invoice_waits_for_no_pdf_until_a_person_opens_it(empty: Sandbox,
     sync(integration, "pdfs", "schedule")
 
     assert one(InvoicePdf).state == "here"
+
+
+def test_an_invoice_that_is_gone_from_autotask_is_not_asked_for_its_pdf(synced, browse, at) -> None:
+    integration, _ = synced
+    one(Invoice).missing_since = clock.now()
+    db.session.commit()
+
+    run = sync(integration, "pdfs", "schedule")
+
+    assert (run.items.get("pdfs", {}).get("found", 0), rows(ExceptionItem, state="open")) == (0, [])
+    page = browse().get(at(f"/invoices/{one(Invoice).id}")).text
+    assert "None: it is no longer in Autotask." in words_of(page)
+    assert "Get it from Autotask" not in page
 
 
 def test_what_is_no_pdf_is_never_kept_and_says_why(synced, empty: Sandbox) -> None:
