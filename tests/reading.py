@@ -25,6 +25,11 @@ def element(html: str, css: str) -> Tag:
     return found
 
 
+def elements(html: str, css: str) -> list[Tag]:
+    """All elements of the page that fit the selector."""
+    return list(BeautifulSoup(html, "lxml").select(css))
+
+
 def value(html: str, name: str) -> str:
     """What the first field of this name holds."""
     return str(element(html, f'[name="{name}"]')["value"])

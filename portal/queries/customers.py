@@ -1,13 +1,13 @@
 """Customers as pages show them: who owes what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal, select
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
@@ -43,6 +43,10 @@ class Filter:
     def kept(self) -> dict[str, str]:
         return paging.kept(self.args, "q", "show", "order")
 
+    @property
+    def is_by_owed(self) -> bool:
+        return self.order == Order.OWED
+
 
 @dataclass(frozen=True)
 class Balance:
@@ -75,8 +79,8 @@ def filter_from(args: Mapping[str, str], today: date) -> Filter:
     )
 
 
-def page(chosen: Filter) -> paging.Page:
-    """One page of Balances: who owes most first, or by name."""
+def page(chosen: Filter, currencies: Sequence[str] = ()) -> paging.Page:
+    """One page of Balances: by name, or who owes most first, a currency after the other as given."""
     owed = _owed(chosen.today)
     columns = [owed.c[name] for name in ("outstanding", "overdue", "invoices", "credit")]
     amounts = [func.coalesce(column, 0).label(column.name) for column in columns]
@@ -84,9 +88,18 @@ def page(chosen: Filter) -> paging.Page:
     if chosen.order == Order.NAME:
         found = paging.fetch(statement, NAME_KEYS, chosen.args, ascending=True)
     else:
-        keys = (paging.Key(amounts[0], Decimal), paging.Key(Customer.id))
+        rank = _rank(amounts[0], currencies)
+        keys = (paging.Key(rank), paging.Key(amounts[0], Decimal), paging.Key(Customer.id))
+        statement = statement.add_columns(rank)
         found = paging.fetch(statement, keys, chosen.args)
-    return paging.Page([Balance(*row) for row in found.rows], found.newer, found.older)
+    return paging.Page([Balance(*row[:5]) for row in found.rows], found.newer, found.older)
+
+
+def _rank(outstanding: Any, currencies: Sequence[str]) -> Any:
+    """Highest in the first currency; amounts of two currencies are never compared. Nothing is owed at zero."""
+    order = dict(zip(currencies, range(len(currencies) + 1, 1, -1), strict=True))
+    place = case(order, value=Customer.currency, else_=1) if order else literal(1)
+    return case((outstanding > 0, place), else_=0).label("rank")
 
 
 def count(chosen: Filter) -> int:

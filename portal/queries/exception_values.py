@@ -7,18 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 from portal import formatters
-from portal.models import ExceptionItem
+from portal.models import ExceptionItem, Invoice
 
 DAY, AMOUNT = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"-?\d{1,14}\.\d{1,6}")
+# Told by other means: a list of candidates, and the tries on the delivery's own page.
+UNSHOWN = {"autotask_ids", "candidates", "candidates_found", "attempts"}
 
 
-def both_values(item: ExceptionItem) -> list[dict[str, Any]]:
+def both_values(item: ExceptionItem, invoice: Invoice | None = None) -> list[dict[str, Any]]:
     """Fields that both sides name, ours beside Autotask's."""
     return [
         {
             "label": in_words(name),
-            "ours": _shown(ours, _currency(item)),
-            "theirs": _shown(item.theirs[name], _currency(item)),
+            "ours": _shown(ours, _currency(item, invoice)),
+            "theirs": _shown(item.theirs[name], _currency(item, invoice)),
             "state": "agrees" if ours == item.theirs[name] else "differs",
         }
         for name, ours in item.ours.items()
@@ -26,13 +28,13 @@ def both_values(item: ExceptionItem) -> list[dict[str, Any]]:
     ]
 
 
-def one_sided(item: ExceptionItem) -> list[tuple[str, str]]:
+def one_sided(item: ExceptionItem, invoice: Invoice | None = None) -> list[tuple[str, str]]:
     """What only one side says, with where it stands."""
     found = []
     for where, mine, other in (("here", item.ours, item.theirs), ("in Autotask", item.theirs, item.ours)):
         for name, value in mine.items():
-            if name not in other and name not in ("autotask_ids", "candidates", "candidates_found"):
-                found.append((f"{in_words(name)} {where}", _shown(value, _currency(item))))
+            if name not in other and name not in UNSHOWN:
+                found.append((f"{in_words(name)} {where}", _shown(value, _currency(item, invoice))))
     return found
 
 
@@ -41,9 +43,11 @@ def amount_of(candidate: Mapping[str, Any]) -> str:
     return _shown(candidate.get("amount_due"), str(candidate.get("currency") or ""))
 
 
-def _currency(item: ExceptionItem) -> str:
-    """The one both sides speak of; nothing where they differ, because then it is a value of its own."""
+def _currency(item: ExceptionItem, invoice: Invoice | None) -> str:
+    """The one both sides speak of, else the invoice's; nothing where they differ: then it is a value of its own."""
     named = {side["currency"] for side in (item.ours, item.theirs) if isinstance(side.get("currency"), str)}
+    if not named and invoice is not None:
+        return invoice.currency
     return named.pop() if len(named) == 1 else ""
 
 

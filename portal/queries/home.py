@@ -1,7 +1,7 @@
 """Is anything wrong, and what is owed?"""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,8 @@ from portal.queries import cut, home_bars
 from portal.queries.home_bars import Bar
 
 COMPARED = (Agreement.AGREES, Agreement.WAITING, Agreement.DIFFERS, Agreement.MISSING)
+# Not compared, because one side has nothing to say.
+APART = (Agreement.VOIDED, Agreement.OUTSIDE_FILTERS, Agreement.PORTAL_ONLY)
 SHOWN = 5
 
 
@@ -40,6 +42,7 @@ class Comparison:
     waiting: int
     differing: int
     missing: int
+    apart: Mapping[Agreement, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def comparison() -> Comparison:
         waiting=counts.get(Agreement.WAITING, 0),
         differing=counts.get(Agreement.DIFFERS, 0),
         missing=counts.get(Agreement.MISSING, 0),
+        apart={agreement: counts[agreement] for agreement in APART if agreement in counts},
     )
 
 

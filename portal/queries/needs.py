@@ -57,6 +57,19 @@ class Needs:
         return sum(group.number - group.late for group in self.groups)
 
     @property
+    def is_held_up(self) -> bool:
+        """Whether nothing goes out until somebody connects Autotask again."""
+        return any(group.why in (Why.DISCONNECTED, Why.REFUSED) for group in self.groups)
+
+    @property
+    def waits(self) -> str:
+        """What the ones on the way do, for a sentence after their number."""
+        one = self.on_the_way == 1
+        if self.is_held_up:
+            return "waits for Autotask" if one else "wait for Autotask"
+        return "is on the way" if one else "are on the way"
+
+    @property
     def nothing(self) -> bool:
         return not self.exceptions and not self.deliveries
 

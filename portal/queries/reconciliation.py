@@ -51,6 +51,16 @@ class State(StrEnum):
         return told.get(self, self.capitalize())
 
     @property
+    def is_money(self) -> bool:
+        """Whether it settles invoices beside what was recorded."""
+        return self in (self.CREDITED, self.SETTLED)
+
+    @property
+    def aside(self) -> str:
+        """As the end of a sentence."""
+        return "by credits" if self == self.CREDITED else "settled in Autotask itself"
+
+    @property
     def meaning(self) -> str:
         return MEANINGS[self]
 

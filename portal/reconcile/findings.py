@@ -26,7 +26,7 @@ def open_item(row: Row, invoice: Mirrored, *, final: bool) -> None:
         Cause.DELIVERY_REFUSED if final and kind != NOT_CLEARED else cause,
         invoice,
         row.error or "",
-        ours={"paid_on": attempts.shown(row.wish_paid_on), "attempts": row.attempts},
+        ours={"paid_on": attempts.shown(row.wish_paid_on)},
         theirs={"paid_on": attempts.shown(invoice.autotask_paid_on)},
     )
 

@@ -20,13 +20,14 @@ pages = Blueprint("customers", __name__, url_prefix="/p/<partner_slug>/customers
 @requires(Permission.VIEW)
 def index() -> Any:
     chosen = customers.filter_from(request.args, clock.today(g.partner.time_zone))
+    totals = currencies.main_first(customers.totals(chosen), lambda total: total.invoices)
     return htmx.render(
         "customers/index.html",
         "customers/_table.html",
         chosen=chosen,
-        listed=customers.page(chosen),
+        listed=customers.page(chosen, [total.currency for total in totals]),
         found=customers.count(chosen),
-        totals=currencies.main_first(customers.totals(chosen), lambda total: total.invoices),
+        totals=totals,
     )
 
 

@@ -55,14 +55,14 @@ def act(item_id: int) -> Any:
 def resolve() -> Any:
     if form_tokens.refused():
         return _again(TICKS_STILL_HERE)
+    chosen = exceptions.some(request.form.getlist("item"))
     try:
-        closed = decisions.resolve(
-            g.actor, exceptions.some(request.form.getlist("item")), request.form.get("reason", "")
-        )
+        closed = decisions.resolve(g.actor, chosen, request.form.get("reason", ""))
     except decisions.CannotDo as refusal:
         return _again(f"{refusal} Nothing was resolved.")
     if not closed:
-        return _again("Choose at least one open exception. Nothing was resolved.")
+        why = "What you chose was closed in the meantime" if chosen else "Choose at least one open exception"
+        return _again(f"{why}. Nothing was resolved.")
     db.session.commit()
     return htmx.redirect(url_for("exceptions.index", undo=",".join(map(str, closed)) or None))
 

@@ -101,6 +101,16 @@ def test_resolving_without_a_reason_keeps_the_ticks_and_says_so(three_bad, brows
     assert len(open_items()) == 3
 
 
+def test_what_somebody_else_closed_meanwhile_is_said_so(three_bad, browse: Browse, at: At) -> None:
+    browser, ids = browse("manager"), [str(one.id) for one in open_items()]
+    data = {"item": ids[0], "reason": "The customer called"}
+    browser.post(at("/exceptions/resolve"), data=data)
+    old_tab = browser.post(at("/exceptions/resolve"), data=data).text
+    assert "What you chose was closed in the meantime. Nothing was resolved." in old_tab
+    none = browser.post(at("/exceptions/resolve"), data={"reason": "The customer called"}).text
+    assert "Choose at least one open exception. Nothing was resolved." in none
+
+
 def test_what_was_resolved_stays_so_until_it_is_bad_in_another_way(
     three_bad, empty: Sandbox, browse: Browse, at: At
 ) -> None:

@@ -13,7 +13,7 @@ from portal import attention, clock
 from portal.extensions import db
 from portal.models import Cause, Contact, Customer, Integration, Tenant
 from tests import factories
-from tests.reading import element, words, words_of
+from tests.reading import element, elements, words, words_of
 
 TODAY = clock.today("UTC")
 USD = "\N{NO-BREAK SPACE}USD"
@@ -62,6 +62,58 @@ def test_who_owes_most_stands_first(app: Flask, partner: Tenant, reader: FlaskCl
     page = reader.get("/p/northwind/customers").text
     assert page.index(">Adatum<") < page.index(">Contoso<") < page.index(">Tailspin<")
     assert f"3 customers, 350.00{USD} outstanding, 100.00{USD} of it overdue." in page
+
+
+def test_amounts_of_several_currencies_are_never_compared(
+    app: Flask, partner: Tenant, reader: FlaskClient
+) -> None:
+    """Who owes most in the partner's own currency first, then in the others, and the list says so."""
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        source_id = factories.integration(app).id
+        for name, currency, amount in (
+            ("Nothing", "USD", "0"), ("Yen", "JPY", "90000"), ("Euro", "EUR", "7.00"), ("Little", "USD", "5.00"),
+            ("Dollar", "USD", "80.00"), ("More", "EUR", "8.00"),
+        ):  # fmt: skip
+            source = db.session.get_one(Integration, (partner_id(), source_id))
+            customer = factories.customer(source, name=name, currency=currency)
+            if amount != "0":
+                factories.invoice(customer, amount)
+    page = reader.get("/p/northwind/customers").text
+    order = [row.get_text(strip=True) for row in elements(page, "tbody[data-list] th")]
+    assert order == ["Dollar", "Little", "More", "Euro", "Yen", "Nothing"]
+    assert "6 customers on this page, who owes most in USD, then in EUR, then in JPY" in words_of(page)
+    assert "who owes most" not in words_of(reader.get("/p/northwind/customers?order=name").text)
+
+
+def test_home_says_which_invoices_are_not_compared(app: Flask, partner: Tenant, reader: FlaskClient) -> None:
+    """All invoices of the list of all are either compared or named with why not."""
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        source_id = factories.integration(app).id
+        for values in ({}, {"is_voided": True}, {"is_voided": True}, {"outside_filters_at": clock.now()}):
+            source = db.session.get_one(Integration, (partner_id(), source_id))
+            factories.invoice(factories.customer(source), "5.00", **values)
+        factories.invoice(factories.customer(), "5.00")
+    page = reader.get("/p/northwind/").text
+    said = words_of(page)
+    assert "Both sides agree on the only invoice." in said
+    assert [f"Not compared {one}" in said for one in ("2 voided", "1 outside filters", "1 only here")] == [
+        True
+    ] * 3
+    assert {link["href"].partition("?")[2] for link in elements(page, "#agreement a")} >= {
+        "show=all&agreement=voided", "show=all&agreement=outside_filters", "show=all&agreement=portal_only"
+    }  # fmt: skip
+
+
+def test_the_first_thing_that_needs_you_is_one_click_away(
+    app: Flask, partner: Tenant, reader: FlaskClient
+) -> None:
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        for key in ("first", "second"):
+            attention.open_item(Cause.BAD_RECORD, "invoice", key, label=f"Invoice {key}", detail="Broken.")
+            db.session.commit()
+    page = reader.get("/p/northwind/").text
+    link = next(one for one in elements(page, "a") if one.get_text(strip=True) == "Look at the first one")
+    assert "Invoice first" in words(reader, str(link["href"]))
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,11 @@ def test_what_is_younger_than_five_minutes_is_on_the_way_and_says_why_it_is_held
 ) -> None:
     values, because = REASONS[reason]
     change(app, partner, minutes=3, **made(values))
-    home = words(log_in(partner, "reader"), "/p/northwind/")
-    assert "4 are on the way" in home
+    reader = log_in(partner, "reader")
+    home = words(reader, "/p/northwind/")
+    nothing_goes_out = "integration" in values
+    assert ("4 wait for Autotask" if nothing_goes_out else "4 are on the way") in home
+    assert ("4 deliveries wait for Autotask" in words(reader, "/p/northwind/deliveries")) == nothing_goes_out
     assert "late" not in home
     assert because in home
 

@@ -8,7 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import clock
-from portal.models import Tenant
+from portal.extensions import db
+from portal.models import Customer, Tenant
 from tests import factories
 from tests.reading import words_of
 
@@ -34,6 +35,18 @@ def test_the_month_is_told_in_a_sentence_and_adds_up(
     page = log_in(partner, "reader").get("/p/northwind/reconciliation").text
     assert "40.00 USD posted, 0.00 waiting, 0.00 stuck, 0.00 differs." in words_of(page)
     assert "Adds up to the ledger" in page
+
+
+def test_money_settled_there_and_credits_stand_in_the_sentence_too(
+    app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        customer_id = factories.customer(name="Tailspin").id
+        factories.invoice(
+            db.session.get_one(Customer, (partner.id, customer_id)), "1234.00", autotask_paid_on=TODAY
+        )
+    page = log_in(partner, "reader").get("/p/northwind/reconciliation").text
+    assert "0.00 differs; 1,234.00 settled in Autotask itself." in words_of(page)
 
 
 def test_a_row_of_the_table_opens_its_entries(partner: Tenant, log_in: Callable[..., FlaskClient]) -> None:
