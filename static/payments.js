@@ -1,33 +1,40 @@
 "use strict";
 // Adds up the amounts beside the invoices while a person types. The server does the same sums again.
 
-const perUnit = (table) => 10 ** Number(table.dataset.decimals);
-
-// As the partner writes numbers; another way of writing them is no number here, as on the server.
+// An exact count of the currency's smallest unit, or null: another way of writing numbers is none, as on the server.
+// A point at the end is an amount that is still being typed.
 function toMinor(text, table) {
   const { group, point } = table.dataset;
+  const decimals = Number(table.dataset.decimals);
   const typed = group.trim() ? text.trim() : text.trim().replace(/\s/g, group);
-  if (typed === "") return 0;
-  const [whole, ...decimals] = typed.split(point);
+  if (typed === "") return 0n;
+  const [whole, fraction = "", ...more] = typed.split(point);
   const parts = whole.split(group);
   const grouped = parts.length === 1 || (/^\d{1,3}$/.test(parts[0]) && parts.slice(1).every((one) => /^\d{3}$/.test(one)));
-  const plain = [parts.join(""), ...decimals].join(".");
-  return grouped && /^\d+(\.\d+)?$/.test(plain) ? Math.round(Number(plain) * perUnit(table)) : NaN;
+  const digits = parts.join("");
+  if (!grouped || more.length || !/^\d+$/.test(digits) || !/^\d*$/.test(fraction) || fraction.length > decimals) return null;
+  return BigInt(digits + fraction.padEnd(decimals, "0"));
 }
+
+const orNothing = (text, table) => toMinor(text, table) || 0n;
 
 function toText(minor, table, grouped) {
   const decimals = Number(table.dataset.decimals);
   const { group, point } = table.dataset;
-  const [whole, cents] = (minor / perUnit(table)).toFixed(decimals).split(".");
+  const digits = String(minor).padStart(decimals + 1, "0");
+  const whole = digits.slice(0, digits.length - decimals);
   const parted = grouped ? whole.replace(/\B(?=(\d{3})+$)/g, group) : whole;
-  return cents ? `${parted}${point}${cents}` : parted;
+  return decimals ? `${parted}${point}${digits.slice(-decimals)}` : parted;
 }
 
-function toDay(iso) {
-  const day = new Date(`${iso}T00:00:00Z`);
-  if (Number.isNaN(day.getTime())) return "that day";
-  const month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][day.getUTCMonth()];
-  return `${day.getUTCDate()} ${month} ${day.getUTCFullYear()}`;
+// As the partner writes dates.
+function toDay(iso, table) {
+  const time = new Date(`${iso}T00:00:00Z`);
+  if (Number.isNaN(time.getTime())) return "that day";
+  const month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][time.getUTCMonth()];
+  const [day, year] = [time.getUTCDate(), time.getUTCFullYear()];
+  if (table.dataset.dates === "year_month_day") return iso;
+  return table.dataset.dates === "month_day_year" ? `${month} ${day}, ${year}` : `${day} ${month} ${year}`;
 }
 
 const rowsOf = (table) => [...table.querySelectorAll("[data-row]")];
@@ -40,20 +47,21 @@ function spread(form, table, received) {
   const byHand = handOf(form);
   const [kept, free] = [[], []];
   for (const row of rowsOf(table)) (byHand.has(inputOf(row).name) ? kept : free).push(row);
-  let left = kept.reduce((rest, row) => rest - (toMinor(inputOf(row).value, table) || 0), received);
+  let left = kept.reduce((rest, row) => rest - orNothing(inputOf(row).value, table), received);
   for (const row of free) {
-    const part = Math.max(0, Math.min(left, toMinor(row.dataset.owed, table)));
-    inputOf(row).value = part > 0 ? toText(part, table, false) : "";
-    left -= part;
+    const owed = orNothing(row.dataset.owed, table);
+    const part = left < owed ? left : owed;
+    inputOf(row).value = part > 0n ? toText(part, table, false) : "";
+    if (part > 0n) left -= part;
   }
 }
 
 function tell(row, table, paidOn) {
-  const part = toMinor(inputOf(row).value, table);
-  const owed = toMinor(row.dataset.owed, table);
+  const part = orNothing(inputOf(row).value, table);
+  const owed = orNothing(row.dataset.owed, table);
   const last = row.dataset.latest > paidOn ? row.dataset.latest : paidOn;
   let words = "";
-  if (part > 0) words = part < owed ? row.dataset.whenPart : row.dataset.whenFull.replace("{day}", toDay(last));
+  if (part > 0n) words = part < owed ? row.dataset.whenPart : row.dataset.whenFull.replace("{day}", toDay(last, table));
   if (part > owed) words = `Only ${toText(owed, table, true)} is still owed here.`;
   row.querySelector("[data-says]").textContent = words;
   const stale = row.querySelector(".field-error");
@@ -64,18 +72,19 @@ function tell(row, table, paidOn) {
 function addUp(form) {
   const table = form.querySelector("[data-allocations]");
   const paidOn = form.querySelector("[data-paid-on]").value;
-  const received = toMinor(form.querySelector("[data-received]").value, table) || 0;
-  const sum = rowsOf(table).reduce((total, row) => total + (toMinor(inputOf(row).value, table) || 0), 0);
+  const typed = toMinor(form.querySelector("[data-received]").value, table);
+  const received = typed || 0n;
+  const sum = rowsOf(table).reduce((total, row) => total + orNothing(inputOf(row).value, table), 0n);
   rowsOf(table).forEach((row) => tell(row, table, paidOn));
   form.querySelector("[data-total]").textContent = toText(sum, table, true);
-  const left = received - sum;
-  const words = left > 0 ? "not allocated" : table.dataset.tooMuch;
+  const left = typed === null ? 0n : received - sum;
+  const words = left > 0n ? "not allocated" : table.dataset.tooMuch;
   const says = form.querySelector("[data-left]");
-  says.textContent = left === 0 ? "" : `${toText(Math.abs(left), table, true)} ${words}`;
-  says.classList.toggle("is-off", left !== 0);
+  says.textContent = left === 0n ? "" : `${toText(left < 0n ? -left : left, table, true)} ${words}`;
+  says.classList.toggle("is-off", left !== 0n);
   const button = form.querySelector(".form-actions [data-words]");
   button.dataset.plain ||= button.textContent;
-  button.textContent = received > 0 ? `${button.dataset.plain} of ${toText(received, table, true)}` : button.dataset.plain;
+  button.textContent = received > 0n ? `${button.dataset.plain} of ${toText(received, table, true)}` : button.dataset.plain;
 }
 
 function onInput(event) {
@@ -85,7 +94,7 @@ function onInput(event) {
   const received = form.querySelector("[data-received]");
   if (event.target === received) {
     const amount = toMinor(received.value, table);
-    if (!Number.isNaN(amount)) spread(form, table, amount);
+    if (amount !== null) spread(form, table, amount);
   } else if (event.target.closest("[data-row]")) {
     form.querySelector("[data-by-hand]").value = [...handOf(form).add(event.target.name)].join(" ");
   }
@@ -98,7 +107,8 @@ function begin(root) {
   const table = form.querySelector("[data-allocations]");
   const received = form.querySelector("[data-received]");
   const untouched = rowsOf(table).every((row) => inputOf(row).value === "");
-  if (untouched && !document.querySelector(".error-summary")) spread(form, table, toMinor(received.value, table) || 0);
+  const asked = table.hasAttribute("data-as-sent"); // which invoices are paid is for the person to say now
+  if (untouched && !asked && !document.querySelector(".error-summary")) spread(form, table, orNothing(received.value, table));
   if (!form.querySelector("[data-row] .field-error")) addUp(form);
 }
 

@@ -1,5 +1,6 @@
 """An amount spread over open invoices: the part that payments and credits share."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from portal.forms import Form
 from portal.models import Invoice
 from portal.money import ZERO, AmountError, parse_amount
 
+OF_ROW = re.compile(r"pay-[0-9]{1,18}")
 PLUMBING = ("key", "csrf_token", "by_hand")
 
 
@@ -40,6 +42,7 @@ class AllocationForm(Form):
     amount = StringField("Amount", filters=[lambda text: (text or "").strip()])
 
     rows: Sequence[Row] = ()
+    sent: Mapping[str, str] = {}
     allocation_error = ""
     received: Decimal | None = None
     ask_for_amount = "Enter the amount."
@@ -48,8 +51,17 @@ class AllocationForm(Form):
     def take_rows(self, rows: Sequence[Row], typed: Mapping[str, str]) -> None:
         """Puts what was typed beside each invoice."""
         self.rows = rows
+        self.sent = {
+            name: text.strip() for name, text in typed.items() if OF_ROW.fullmatch(name) and text.strip()
+        }
         for row in rows:
-            row.typed = typed.get(row.name, "").strip()
+            row.typed = self.sent.get(row.name, "")
+
+    @property
+    def lost_ids(self) -> list[int]:
+        """Invoices that an amount was typed for and that are not among the rows any more."""
+        rows = {row.name for row in self.rows}
+        return [int(name[4:]) for name, text in self.sent.items() if name not in rows and text.strip("0., ")]
 
     def allocate(self, currency: str) -> list[tuple[int, Decimal]] | None:
         """(invoice id, amount) pairs, oldest first where none were typed; None with errors set."""
@@ -87,7 +99,7 @@ class AllocationForm(Form):
     def typed(self) -> dict[str, str]:
         """What was sent, as it was typed: sending the same again asks for nothing new."""
         fields = {name: str(field.data or "") for name, field in self._fields.items() if name not in PLUMBING}
-        return fields | {row.name: row.typed for row in self.rows if row.typed}
+        return {**fields, **self.sent}
 
     @property
     def total(self) -> Decimal:
@@ -127,14 +139,12 @@ class AllocationForm(Form):
             if row.amount < 0:
                 row.amount, row.error = ZERO, "The amount must be more than zero."
             elif row.amount > row.invoice.outstanding:
-                row.error = (
-                    f"Only {formatters.as_typed(row.invoice.outstanding, currency)} is still owed here."
-                )
+                row.error = f"Only {formatters.amount(row.invoice.outstanding, currency)} is still owed here."
 
     def _check_owed(self, received: Decimal | None, currency: str) -> None:
         owed = sum((row.invoice.outstanding for row in self.rows), ZERO)
         if received is not None and received > owed:
-            amount = f"{formatters.as_typed(owed, currency)} {currency}"
+            amount = formatters.money(owed, currency)
             self.refuse("amount", f"This is more than the {amount} still owed on open invoices.")
 
     def _spread(self, received: Decimal, currency: str) -> None:
@@ -145,14 +155,14 @@ class AllocationForm(Form):
             left -= row.amount
 
     def _check_sum(self, received: Decimal, currency: str) -> None:
-        amount = f"{formatters.as_typed(received, currency)} {currency}"
+        amount = formatters.money(received, currency)
         if self.left > 0:
             self.allocation_error = (
-                f"{formatters.as_typed(self.left, currency)} of the {amount} is not allocated. Add it to an invoice, or correct the "
-                "amount above."
+                f"{formatters.amount(self.left, currency)} of the {amount} is not allocated. Add it to an invoice, or "
+                "correct the amount above."
             )
         elif self.left < 0:
             self.allocation_error = (
-                f"The invoices take {formatters.as_typed(-self.left, currency)} more than the {amount} above. Make them equal, or "
-                "empty the amounts beside the invoices to pay the oldest first."
+                f"The invoices take {formatters.amount(-self.left, currency)} more than the {amount} above. Make them "
+                "equal, or empty the amounts beside the invoices to pay the oldest first."
             )

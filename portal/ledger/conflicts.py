@@ -10,9 +10,10 @@ from sqlalchemy.types import BigInteger
 from portal import attention
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.formatters import day, money, written_for
 from portal.ledger import closing
 from portal.ledger.conflict_sentences import mark_changed, set_back_to_unpaid
-from portal.models import Cause, ExceptionItem, ExceptionState
+from portal.models import Cause, ExceptionItem, ExceptionState, Tenant
 from portal.money import plain
 
 BOTH_SIDES = text(
@@ -40,9 +41,8 @@ def judge(invoice_ids: Sequence[int]) -> None:
     closing.close([row.id for row in rows if row.is_gone])
     for row in rows:
         for cause, check in CHECKS.items():
-            detail = None if cause in OF_AUTOTASK and row.is_gone else check(row)
-            if detail:
-                _open(cause, row, detail)
+            if not (cause in OF_AUTOTASK and row.is_gone) and check(row):
+                _open(cause, row)
             else:
                 settled.setdefault(cause, []).append(_key(row))
     for cause in _open_causes(settled):
@@ -70,7 +70,7 @@ def _overpaid(row: Row[Any]) -> str | None:
     if row.is_voided or row.amount_due < 0 or over <= 0:
         return None
     return (
-        f"Payments and credits here are {plain(over, row.currency)} {row.currency} more than the invoice now asks for. "
+        f"Payments and credits here are {money(over, row.currency)} more than the invoice now asks for. "
         "The invoice stays paid. Delete or change a payment, or give the customer the difference back."
     )
 
@@ -79,7 +79,7 @@ def _voided_with_payments(row: Row[Any]) -> str | None:
     if not row.is_voided or row.covered <= 0:
         return None
     return (
-        f"The invoice was voided in Autotask, but {plain(row.covered, row.currency)} {row.currency} is recorded "
+        f"The invoice was voided in Autotask, but {money(row.covered, row.currency)} is recorded "
         "against it here. The payment is kept. Delete it and record it against the invoice that replaces this one."
     )
 
@@ -109,8 +109,8 @@ def _paid_twice(row: Row[Any]) -> str | None:
     if row.is_voided or not theirs_later:
         return None
     return (
-        f"Autotask's people marked this invoice as paid on {row.autotask_paid_on:%-d %b %Y}, after the payment of "
-        f"{row.wish_paid_on:%-d %b %Y} recorded here. Check that the customer did not pay twice."
+        f"Autotask's people marked this invoice as paid on {day(row.autotask_paid_on)}, after the payment of "
+        f"{day(row.wish_paid_on)} recorded here. Check that the customer did not pay twice."
     )
 
 
@@ -135,7 +135,9 @@ CHECKS = {
 }
 
 
-def _open(cause: Cause, row: Row[Any], detail: str) -> None:
+def _open(cause: Cause, row: Row[Any]) -> None:
+    with written_for(db.session.get_one(Tenant, current_tenant_id())):
+        detail = CHECKS[cause](row) or ""
     attention.open_item(
         cause,
         "invoice",

@@ -88,8 +88,8 @@ def _checked(invoice: Invoice, amount: Decimal, due_on: date | None) -> Decimal:
     covered = invoice.paid_amount + invoice.credited_amount
     amount = money.rounded(amount, invoice.currency)
     if amount < covered:
-        shown = formatters.as_typed(covered, invoice.currency)
-        raise NotAllowed(f"{shown} {invoice.currency} is already paid; the amount cannot be less.", "amount")
+        shown = formatters.money(covered, invoice.currency)
+        raise NotAllowed(f"{shown} is already paid; the amount cannot be less.", "amount")
     return amount
 
 

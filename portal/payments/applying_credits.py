@@ -82,8 +82,8 @@ def _check_credit(credit: Invoice, wanted: Decimal) -> None:
     if not wanted:
         raise CreditRefused("Choose at least one invoice.", "allocations")
     if wanted > -credit.outstanding:
-        left = formatters.as_typed(-credit.outstanding, credit.currency)
-        raise CreditRefused(f"Only {left} {credit.currency} of credit {credit.number} is left.")
+        left = formatters.money(-credit.outstanding, credit.currency)
+        raise CreditRefused(f"Only {left} of credit {credit.number} is left.")
 
 
 def _check_target(credit: Invoice, invoice: Invoice, amount: Decimal) -> None:
@@ -95,10 +95,8 @@ def _check_target(credit: Invoice, invoice: Invoice, amount: Decimal) -> None:
     if not amount.is_finite() or amount <= 0 or rounded(amount, invoice.currency) != amount:
         raise CreditRefused(f"The amount must be more than zero, with the decimals of {invoice.currency}.")
     if amount > invoice.outstanding:
-        owed = formatters.as_typed(invoice.outstanding, invoice.currency)
-        raise CreditRefused(
-            f"The amount is more than the {owed} {invoice.currency} still owed on {invoice.number}."
-        )
+        owed = formatters.money(invoice.outstanding, invoice.currency)
+        raise CreditRefused(f"The amount is more than the {owed} still owed on {invoice.number}.")
 
 
 def _insert(actor: Actor, credit: Invoice, invoice: Invoice, amount: Decimal, on: date) -> None:

@@ -107,9 +107,9 @@ def check_invoice(invoice: Invoice, amount: Decimal) -> None:
     if amount >= Decimal(10) ** 11 or rounded(amount, invoice.currency) != amount:
         raise PaymentRefused(f"The amount has more digits than {invoice.currency} has.", "amount")
     if amount > invoice.outstanding:
-        owed = formatters.as_typed(invoice.outstanding, invoice.currency)
+        owed = formatters.money(invoice.outstanding, invoice.currency)
         raise PaymentRefused(
-            f"The amount is more than the {owed} {invoice.currency} still owed on invoice {invoice.number}.",
+            f"The amount is more than the {owed} still owed on invoice {invoice.number}.",
             "amount",
         )
 

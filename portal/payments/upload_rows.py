@@ -9,10 +9,11 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
 
+from portal import formatters
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Allocation, Invoice, Payment, PaymentMethod
-from portal.money import ZERO, AmountError, parse_amount, plain
+from portal.money import ZERO, AmountError, parse_amount
 from portal.payments import recording, repeats, written_days
 from portal.payments.upload_file import Line
 from portal.payments.written_days import Order
@@ -132,7 +133,7 @@ def check_outstanding(rows: Sequence[Row]) -> None:
         owed = left.setdefault(invoice.id, invoice.outstanding if invoice.is_payable else ZERO)
         if row.amount > owed:
             row.errors.append(
-                f"Only {plain(owed, invoice.currency)} {invoice.currency} is still owed on it."
+                f"Only {formatters.money(owed, invoice.currency)} is still owed on it."
                 if owed
                 else recording.why_not_payable(invoice) or "Earlier rows of this file already pay all of it."
             )

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from werkzeug.exceptions import NotFound
 
+from portal import formatters
 from portal.access.tenancy import find_or_404
 from portal.forms.allocation import Row
 from portal.models import Customer, Invoice, InvoiceStatus
-from portal.money import ZERO, plain
+from portal.money import ZERO
 from portal.queries import payment_form
 from portal.queries.unpaid import credits_of, unpaid_of
 
@@ -29,6 +30,11 @@ class Choice:
         return self.credit.currency
 
     @property
+    def unpayable(self) -> list[int]:
+        """The invoice that was asked for, where it takes nothing any more."""
+        return [self.first.id] if self.first and not self.first.is_payable else []
+
+    @property
     def left(self) -> Decimal:
         return -self.credit.outstanding
 
@@ -40,7 +46,7 @@ class Choice:
     def suggested(self) -> str:
         """As much as is left and owed: on the invoice that was asked for, else on all."""
         owed = self.first.outstanding if self.first else self.owed
-        return plain(max(min(self.left, owed), ZERO), self.currency)
+        return formatters.as_typed(max(min(self.left, owed), ZERO), self.currency)
 
 
 def choice(args: Mapping[str, str]) -> Choice:

@@ -1,8 +1,6 @@
 """The smaller lines below an event: why, and what stood there before and after."""
 
-import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 
 from portal import formatters
@@ -11,9 +9,6 @@ from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
 from portal.models import AuditEvent, ImportResult
 from portal.queries.event_records import Records
 
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$")
-AMOUNT = re.compile(r"-?\d+\.\d{2,4}")
 LONGEST = 120
 MOST_LINES = 6
 # Told in the sentence, or of no use to a person.
@@ -87,24 +82,10 @@ def _shown(name: str, value: Any, records: Records) -> str:
     return _short(WORDS.get(value, value)) if value not in (None, "") else "–"
 
 
-def _moment(text: str) -> str:
-    """Days, instants and amounts as pages show them; other text as it is."""
-    if AMOUNT.fullmatch(text):
-        return formatters.number_format().typed(text)
-    try:
-        if DAY.fullmatch(text):
-            return formatters.day(date.fromisoformat(text))
-        if INSTANT.match(text):
-            return formatters.instant(datetime.fromisoformat(text), False, True)
-    except ValueError:
-        pass
-    return text
-
-
 def _word(name: str) -> str:
     return WORDS.get(name) or name.replace("_", " ").capitalize()
 
 
 def _short(value: Any) -> str:
-    text = "yes" if value is True else _moment(str(value))
+    text = "yes" if value is True else formatters.kept(str(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import and_, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import joinedload
 
+from portal import formatters
 from portal.access.permissions import shown
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SyncChange
-from portal.queries import cut, paging
+from portal.queries import cut, paging, sync_changes
 
 MOST = 100
 EVENT, CHANGE = 0, 1
@@ -146,7 +147,7 @@ def _from_event(row: AuditEvent) -> Entry:
     details = row.details
     words = []
     if "amount" in details:
-        words.append(f"{details['amount']} {details.get('currency', '')}".strip())
+        words.append(f"{formatters.kept(details['amount'])} {details.get('currency', '')}".strip())
     if details.get("reason"):
         words.append(f"Reason: {details['reason']}")
     return Entry(row.at, event_words(row.event), name, behalf, words)
@@ -161,7 +162,8 @@ def _changes(about: About, moments: Sequence[tuple[int, datetime]]) -> dict[tupl
     told: dict[tuple[int, datetime], list[str]] = {}
     for row in rows:
         field_words = row.field.replace("_", " ")
-        words = f"{field_words}: {row.old_value or '–'} → {row.new_value or '–'}"
+        before, after = (sync_changes.told(row.field, value) for value in (row.old_value, row.new_value))
+        words = f"{field_words}: {before} → {after}"
         told.setdefault((row.run_id, row.at), []).append(words)
     return {
         (run_id, at): Entry(at, "Changed by a sync", "Autotask", details=words, run_id=run_id)

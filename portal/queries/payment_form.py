@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
 from portal import formatters
-from portal.access.tenancy import current_tenant_id, find_or_404
+from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
 from portal.forms.allocation import Row
 from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
@@ -65,6 +65,21 @@ def choice(args: Mapping[str, str]) -> Choice | None:
     return Choice(customer, currency, currencies, rows, first, [row for row in wanted if row.missing_since])
 
 
+def taken_away(why_not: str, ids: Sequence[int]) -> str:
+    """Why an amount cannot go where it was typed; empty when it can.
+
+    `ids` are invoices that are not to be paid any more: what was meant for them must go to no other unasked.
+    """
+    if why_not:
+        return "Nothing was recorded. To pay other invoices of this customer, say below which."
+    if not ids:
+        return ""
+    found = db.session.scalars(scoped(Invoice).where(Invoice.id.in_(ids)).order_by(Invoice.id))
+    whys = [why_not_payable(row) or f"Invoice {row.number} is not among these." for row in found]
+    told = " ".join(whys) or "An invoice of this form is not here any more."
+    return f"{told} Nothing was recorded; say again what goes to which invoice."
+
+
 def choice_or_404(args: Mapping[str, str]) -> Choice:
     """The same for a form that was sent: without a choice there is nothing to record."""
     found = choice(args)
@@ -103,7 +118,7 @@ def will_show(row: Row, paid_on: date | None) -> str:
     if row.amount < row.invoice.outstanding:
         return when_part(row.invoice)
     last = max(filter(None, (paid_on, row.latest_paid_on)), default=None)
-    return when_full(row.invoice, f"{last:%-d %b %Y}" if last else "that day")
+    return when_full(row.invoice, formatters.day(last) if last else "that day")
 
 
 def when_full(invoice: Invoice, day: str = "{day}") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, case, func, not_, select, tuple_
 from sqlalchemy.orm import Session
 
+from portal import formatters
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
@@ -18,7 +19,7 @@ from portal.models import (
     SyncChange,
 )
 from portal.queries import paging
-from portal.sync import counts, record_kinds
+from portal.sync import counts, record_kinds, tables
 
 ITEMS = {kind.counted: kind.many for kind in record_kinds.ALL} | {counts.PDFS: "PDF invoices"}
 SUBJECTS = {kind.subject: kind.one for kind in record_kinds.ALL} | {"pdf": "PDF of invoice"}
@@ -29,11 +30,24 @@ WHAT = {
     "removed": "Removed",
     "failed": "Failed",
 }
+DAYS_AND_AMOUNTS = {"Outstanding"} | {
+    column.words
+    for table in (tables.INVOICE, tables.LINE)
+    for column in table.columns.values()
+    if column.type in (tables.DAY, tables.MONEY)
+}
 MEANINGS = {
     "failed": "What this sync could not take in, and why. It is tried again by itself; what stays wrong is "
     "among the exceptions.",
     "removed": "What this sync took out, because Autotask no longer has it.",
 }
+
+
+def told(field_name: str, value: str | None) -> str:
+    """A value as pages show it: days and amounts as the partner writes them, other text as it is."""
+    if value is None or value == "":
+        return formatters.NOTHING
+    return formatters.kept(value) if field_name in DAYS_AND_AMOUNTS else value
 
 
 def of_run(run_id: int) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from portal import formatters
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.autotask import filters, records
 from portal.autotask.client import Client
@@ -79,7 +80,9 @@ def misfit(task: Task, invoice: Invoice, record: Record, currency_of: dict[int, 
         return f"it is in {currency} there and in {invoice.currency} here"
     due = amount_due(record["total_raw"], record["tax_raw"], task.integration.totals_mode, currency)
     if due != invoice.amount_due:
-        return f"its amount is {plain(due, currency)} there and {plain(invoice.amount_due, currency)} here"
+        with formatters.written_for(task.tenant):
+            there, here = formatters.amount(due, currency), formatters.amount(invoice.amount_due, currency)
+        return f"its amount is {there} there and {here} here"
     return None
 
 

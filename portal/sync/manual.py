@@ -1,11 +1,10 @@
 """Fetch New Data and Fetch Unpaid Invoices: when a person may press, and why not (rule 3.5)."""
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from portal import clock
+from portal import clock, formatters
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
@@ -102,6 +101,5 @@ def incomplete(integration: Integration, kind: str) -> SyncRun | None:
 
 def spoken(at: datetime) -> str:
     """An instant in the partner's zone, with seconds, as "22 Nov 2026, 14:07:31 CET"."""
-    tenant = db.session.get_one(Tenant, current_tenant_id())
-    local = at.astimezone(ZoneInfo(tenant.time_zone))
-    return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
+    with formatters.written_for(db.session.get_one(Tenant, current_tenant_id())):
+        return formatters.instant(at, True, True)

@@ -195,7 +195,8 @@ DESCRIPTION: dict[str, Any] = {
         "version": "1",
         "description": "For checkouts, processors and billing systems: read customers and invoices, record and delete "
         "payments, bring in customers and invoices of your own system. "
-        "A payment recorded here reaches Autotask in about a second. Send the key as a bearer token.",
+        "Autotask is told about a second after an invoice is paid in full; a part payment stays here. "
+        "Send the key as a bearer token.",
     },
     "servers": [{"url": "/api/v1"}],
     "security": [{"key": []}],

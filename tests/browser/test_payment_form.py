@@ -7,7 +7,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 
 from portal.extensions import db
-from portal.models import Customer, Tenant
+from portal.models import Customer, Invoice, Tenant
 from tests import factories
 from tests.browser.serving import serve
 from tests.fixtures.people import cookie_of
@@ -55,3 +55,89 @@ def test_allocations_never_change_the_amount_and_typing_it_again_keeps_them(
         pay[2].fill("")
         page.get_by_role("button", name="Record payment of 450.00").click()
         expect(page.get_by_role("heading", name="Payment of 450.00")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dates", "typed", "button", "left", "day"),
+    [
+        ("comma_point", "day_month_year", "12345678901234567890.12", "12,345,678,901,234,567,890.12",
+         "12,345,678,901,234,567,490.11 not allocated", "19 Nov 2026"),
+        ("point_comma", "month_day_year", "9007199254740993,07", "9.007.199.254.740.993,07",
+         "9.007.199.254.740.593,06 not allocated", "Nov 19, 2026"),
+        ("space_comma", "year_month_day", "400,01", "400,01", "", "2026-11-19"),
+    ],
+)  # fmt: skip
+def test_amounts_are_exact_and_written_as_the_partner_writes_them(
+    app: Flask,
+    open_page: Callable[..., Page],
+    numbers: str,
+    dates: str,
+    typed: str,
+    button: str,
+    left: str,
+    day: str,
+) -> None:
+    page, address = owing(app, open_page, "400.01", number_format=numbers, date_format=dates)
+    with serve(app) as served:
+        page.goto(served + address)
+        page.get_by_label("Paid on").fill("2026-11-19")
+        page.get_by_label("Amount received").fill(typed)
+        expect(page.locator(".form-actions [data-words]")).to_have_text(f"Record payment of {button}")
+        assert words(page, "[data-left]") == left
+        assert f"as paid on {day}." in words(page, "[data-says]")
+
+
+def test_an_amount_under_way_makes_nothing_jump(app: Flask, open_page: Callable[..., Page]) -> None:
+    """A point at its end is an amount; what is none is compared with nothing."""
+    page, address = owing(app, open_page, "400.00")
+    with serve(app) as served:
+        page.goto(served + address)
+        received, left = page.get_by_label("Amount received"), page.locator("[data-left]")
+        for typed in ("2", "25", "250", "250.", "250.5", "250.50"):
+            received.fill(typed)
+            assert left.text_content() == ""
+            assert "Record payment of 2" in words(page, ".form-actions [data-words]")
+        received.fill("250.50 or so")
+        assert left.text_content() == ""
+        assert words(page, ".form-actions [data-words]") == "Record payment"
+
+
+def test_an_old_tab_says_what_happened_and_pays_no_other_invoice(
+    app: Flask, open_page: Callable[..., Page]
+) -> None:
+    page, _ = owing(app, open_page, "400.00")
+    with app.app_context(), factories.inside(db.session.query(Tenant).one()):
+        factories.invoice(db.session.query(Customer).one(), "900.00", number="INV-2")
+        first = db.session.query(Invoice).filter_by(number="INV-1").one().id
+    old = page.context.new_page()
+    with serve(app) as served:
+        for tab in (page, old):
+            tab.goto(f"{served}/p/northwind/payments/new?invoice={first}")
+        page.get_by_role("button", name="Record payment of 400.00").click()
+        expect(page.get_by_role("heading", name="Payment of 400.00")).to_be_visible()
+        old.get_by_role("button", name="Record payment of 400.00").click()
+        expect(old.get_by_text("Invoice INV-1 is already paid.")).to_be_visible()
+        expect(old.get_by_text("Nothing was recorded.")).to_be_visible()
+        expect(old.locator("#payment-owes")).to_contain_text("owes 900.00 USD on 1 open invoice.")
+        expect(old.get_by_label("Pay on INV-2")).to_have_value("")
+
+
+def owing(app: Flask, open_page: Callable[..., Page], amount: str, **partner_like: str) -> tuple[Page, str]:
+    """A page signed in at a partner whose customer owes one invoice, and the address of the form."""
+    with app.app_context():
+        partner = factories.tenant(slug="northwind", **partner_like)
+        person = factories.member(partner)
+        with factories.inside(partner):
+            customer = factories.customer(factories.integration(app), name="Adatum")
+            customer_id = customer.id
+            factories.invoice(customer, amount, number="INV-1")
+        cookie = cookie_of(app, person)
+    page = open_page()
+    page.context.add_cookies(
+        [{"name": app.config["SESSION_COOKIE_NAME"], "value": cookie, "domain": "127.0.0.1", "path": "/"}]
+    )
+    return page, f"/p/northwind/payments/new?customer={customer_id}"
+
+
+def words(page: Page, selector: str) -> str:
+    return " ".join(page.locator(selector).inner_text().split())

@@ -250,7 +250,7 @@ def test_a_lowered_total_stays_paid_and_is_overpaid(both: Both):
     look(both, invoice)
     both.deliver()
     assert both.shown(invoice) == DAY
-    assert "20.00 USD more" in both.exceptions()["overpaid"]
+    assert "20.00\N{NO-BREAK SPACE}USD more" in both.exceptions()["overpaid"]
 
 
 def test_a_changed_number_is_nothing_to_a_delivery(both: Both):

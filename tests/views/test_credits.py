@@ -75,6 +75,25 @@ def test_a_credit_pays_an_invoice_and_autotask_is_to_be_told(books: Books, clerk
     assert "Credit" in clerk.get(answer.location).text
 
 
+def test_a_credit_meant_for_an_invoice_that_was_paid_meanwhile_goes_to_no_other(
+    books: Books, clerk: FlaskClient
+) -> None:
+    data = {"credit_id": books.credit, "invoice_id": books.open, "amount": "100.00", "key": KEY}
+    clerk.post("/p/northwind/credits", data=data)
+    old = data | {"key": KEY[::-1], "amount": "20.00", f"pay-{books.open}": "20.00"}
+    answer = clerk.post("/p/northwind/credits", data=old)
+    assert answer.status_code == 422
+    assert books.outstanding(books.credit) == -20
+
+
+def test_the_credit_is_offered_as_the_partner_writes_numbers(books: Books, clerk: FlaskClient) -> None:
+    with books.app.app_context():
+        db.session.merge(books.partner).number_format = "point_comma"
+        db.session.commit()
+    page = clerk.get(f"/p/northwind/credits/new?invoice_id={books.open}").text
+    assert 'value="100,00"' in page
+
+
 def test_taking_a_credit_back_opens_the_invoice_again(books: Books, clerk: FlaskClient) -> None:
     data = {"credit_id": books.credit, "amount": "60.00", "key": KEY}
     clerk.post("/p/northwind/credits", data=data)
@@ -95,7 +114,7 @@ def test_taking_a_credit_back_opens_the_invoice_again(books: Books, clerk: Flask
     [
         ("0", "The amount must be more than zero."),
         ("-5", "The amount must be more than zero."),
-        ("120.01", "This is more than the 100.00 USD still owed on open invoices."),
+        ("120.01", "This is more than the 100.00\N{NO-BREAK SPACE}USD still owed on open invoices."),
         ("1.001", "USD amounts have at most 2 decimals."),
         ("", "Enter how much of the credit to apply."),
     ],

@@ -101,7 +101,7 @@ def test_a_file_keeps_the_partners_audit_log_for_itself_only_while_it_writes_the
         ("INV-1,0,2026-11-19,,", "The amount must be more than zero."),
         ("INV-1,NaN,2026-11-19,,", "Write the amount in digits"),
         ("INV-1,0.001,2026-11-19,,", "USD amounts have at most 2 decimals."),
-        ("INV-1,100.01,2026-11-19,,", "Only 100.00 USD is still owed on it."),
+        ("INV-1,100.01,2026-11-19,,", "Only 100.00\N{NO-BREAK SPACE}USD is still owed on it."),
         (
             "INV-1,1.00,19/11/2026,,",
             "is no date with the month first. If the file writes the day first, choose",
@@ -128,7 +128,7 @@ def test_a_faulty_row_is_told_and_nothing_of_the_file_is_recorded(
 
 def test_later_rows_cannot_pay_what_earlier_ones_already_do(app: Flask, clerk: FlaskClient) -> None:
     page = choose(clerk, HEADING + "INV-1,60.00,2026-11-19,,\r\nINV-1,60.00,2026-11-20,,\r\n")
-    assert "Only 40.00 USD is still owed on it." in page.text
+    assert "Only 40.00\N{NO-BREAK SPACE}USD is still owed on it." in page.text
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,32 @@ def test_typed_amounts_decide_which_invoices_are_paid(books: Books, clerk: Flask
     assert books.outstanding(books.second_id) == 0
 
 
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_money_typed_for_an_invoice_that_was_paid_meanwhile_goes_to_no_other(
+    books: Books, clerk: FlaskClient, asked_for: bool
+) -> None:
+    """An old tab: what was meant for one invoice is never recorded for the next one."""
+    clerk.post("/p/northwind/payments", data=typed(books, amount="100"))
+    old = typed(books, key="a-key-of-another-tab", amount="30.00", **{f"pay-{books.first_id}": "30.00"})
+    if asked_for:
+        old = typed(books, key="a-key-of-another-tab", amount="30.00", invoice=str(books.first_id))
+        del old["customer"]
+    answer = clerk.post("/p/northwind/payments", data=old)
+    assert answer.status_code == 422
+    assert "Invoice INV-1 is already paid. Nothing is owed on it." in answer.text
+    assert "Nothing was recorded" in answer.text
+    assert (books.outstanding(books.second_id), len(books.payments())) == (50, 1)
+    assert f'name="customer" value="{books.customer_id}"' in answer.text
+
+
+def test_a_form_with_amounts_sent_twice_gives_its_first_answer(books: Books, clerk: FlaskClient) -> None:
+    """Although the invoice that it paid is not offered any more."""
+    data = typed(books, amount="100", **{f"pay-{books.first_id}": "100"})
+    first, again = (clerk.post("/p/northwind/payments", data=data) for _ in range(2))
+    assert (first.status_code, again.status_code, again.location) == (303, 303, first.location)
+    assert len(books.payments()) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -130,7 +156,10 @@ def test_typed_amounts_decide_which_invoices_are_paid(books: Books, clerk: Flask
         ({"amount": "-1"}, "The amount must be more than zero."),
         ({"amount": "0.001"}, "USD amounts have at most 2 decimals."),
         ({"amount": "NaN"}, "Write the amount in digits, like 1234.50."),
-        ({"amount": "150.01"}, "This is more than the 150.00 USD still owed on open invoices."),
+        (
+            {"amount": "150.01"},
+            "This is more than the 150.00\N{NO-BREAK SPACE}USD still owed on open invoices.",
+        ),
         ({"amount": ""}, "Enter the amount you received."),
         ({"paid_on": "tomorrow"}, "Enter the day the money was paid"),
         ({"paid_on": ""}, "Enter the day the money was paid."),
@@ -155,8 +184,8 @@ def test_what_cannot_be_recorded_is_told_beside_its_field_and_stays_typed(
 @pytest.mark.parametrize(
     ("amount", "sentence"),
     [
-        ("120.00", "20.00 of the 120.00 USD is not allocated."),
-        ("90.00", "The invoices take 10.00 more than the 90.00 USD above."),
+        ("120.00", "20.00 of the 120.00\N{NO-BREAK SPACE}USD is not allocated."),
+        ("90.00", "The invoices take 10.00 more than the 90.00\N{NO-BREAK SPACE}USD above."),
         ("", "Enter the amount you received."),
     ],
 )
