@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from local import kit_command
+from portal.web import assets
 
 ROOT = Path(__file__).parents[1]
 VENDOR = ROOT / "static" / "vendor"
@@ -59,6 +61,16 @@ def test_every_icon_named_in_templates_and_badges_is_in_the_sprite() -> None:
     for path in TEMPLATES:
         named |= set(re.findall(r'(?:icon\(|"icon": |icon_name=)"([a-z][a-z0-9-]+)"', path.read_text()))
     assert named - sprite == set()
+
+
+def test_a_page_of_a_prepared_process_looks_at_no_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.extensions, "assets", {})
+    with app.test_request_context():
+        before = assets.asset("kit.css")
+        assets.prepare(app)
+        monkeypatch.setattr(Path, "stat", lambda *_, **__: pytest.fail("looked at the disk"))
+        assert assets.asset("kit.css") == before
+        assert assets.send("kit.css").status_code == 200
 
 
 def _without_jinja(text: str) -> str:

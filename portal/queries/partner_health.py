@@ -1,12 +1,12 @@
 """One line a partner for support: connection, age of the last sync, what Autotask was not told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Row, Text, column, select, text
+from sqlalchemy import BigInteger, DateTime, Integer, Row, Select, Text, column, select, text
 from werkzeug.exceptions import NotFound
 
 from portal import clock
@@ -14,11 +14,11 @@ from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.ledger import unconfirmed
 from portal.ledger.unconfirmed import Group
-from portal.models import IntegrationState
+from portal.models import Delivery, IntegrationState, Tenant
 from portal.notices import standing
 from portal.queries.needs import Needs
 
-ALL_PARTNERS = text("""
+PARTNERS = """
     SELECT t.id, t.slug, t.name, t.disabled_at, t.disabled_reason, i.state AS integration_state,
         r.last_completed_at, i.usage_used, i.usage_limit, i.usage_read_at,
         coalesce(e.open, 0) AS exceptions, coalesce(v.visits, 0) AS visits, coalesce(m.people, 0) AS people
@@ -30,7 +30,8 @@ ALL_PARTNERS = text("""
         GROUP BY tenant_id) e ON e.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS people FROM membership GROUP BY tenant_id) m ON m.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS visits FROM support_visit
-        WHERE ended_at IS NULL AND expires_at > now() GROUP BY tenant_id) v ON v.tenant_id = t.id""").columns(
+        WHERE ended_at IS NULL AND expires_at > now() GROUP BY tenant_id) v ON v.tenant_id = t.id"""
+COLUMNS = (
     column("id", BigInteger), column("slug", Text), column("name", Text), column("integration_state", Text),
     column("last_completed_at", DateTime(timezone=True)), column("exceptions", Integer),
     column("visits", Integer), column("disabled_at", DateTime(timezone=True)), column("disabled_reason", Text),
@@ -103,20 +104,35 @@ def chosen(partners: Sequence[Health], show: str, words: str) -> Sequence[Health
 
 def all_partners() -> Sequence[Health]:
     """All partners, those in trouble first."""
-    partners, waiting = ALL_PARTNERS.subquery("partner"), unconfirmed.groups().subquery()
+    found = _read(PARTNERS, unconfirmed.groups(), standing.LATE, {})
+    return sorted(found, key=lambda health: health.trouble)
+
+
+def one(slug: str) -> Health:
+    """The same of one partner, from its own rows. Raises NotFound."""
+    only = {"partner": db.session.scalar(select(Tenant.id).where(Tenant.slug == slug))}
+    waiting = unconfirmed.groups().where(Delivery.tenant_id == only["partner"])
+    late = f"{standing.LATE} AND s.tenant_id = :partner"
+    found = next(_read(f"{PARTNERS} WHERE t.id = :partner", waiting, late, only), None)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _read(partners: str, groups: Select[Any], late: str, only: Mapping[str, Any]) -> Iterator[Health]:
+    rows_of, waiting = text(partners).columns(*COLUMNS).subquery("partner"), groups.subquery()
     statement = (
-        select(partners, *(one for one in waiting.c if one.name != "tenant_id"))
-        .select_from(partners)
-        .outerjoin(waiting, waiting.c.tenant_id == partners.c.id)
-        .order_by(partners.c.id)
+        select(rows_of, *(one for one in waiting.c if one.name != "tenant_id"))
+        .select_from(rows_of)
+        .outerjoin(waiting, waiting.c.tenant_id == rows_of.c.id)
+        .order_by(rows_of.c.id)
     )
     with system_scope():
-        rows = db.session.execute(statement).all()
-        late: dict[int, list[str]] = {}
-        for row in db.session.execute(text(standing.LATE)):
-            late.setdefault(row.tenant_id, []).append(row.kind)
-    found = [_health(list(several), late) for _, several in groupby(rows, key=lambda row: row.id)]
-    return sorted(found, key=lambda health: health.trouble)
+        rows = db.session.execute(statement, only).all()
+        kinds: dict[int, list[str]] = {}
+        for row in db.session.execute(text(late), only):
+            kinds.setdefault(row.tenant_id, []).append(row.kind)
+    return (_health(list(several), kinds) for _, several in groupby(rows, key=lambda row: row.id))
 
 
 def _health(rows: list[Row[Any]], late: Mapping[int, list[str]]) -> Health:
@@ -125,11 +141,3 @@ def _health(rows: list[Row[Any]], late: Mapping[int, list[str]]) -> Health:
     return Health(
         first, Needs(first.exceptions, first.integration_state, groups=groups), late.get(first.id, ())
     )
-
-
-def one(slug: str) -> Health:
-    """The same of one partner. Raises NotFound."""
-    found = next((health for health in all_partners() if health.partner.slug == slug), None)
-    if found is None:
-        raise NotFound
-    return found

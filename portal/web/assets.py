@@ -52,10 +52,11 @@ def send(filename: str) -> Response:
 
 
 def prepare(app: Flask) -> None:
-    """Reads and compresses every file now, so that no visitor waits for it."""
-    root = Path(app.static_folder or "static")
-    for path in root.rglob("*.*"):
-        _read(path, path.stat().st_mtime_ns)
+    """Reads and compresses every file now: no visitor waits for it, and no page looks at the disk from here on."""
+    root = Path(app.static_folder or "static").resolve()
+    app.extensions["assets"] = {
+        path.relative_to(root).as_posix(): _read(path, path.stat().st_mtime_ns) for path in root.rglob("*.*")
+    }
 
 
 @lru_cache(maxsize=200)
@@ -64,6 +65,11 @@ def _address(_below: str, name: str, mark: str) -> str:
 
 
 def _find(name: str) -> Held:
+    prepared: Held | None = current_app.extensions.get("assets", {}).get(name)
+    return prepared or _on_disk(name)
+
+
+def _on_disk(name: str) -> Held:
     path = _place(current_app.static_folder or "static", name)
     if path is None or not path.is_file():
         raise NotFound

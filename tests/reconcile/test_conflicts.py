@@ -9,6 +9,8 @@ from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState
 from portal.payments import recording
 from portal.reconcile import by_hand, sweep
+from portal.reconcile.decide import reading_of
+from portal.reconcile.store import clock_timestamp
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
 
@@ -367,3 +369,15 @@ def test_an_invoice_that_is_no_longer_voided_is_marked_by_itself(both: Both):
     assert look(both, invoice) == 1
     both.deliver()
     assert (both.shown(invoice), both.delivery(invoice).state) == (DAY, DeliveryState.CONFIRMED)
+
+
+def test_the_sweep_asks_the_database_as_often_for_nine_invoices_as_for_three(both: Both, count_queries):
+    def statements(number: int) -> int:
+        invoices = [paid_and_confirmed(both)[0] for _ in range(number)]
+        readings = {
+            invoice.id: reading_of(both.sandbox_item(invoice), clock_timestamp()) for invoice in invoices
+        }
+        db.session.commit()
+        return count_queries(lambda: sweep._compare(readings))
+
+    assert statements(9) == statements(3)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 from sqlalchemy import update
+from werkzeug.exceptions import NotFound
 
 from portal import clock
 from portal.access import staff_log
@@ -13,6 +14,7 @@ from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.mail import outbox
 from portal.models import Delivery, Integration, Mail, User
+from portal.queries import partner_health
 from tests import factories
 from tests.fixtures.people import with_factor_proved
 
@@ -260,3 +262,26 @@ def test_the_first_staff_person_of_the_command_line_looks_after_the_others(app, 
     with app.app_context(), people_scope():
         admins = db.session.scalars(db.select(User.email).where(User.staff_admin)).all()
     assert admins == ["first@portal.example"]
+
+
+def test_the_page_of_one_partner_reads_that_partner_and_says_what_the_list_says(app, admin, monkeypatch):
+    with app.app_context():
+        for slug in ("calm", "troubled", "quiet"):
+            with factories.inside(factories.tenant(slug)):
+                factories.payment(
+                    (factories.invoice(factories.customer(factories.integration(app))), "100.00")
+                )
+                then = clock.now() - timedelta(minutes=40)
+                db.session.execute(update(Delivery).values(wished_at=then, next_try_at=then))
+                db.session.commit()
+    read, health = [], partner_health._health
+    with app.app_context():
+        listed = {found.partner.slug: found for found in partner_health.all_partners()}
+        monkeypatch.setattr(
+            partner_health, "_health", lambda rows, late: read.append(rows[0].slug) or health(rows, late)
+        )
+        assert partner_health.one("troubled") == listed["troubled"]
+        with pytest.raises(NotFound):
+            partner_health.one("nobody")
+    assert read == ["troubled"]
+    assert listed["troubled"].needs.deliveries == 1
