@@ -22,11 +22,14 @@ def upgrade():
 
 def downgrade():
     op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("UPDATE delivery SET state = 'parked' WHERE state = 'closed'")
+    with op.get_context().autocommit_block():
+        op.execute("UPDATE delivery SET state = 'parked' WHERE state = 'closed'")
     _know("'waiting', 'sending', 'confirmed', 'parked'")
 
 
 def _know(states):
-    op.execute(f"ALTER TABLE delivery DROP CONSTRAINT {NAME}")
+    """New rows at once; the old ones are looked at while everybody goes on working."""
+    op.execute(f"ALTER TABLE delivery DROP CONSTRAINT IF EXISTS {NAME}")
     op.execute(f"ALTER TABLE delivery ADD CONSTRAINT {NAME} CHECK (state IN ({states})) NOT VALID")
-    op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")
+    with op.get_context().autocommit_block():
+        op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")

@@ -17,44 +17,55 @@ depends_on = None
 
 NAME = "ck_delivery_state_known"
 KNOWN = "'waiting', 'sending', 'confirmed', 'parked'"
+MOST = 5000  # rows that one statement rewrites
+SCOPE = sa.text("SELECT set_config('app.tenant_id', :id, false)")
 
 
 def upgrade():
+    """In steps that may each be run again: no lock outlasts a statement, and rows are rewritten a few at a time."""
     op.execute("SET LOCAL lock_timeout = '3s'")
-    op.add_column("delivery", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("ALTER TABLE delivery ADD COLUMN IF NOT EXISTS closed_at timestamptz")
     op.execute(
-        """CREATE FUNCTION open_closed_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
+        """CREATE OR REPLACE FUNCTION open_closed_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             NEW.closed_at := NULL;
             RETURN NEW;
         END $$"""
     )
     op.execute(
-        """CREATE TRIGGER open_closed BEFORE UPDATE OF state ON delivery FOR EACH ROW
+        """CREATE OR REPLACE TRIGGER open_closed BEFORE UPDATE OF state ON delivery FOR EACH ROW
         WHEN (NEW.closed_at IS NOT NULL AND NEW.state <> 'parked') EXECUTE FUNCTION open_closed_delivery()"""
     )
-    each_partner("UPDATE delivery SET state = 'parked', closed_at = now() WHERE state = 'closed'")
     know(KNOWN)
-
-
-def each_partner(statement):
-    connection, scope = op.get_bind(), sa.text("SELECT set_config('app.tenant_id', :id, true)")
-    for tenant_id in connection.scalars(sa.text("SELECT id FROM tenant")).all():
-        connection.execute(scope, {"id": str(tenant_id)})
-        connection.execute(sa.text(statement))
-    connection.execute(scope, {"id": ""})
+    with op.get_context().autocommit_block():
+        some = f"SELECT id FROM delivery WHERE state = 'closed' LIMIT {MOST}"
+        each_partner(f"UPDATE delivery SET state = 'parked', closed_at = now() WHERE id IN ({some})")
+        op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")
 
 
 def downgrade():
     op.execute("SET LOCAL lock_timeout = '3s'")
     know(f"{KNOWN}, 'closed'")
-    op.execute("DROP TRIGGER open_closed ON delivery")
-    op.execute("DROP FUNCTION open_closed_delivery()")
-    each_partner("UPDATE delivery SET state = 'closed' WHERE closed_at IS NOT NULL")
+    op.execute("DROP TRIGGER IF EXISTS open_closed ON delivery")
+    op.execute("DROP FUNCTION IF EXISTS open_closed_delivery()")
+    with op.get_context().autocommit_block():
+        some = f"SELECT id FROM delivery WHERE closed_at IS NOT NULL AND state = 'parked' LIMIT {MOST}"
+        each_partner(f"UPDATE delivery SET state = 'closed' WHERE id IN ({some})")
+        op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")
     op.drop_column("delivery", "closed_at")
 
 
 def know(states):
-    op.execute(f"ALTER TABLE delivery DROP CONSTRAINT {NAME}")
+    """Of rows written from now on; the old ones are looked at later, while everybody goes on working."""
+    op.execute(f"ALTER TABLE delivery DROP CONSTRAINT IF EXISTS {NAME}")
     op.execute(f"ALTER TABLE delivery ADD CONSTRAINT {NAME} CHECK (state IN ({states})) NOT VALID")
-    op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")
+
+
+def each_partner(statement):
+    """Again and again until nothing is left to write. Each statement commits."""
+    connection = op.get_bind()
+    for tenant_id in connection.scalars(sa.text("SELECT id FROM tenant")).all():
+        connection.execute(SCOPE, {"id": str(tenant_id)})
+        while connection.execute(sa.text(statement)).rowcount:
+            pass
+    connection.execute(SCOPE, {"id": ""})

@@ -7,8 +7,11 @@ import ast
 import copy
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import CheckConstraint, MetaData
 
@@ -16,6 +19,7 @@ from portal.cli.schema import RELEASED, described
 from portal.extensions import db
 from portal.models import DeliveryState
 from portal.models.base import Base, one_of
+from tests.fixtures.servers import ROOT, settings
 
 # A rule that is new on a table of the last release, and why what that release writes never breaks it.
 HARMLESS: dict[str, str] = {
@@ -249,3 +253,110 @@ def test_an_index_on_a_table_in_use_is_built_while_it_is_used():
 def test_the_guard_sees_an_index_that_stops_all_writing():
     new = 'op.create_table("a")\nop.create_index("i", "a", ["x"])\n'
     assert blocking_indexes(new + 'op.create_index("j", "invoice", ["x"])') == [3]
+
+
+# Tables that grow with a partner's business.
+LARGE = (
+    "invoice", "invoice_line", "invoice_pdf", "invoice_past", "customer", "customer_past", "contact", "payment",
+    "allocation", "settlement", "delivery", "delivery_attempt", "audit_event", "sync_change", "exception_item",
+)  # fmt: skip
+REWRITES = re.compile(rf"VALIDATE CONSTRAINT|UPDATE ({'|'.join(LARGE)})\b(?!\s+(OF|ON)\b)", re.IGNORECASE)
+
+
+def locking_statements(source: str) -> list[int]:
+    """Lines of what reads or rewrites a large table while the locks of the whole migration are held."""
+    tree = ast.parse(source)
+    steps = [
+        (node.lineno, node.end_lineno)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With) and "autocommit_block" in ast.unparse(node.items[0])
+    ]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and reads_all_of_a_table(node)]
+    texts = [
+        node
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, str) and REWRITES.match(node.value.strip()))
+        or (isinstance(node, ast.JoinedStr) and REWRITES.search(ast.unparse(node)))
+    ]  # fmt: skip
+    lines = {node.lineno for node in (*calls, *texts)}
+    return sorted(line for line in lines if not any(first <= line <= last for first, last in steps))
+
+
+def reads_all_of_a_table(call: ast.Call) -> bool:
+    """A new rule that is checked at once for all rows of a large table."""
+    named = getattr(call.func, "attr", "")
+    tables = [one.value for one in call.args if isinstance(one, ast.Constant)]
+    return (
+        named in ("create_check_constraint", "create_foreign_key")
+        and any(table in LARGE for table in tables[1:2])
+        and "postgresql_not_valid" not in {one.arg for one in call.keywords}
+    )
+
+
+def test_large_tables_are_looked_through_and_rewritten_in_steps_of_their_own():
+    """From 0010 on: while a statement runs, payments and syncs go on."""
+    paths = [path for path in sorted(VERSIONS.glob("*.py")) if path.name >= "0010"]
+    assert {path.name: lines for path in paths if (lines := locking_statements(path.read_text()))} == {}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        'op.execute(f"ALTER TABLE delivery VALIDATE CONSTRAINT {NAME}")',
+        "each_partner(\"UPDATE delivery SET state = 'parked'\")",
+        'op.execute(f"UPDATE invoice SET number = {x}")',
+        'op.create_check_constraint("ck", "payment", "amount > 0")',
+    ],
+)
+def test_the_guard_sees_a_long_lock(planted):
+    assert locking_statements(planted) == [1]
+    assert locking_statements(f"with op.get_context().autocommit_block():\n    {planted}") == []
+
+
+def test_closed_deliveries_are_put_aside_in_steps_that_may_be_run_again(
+    empty_database, redis_url, superuser_of
+):
+    """0016 on rows of the release before, and once more as after a step that was cut short."""
+    migrate = migrations_of(empty_database, redis_url)
+    migrate("0015")
+    with superuser_of(empty_database) as database:
+        database.execute(
+            "SET session_replication_role = replica"
+        )  # the rows alone, without what they belong to
+        database.execute(
+            "INSERT INTO tenant (id, slug, name) OVERRIDING SYSTEM VALUE VALUES (1, 'a', 'A'), (2, 'b', 'B')"
+        )
+        database.execute(
+            "INSERT INTO delivery (tenant_id, invoice_id, state, wish_version, wished_at)"
+            " SELECT 1 + n % 2, n, CASE WHEN n < 7 THEN 'closed' ELSE 'parked' END, 1, now()"
+            " FROM generate_series(1, 9) n"
+        )
+        migrate("0016")
+        database.execute("UPDATE alembic_version SET version_num = '0015'")
+        migrate("0016")
+        found = database.execute(
+            "SELECT state, closed_at IS NOT NULL, count(*) FROM delivery GROUP BY 1, 2 ORDER BY 2"
+        )
+        assert found.fetchall() == [("parked", False, 3), ("parked", True, 6)]
+        checked = "SELECT convalidated FROM pg_constraint WHERE conname = 'ck_delivery_state_known'"
+        assert database.execute(checked).fetchone() == (True,)
+
+
+def migrations_of(address, redis_url):
+    def migrate(revision):
+        words = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade", revision]
+        done = subprocess.run(
+            words, env=settings(address, redis_url) | {"PATH": ""}, cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return migrate
+
+
+@pytest.fixture
+def superuser_of(servers):
+    def connect(address):
+        name = address.rpartition("/")[2]
+        return psycopg.connect(servers.database(name, "postgres"), autocommit=True)
+
+    return connect
