@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any
 
 # Stored below "rest": the last release knows the others only.
-IN_REST = ("gone", "checked", "counted", "ended", "judged")
+IN_REST = ("gone", "checked", "counted", "ended", "judged", "doubted")
 
 
 @dataclass
 class Step:
     """How far one resource was read. `absent` are ids that are here but were not in the answer.
 
-    `gone` are those of the ids up to `checked` that Autotask does not have; `counted` is its own count afterwards.
+    `gone` are those of the ids up to `checked` that Autotask does not have; `counted` is its own count afterwards;
+    `doubted` tells that too much was lacking to be believed.
     """
 
     last_id: int = -1
@@ -30,6 +31,7 @@ class Step:
     counted: int | None = None
     ended: bool = False
     judged: bool = False
+    doubted: bool = False
 
     @property
     def started_at(self) -> datetime:

@@ -31,7 +31,7 @@ def move_cursors(running: Running) -> None:
         return
     whole = running.task.kind == SyncKind.ALL or running.checkpoint.everything
     read = running.checkpoint.steps.get("invoices")
-    if read is not None and read.complete:
+    if read is not None and read.complete and not read.doubted:
         unpaid = running.task.kind == SyncKind.UNPAID
         seen.forget_older(running.task.integration.id, read.started_at, only_unpaid=unpaid)
     moved: dict[str, tuple[datetime, int | None]] = {}

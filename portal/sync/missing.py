@@ -37,7 +37,8 @@ def judge(running: Running, client: Client, step: Step, resource: Resource) -> N
 def settle(by: Writer, step: Step, resource: Resource, gone: Sequence[int]) -> None:
     """Marks what is gone, or asks when that is too much to believe."""
     assert resource.table is not None
-    if _is_suspicious(step, len(gone)):
+    step.doubted = _is_suspicious(step, len(gone))
+    if step.doubted:
         _ask(by.run_id, step, resource, gone)
     else:
         marks.missing(by, resource.table, gone)

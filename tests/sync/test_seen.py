@@ -204,3 +204,15 @@ def test_a_range_of_unpaid_invoices_counts_no_paid_one_for_an_unpaid_one(books) 
     db.session.commit()
     assert read_at(absent) == earlier[absent]
     assert {read_at(key) for key in there if key != paid_meanwhile} == {later}
+
+
+@pytest.mark.parametrize("kind", ["all", "unpaid"])
+def test_a_read_that_was_not_believed_forgets_no_earlier_one(books, empty: Sandbox, kind: str):
+    integration, keys = books
+    sync(integration)
+    seen_at = {key: read_at(key) for key in keys}
+    lost = [key for number, key in enumerate(keys) if number % 3][:4]
+    for key in lost:
+        empty.remove_invoice(key)
+    assert sync(integration, kind).state == "completed"
+    assert {key: read_at(key) for key in lost} == {key: seen_at[key] for key in lost}
