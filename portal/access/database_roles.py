@@ -20,6 +20,7 @@ EXCEPT = (
     "REVOKE UPDATE, DELETE ON staff_event FROM {role}",
     "REVOKE DELETE ON audit_head FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",
+    "REVOKE INSERT, UPDATE, DELETE ON run_standing, exception_standing, notice_standing FROM {role}",
 )
 
 

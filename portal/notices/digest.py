@@ -17,7 +17,7 @@ from portal.queries import home
 
 FROM_HOUR = 7
 CANDIDATES = """
-    SELECT t.id, t.time_zone, t.created_at, (SELECT max(n.created_at) FROM notice n
+    SELECT t.id, t.time_zone, t.created_at, (SELECT max(n.created_at) FROM notice_standing n
         WHERE n.tenant_id = t.id AND n.kind = 'digest') AS told_at
     FROM tenant t WHERE t.disabled_at IS NULL"""
 # A partner is told of its first week where it was here for half of it.

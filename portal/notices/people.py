@@ -12,7 +12,7 @@ from portal.notices.telling import Words
 
 NEW_PEOPLE = """
     SELECT m.tenant_id, m.id FROM membership m
-    LEFT JOIN notice n ON n.tenant_id = m.tenant_id AND n.kind = 'people' AND n.cause = 'membership/' || m.id
+    LEFT JOIN notice_standing n ON n.tenant_id = m.tenant_id AND n.kind = 'people' AND n.cause = 'membership/' || m.id
     WHERE m.created_at > now() - interval '1 day' AND n.id IS NULL ORDER BY m.id"""
 
 

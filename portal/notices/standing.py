@@ -30,18 +30,18 @@ LATE = """
     JOIN (VALUES ('new', interval '1 hour'), ('pdfs', interval '1 hour'), ('unpaid', interval '1 day'),
         ('customers', interval '7 days')) AS p (kind, period) ON p.kind = s.kind
     WHERE i.state = 'connected'
-    AND NOT EXISTS (SELECT FROM sync_run r WHERE r.tenant_id = s.tenant_id AND r.integration_id = s.integration_id
+    AND NOT EXISTS (SELECT FROM run_standing r WHERE r.tenant_id = s.tenant_id AND r.integration_id = s.integration_id
         AND r.kind IN (s.kind, 'all') AND r.state = 'completed' AND r.created_at > now() - 4 * p.period
         AND r.finished_at > now() - 3 * p.period)
-    AND EXISTS (SELECT FROM sync_run r WHERE r.tenant_id = s.tenant_id AND r.integration_id = s.integration_id
+    AND EXISTS (SELECT FROM run_standing r WHERE r.tenant_id = s.tenant_id AND r.integration_id = s.integration_id
         AND r.kind IN (s.kind, 'all') AND r.created_at <= now() - 2 * p.period
         AND (r.state IN ('waiting', 'running') OR r.created_at > now() - 4 * p.period))"""
 BEGUN = """
     SELECT DISTINCT h.tenant_id FROM ({}) h JOIN tenant t ON t.id = h.tenant_id AND t.disabled_at IS NULL
-    WHERE NOT EXISTS (SELECT FROM notice n
+    WHERE NOT EXISTS (SELECT FROM notice_standing n
         WHERE n.tenant_id = h.tenant_id AND n.kind = :kind AND n.ended_at IS NULL)"""
 OVER = """
-    SELECT n.tenant_id FROM notice n WHERE n.kind = :kind AND n.ended_at IS NULL
+    SELECT n.tenant_id FROM notice_standing n WHERE n.kind = :kind AND n.ended_at IS NULL
         AND n.tenant_id NOT IN (SELECT h.tenant_id FROM ({}) h)"""
 KINDS_OF_SYNC = {
     "new": "new invoices and customers, which come every hour",

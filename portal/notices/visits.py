@@ -12,7 +12,7 @@ from portal.queries import event_records, event_words
 
 TO_TELL = """
     SELECT v.tenant_id, v.id FROM support_visit v
-    LEFT JOIN notice n ON n.tenant_id = v.tenant_id AND n.kind = 'support' AND n.cause = 'visit/' || v.id
+    LEFT JOIN notice_standing n ON n.tenant_id = v.tenant_id AND n.kind = 'support' AND n.cause = 'visit/' || v.id
     WHERE v.started_at > now() - interval '1 day' AND (n.id IS NULL OR (n.ended_at IS NULL
         AND (v.ended_at IS NOT NULL OR v.expires_at <= now())))
     ORDER BY v.id"""

@@ -24,9 +24,9 @@ PARTNERS = """
         coalesce(e.open, 0) AS exceptions, coalesce(v.visits, 0) AS visits, coalesce(m.people, 0) AS people
     FROM tenant t
     LEFT JOIN integration_status i ON i.tenant_id = t.id
-    LEFT JOIN (SELECT tenant_id, max(finished_at) AS last_completed_at FROM sync_run
+    LEFT JOIN (SELECT tenant_id, max(finished_at) AS last_completed_at FROM run_standing
         WHERE state = 'completed' GROUP BY tenant_id) r ON r.tenant_id = t.id
-    LEFT JOIN (SELECT tenant_id, count(*) AS open FROM exception_item WHERE state = 'open'
+    LEFT JOIN (SELECT tenant_id, count(*) AS open FROM exception_standing WHERE state = 'open'
         GROUP BY tenant_id) e ON e.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS people FROM membership GROUP BY tenant_id) m ON m.tenant_id = t.id
     LEFT JOIN (SELECT tenant_id, count(*) AS visits FROM support_visit

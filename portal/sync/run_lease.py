@@ -3,12 +3,12 @@
 import secrets
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, text, update
 
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db, rows_written
 from portal.logs import after_commit
-from portal.models import RunState, SyncRun, Tenant
+from portal.models import RunState, SyncRun
 from portal.sync import runs
 
 LEASE_SECONDS = 90
@@ -30,6 +30,9 @@ CLAIM = text(f"""
                 AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
                 AND other.lease_until >= clock_timestamp()))
     RETURNING attempts""")
+DUE_RUNS = text(f"""
+    SELECT tenant_id, id FROM run_standing AS sync_run
+    WHERE {DUE} AND tenant_id IN (SELECT id FROM tenant WHERE disabled_at IS NULL) ORDER BY id LIMIT :limit""")
 
 
 def claim(run_id: int) -> str | None:
@@ -106,11 +109,6 @@ def _settle(run_id: int, token: str, **values: Any) -> bool:
 def due(limit: int = 200) -> list[tuple[int, int]]:
     """(tenant id, run id) of runs that wait to be worked on, or whose worker died. Closes its transaction."""
     with system_scope():
-        rows = db.session.execute(
-            select(SyncRun.tenant_id, SyncRun.id)
-            .where(text(DUE), SyncRun.tenant_id.in_(select(Tenant.id).where(Tenant.disabled_at.is_(None))))
-            .order_by(SyncRun.id)
-            .limit(limit)
-        ).all()
+        rows = db.session.execute(DUE_RUNS, {"limit": limit}).all()
         db.session.rollback()
     return [(row.tenant_id, row.id) for row in rows]

@@ -65,6 +65,30 @@ def test_the_role_that_serves_can_do_all_the_work_and_lift_no_wall(
                 serving.execute(statement)
 
 
+def test_across_partners_the_role_that_serves_sees_how_things_stand_and_no_text(
+    two_roles, serving_url, empty_database
+):
+    """Nr 15: exceptions, runs and notices by their views alone."""
+    two_roles(str(DRIVE), "fill")
+    with psycopg.connect(empty_database, autocommit=True) as owner:
+        owner.execute("SET app.tenant_id = '1'")
+        owner.execute(
+            "INSERT INTO exception_item (tenant_id, cause, subject_type, subject_key, label, detail)"
+            " VALUES (1, 'bad_record', 'invoice', '7', 'Invoice 7 of Contoso', 'No date.')"
+        )
+    with psycopg.connect(serving_url, autocommit=True) as serving:
+        serving.execute("SET app.scope = 'system'")
+        for table in ("exception_item", "sync_run", "notice"):
+            assert serving.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+        found = serving.execute("SELECT * FROM exception_standing")
+        assert [column.name for column in found.description] == ["tenant_id", "id", "state"]
+        assert [row[2] for row in found] == ["open"]
+        for view in ("run_standing", "notice_standing", "exception_standing"):
+            serving.execute(f"SELECT * FROM {view}")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                serving.execute(f"DELETE FROM {view}")
+
+
 LIFTING = (
     "TRUNCATE audit_event",
     "TRUNCATE audit_head",

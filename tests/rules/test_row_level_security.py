@@ -157,6 +157,20 @@ def test_the_list_of_secrets_finds_those_that_are_known():
     )
 
 
+# Whole rows of these are shown to what looks across partners (docs/roles.md says why).
+WHOLE_ROWS = {"delivery", "integration_status", "mail", "membership", "support_visit", "sync_schedule"}
+
+
+def test_whoever_serves_sees_whole_rows_across_partners_of_no_table_but_those_that_are_documented(database):
+    """Nr 15. The owner's rights, which the views use, are told by the role that a policy names."""
+    shown = database.execute(
+        text("SELECT tablename, roles::text FROM pg_policies WHERE qual LIKE '%''system''%' ORDER BY 1")
+    ).all()
+    assert {table for table, roles in shown if roles == "{public}"} == WHOLE_ROWS
+    owned = {table: roles for table, roles in shown if roles != "{public}"}
+    assert owned == dict.fromkeys(("exception_item", "notice", "sync_run"), "{portal}")
+
+
 @pytest.mark.parametrize("table", secrets())
 def test_no_policy_shows_the_system_scope_a_table_that_holds_a_secret(database, table):
     policies = database.scalars(
