@@ -3,14 +3,14 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, flash, g, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, g, make_response, redirect, render_template, url_for
 
-from portal.access import passwords
+from portal.access import devices, passwords
 from portal.access.permissions import public
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.forms.people import FirstLoginForm, NewPasswordForm
-from portal.models import LinkPurpose
+from portal.models import LinkPurpose, User
 from portal.people import email_changes, invitations, links, passwords_forgotten
 
 pages = Blueprint("links", __name__, url_prefix=links.PATH.rstrip("/"))
@@ -53,7 +53,14 @@ def accept_invitation(token: str) -> Any:
     db.session.commit()
     log.info("invitation.accepted", user_id=user.id)
     flash("Your login is ready. Log in with your e-mail address and the password that you chose.", "success")
-    return redirect(url_for("sessions.new"), 303)
+    return _to_login(user)
+
+
+def _to_login(user: User) -> Response:
+    """Whoever reads the person's mails is no stranger: no stranger's wrong passwords keep this browser out."""
+    answer = make_response(redirect(url_for("sessions.new"), 303))
+    devices.remember(user, answer)
+    return answer
 
 
 def _accept_as_known(token: str) -> Any:
@@ -97,7 +104,7 @@ def set_password(token: str) -> Any:
     db.session.commit()
     log.info("password.reset", user_id=user.id)
     flash("Your password is changed, and you are logged out everywhere. Log in with the new one.", "success")
-    return redirect(url_for("sessions.new"), 303)
+    return _to_login(user)
 
 
 def _password(token: str, form: NewPasswordForm, status: int = 200) -> Any:

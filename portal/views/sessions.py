@@ -31,7 +31,10 @@ def new() -> Any:
 @redraws_form
 def create() -> Any:
     form = LoginForm()
-    user = logins.attempt(form.email.data, form.password.data) if form.validate() else None
+    try:
+        user = logins.attempt(form.email.data, form.password.data) if form.validate() else None
+    except limits.TooMany as too_many:
+        return *_page(form, 429, too_many=too_many.description), {"Retry-After": str(too_many.retry_after)}
     if user is None:
         log.info("login.refused", account=sessions.account_mark(form.email.data), address=request.remote_addr)
         return _page(form, 422, refused=not form.errors)

@@ -16,15 +16,19 @@ from flask.testing import FlaskClient
 from local import redis
 from portal import clock
 from portal.access import api_keys, devices, logins, sessions
+from portal.access.tenancy import people_scope
 from portal.extensions import db
-from portal.models import Invoice
+from portal.mail import outbox
+from portal.models import Invoice, Mail
 from portal.web import limits
 from tests import factories
 from tests.fixtures.people import with_factor_proved
+from tests.reading import element, value, words_of
 from tests.rules.test_every_route import path, routes
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "limits.md"
 DANA, WRONG = "dana@northwind.example", "not the password"
+NEW_PASSWORD = "seven copper lanterns over a harbour"
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +76,29 @@ def test_strangers_who_fail_for_an_hour_shut_nobody_out_of_a_new_browser(app, da
     assert try_login(app.test_client(), factories.PASSWORD, address="10.0.0.9").status_code == 429
     now[0] += 60
     assert try_login(app.test_client(), factories.PASSWORD, address="10.0.0.9").status_code == 303
+
+
+def test_a_link_by_mail_opens_a_new_browser_whatever_strangers_try(app, dana, monkeypatch):
+    """Nr 18: the right person is never kept out by others."""
+    few(monkeypatch, LOGIN_ACCOUNT=2)
+
+    def strangers_try() -> None:
+        assert [try_login(app.test_client(), address=f"10.0.1.{n}").status_code for n in range(3)][-1] == 429
+
+    strangers_try()
+    own = app.test_client()
+    refused = try_login(own, factories.PASSWORD, address="10.0.0.9")
+    assert (refused.status_code, 0 < int(refused.headers["Retry-After"]) <= 60) == (429, True)
+    assert element(refused.text, 'main a[href="/password/forgotten"]')
+    assert "have a link sent to your e-mail address, which opens this browser" in words_of(refused.text)
+    assert value(refused.text, "email") == DANA
+    assert factories.PASSWORD not in refused.text
+    own.post("/password/forgotten", data={"email": DANA})
+    with app.app_context(), people_scope():
+        link = outbox.link_of(db.session.scalars(db.select(Mail).order_by(Mail.id.desc())).first())
+    assert own.post(link, data={"password": NEW_PASSWORD}).status_code == 303
+    strangers_try()
+    assert try_login(own, NEW_PASSWORD, address="10.0.0.9").status_code == 303
 
 
 @pytest.mark.parametrize(("addresses", "told"), [(1, "40"), (1000, "600")])
