@@ -1,6 +1,7 @@
 """bin/test: all tests, in parallel, on servers and a browser that it brings along.
 
-`--postgres 15` takes a PostgreSQL of that version instead of the embedded one.
+`--postgres 15` takes a PostgreSQL of that version instead of the embedded one. `--two-roles` serves the app under test
+by a role that owns nothing; without it the tables' owner serves, as where a host has one role (docs/roles.md).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from local import postgres_versions
 from local.browser import chromium
 from local.environment import PROJECT, SetupFailed
 
+TWO_ROLES = "--two-roles"
+
 
 def main(words: list[str]) -> None:
     os.chdir(PROJECT)
     try:
-        arguments = choose_postgres(words)
+        arguments = choose_roles(choose_postgres(words))
         os.environ["CHROMIUM"] = chromium()
     except SetupFailed as error:
         sys.exit(str(error))
@@ -34,6 +37,13 @@ def choose_postgres(words: list[str]) -> list[str]:
     postgres_versions.installed(int(version))
     os.environ[postgres_versions.WANTED] = version
     return words[:at] + words[at + 2 :]
+
+
+def choose_roles(words: list[str]) -> list[str]:
+    """The words without `--two-roles`, which the tests' servers read from the environment."""
+    if TWO_ROLES in words:
+        os.environ["PORTAL_ROLES"] = "2"
+    return [word for word in words if word != TWO_ROLES]
 
 
 def parallel(arguments: list[str]) -> list[str]:

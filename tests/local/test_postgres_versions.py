@@ -1,4 +1,4 @@
-"""bin/test --postgres VERSION."""
+"""bin/test --postgres VERSION and --two-roles."""
 
 import os
 
@@ -36,3 +36,10 @@ def test_a_version_that_is_not_here_and_cannot_be_installed_names_the_command(mo
 
     with pytest.raises(SetupFailed, match="apt-get install postgresql-9"):
         postgres_versions.installed(9)
+
+
+def test_two_roles_are_taken_out_of_the_words_and_told_to_the_servers(monkeypatch) -> None:
+    monkeypatch.setenv("PORTAL_ROLES", "")
+
+    assert test_command.choose_roles(["--two-roles", "tests"]) == ["tests"]
+    assert os.environ["PORTAL_ROLES"] == "2"
