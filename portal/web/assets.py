@@ -70,7 +70,7 @@ def _find(name: str) -> Held:
 
 
 def _on_disk(name: str) -> Held:
-    path = _place(current_app.static_folder or "static", name)
+    path = _place(current_app.static_folder or "static", name) if name.isprintable() else None
     if path is None or not path.is_file():
         raise NotFound
     return _read(path, path.stat().st_mtime_ns)

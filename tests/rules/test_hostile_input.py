@@ -341,6 +341,14 @@ def test_no_part_of_any_path_makes_a_fault(app: Flask, key: str, superuser: psyc
     assert_only_text_is_stored(superuser)
 
 
+def test_no_name_of_a_file_makes_a_fault(app: Flask) -> None:
+    browser = app.test_client()
+    for value in [*HOSTILE, "x" * 5000, "a\x00.css", "../wsgi.py"]:
+        answer = browser.get(f"/static/{octets(value[:5000])}")
+        check(answer, "static", value[:100])
+        assert answer.status_code in (308, 404), value[:100]
+
+
 def raw_path(app: Flask, rule: Rule, superuser: psycopg.Connection[Any], name: str, sent: str) -> str:
     known = path(app, rule, superuser).split("/")
     parts = rule.rule.split("/")
