@@ -68,7 +68,8 @@ class Site:
         self.environment = self._environment(database.addresses(), bell.url())
         at, port = self.folder, str(self.autotask.port)
         self.parts["postgres"] = Part(
-            lambda: postgres.start(at / "postgres", port=database.port).guarded, database.guarded
+            lambda: postgres.start(at / "postgres", port=database.port, version=version).guarded,
+            database.guarded,
         )
         self.parts["redis"] = Part(lambda: redis.start(at / "redis", port=bell.port).guarded, bell.guarded)
         self._run("sandbox", ["sandbox", "--port", port, "--customers", "0", "--invoices", "0"])
