@@ -24,6 +24,7 @@ from portal.extensions import db
 
 log = structlog.get_logger(__name__)
 WAKE = 1.0
+AWAY_IS_SAID_EVERY = 60.0
 LAST_WORDS = 60.0
 GRACE = 15.0
 
@@ -69,6 +70,8 @@ class Poller:
         self.stopping = threading.Event()
         self.running: dict[tuple[str, tuple[Hashable, ...]], threading.Thread] = {}
         self.counts: Counter[str] = Counter()
+        self.away_since: float | None = None
+        self.say_again_at = 0.0
 
     def run(self) -> None:
         said_at, bells = clock.monotonic(), Bells(self.app)
@@ -105,12 +108,23 @@ class Poller:
         except SQLAlchemyError as error:
             # The database restarts or is full: it is asked again, more slowly.
             watch.next_at = now + max(watch.every, 5.0)
-            log.warning("poller.no_database", watch=watch.name, error=type(error).__name__)
+            self._say_away(watch, error, now)
             return
+        if self.away_since is not None:
+            log.info("poller.database_again", seconds=round(now - self.away_since))
+            self.away_since = None
         for key in keys:
             busy = sum(name == watch.name for name, _ in self.running)
             if busy < watch.threads and (watch.name, key) not in self.running:
                 self._begin(watch, key)
+
+    def _say_away(self, watch: Watch, error: SQLAlchemyError, now: float) -> None:
+        """One line as the outage begins, and one a minute while it lasts."""
+        if self.away_since is None:
+            self.away_since = self.say_again_at = now
+        if now >= self.say_again_at:
+            self.say_again_at = now + AWAY_IS_SAID_EVERY
+            log.warning("poller.no_database", watch=watch.name, error=type(error).__name__)
 
     def _begin(self, watch: Watch, key: tuple[Hashable, ...]) -> None:
         self.counts[watch.name] += 1

@@ -8,6 +8,9 @@ import threading
 import time
 from datetime import date
 
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
 from jobs import poll
 from jobs.poll import Poller, Watch
 from portal.extensions import db
@@ -103,7 +106,7 @@ def test_the_process_delivers_and_ends_when_told_to(both: Both, environment: dic
     variables = {"AUTOTASK_TRUSTED_HOSTS": "127.0.0.1", "AUTOTASK_DISCOVERY_URL": both.sandbox.discovery_url}
     process = subprocess.Popen([sys.executable, "-m", "jobs.poll"], env=os.environ | environment | variables)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while both.delivery(invoice).state != DeliveryState.CONFIRMED and time.monotonic() < until:
             db.session.rollback()
             time.sleep(0.1)
@@ -138,3 +141,25 @@ def test_without_the_database_the_bell_waits_like_a_round(both: Both):
     assert bells.wait(0.01, stopping) is False
     assert bells.connection is not None
     bells.close()
+
+
+def test_an_outage_of_the_database_is_one_line_a_minute_and_one_when_it_is_over(app, monkeypatch):
+    now, away = [1000.0], [True]
+    monkeypatch.setattr(poll.clock, "monotonic", lambda: now[0])
+
+    def keys():
+        if away[0]:
+            raise OperationalError("SELECT 1", {}, Exception("gone"))
+        return []
+
+    poller = Poller(app, [Watch("w", 1, keys, print), Watch("x", 15, keys, print)])
+    with capture_logs() as lines:
+        for _ in range(150):
+            poller.look_around()
+            now[0] += 1
+        away[0] = False
+        for _ in range(20):
+            poller.look_around()
+            now[0] += 1
+    assert [line["event"] for line in lines] == ["poller.no_database"] * 3 + ["poller.database_again"]
+    assert 140 <= lines[-1]["seconds"] <= 160
