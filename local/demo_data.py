@@ -22,8 +22,10 @@ GUARDED, SEED = "sam@portal.example", "NORTHWINDDEMOSEEDNORTHWINDDEMOSE"
 def login_lines(page: str = "") -> str:
     """What the demo's login page says (DEMO_LOGINS); `page` is where the code of one person stands."""
     lines = [f"{address(role)}: {may}" for role, may in PEOPLE.items()]
-    guarded = f"{GUARDED}: support staff with a second factor" + (f", its code: {page}" if page else "")
-    return "; ".join([*lines, f"{STAFF}: support staff", guarded, f"The password of all is {PASSWORD}"])
+    guarded = f"{GUARDED}: support staff who set up a second factor" + (
+        f", whose code is at {page}" if page else ""
+    )
+    return ";".join([*lines, f"{STAFF}: support staff", guarded, f"The password of all: {PASSWORD}"])
 
 
 def address(role: str) -> str:
@@ -48,7 +50,7 @@ def main() -> None:
             "--name",
             role.title(),
         )
-    make(runner, "users", "create", STAFF, "--staff", "--name", "Support")
+    make(runner, "users", "create", STAFF, "--staff", "--name", "Robin")
     make(runner, "users", "create", GUARDED, "--staff", "--name", "Sam")
     with app.app_context():
         guard()

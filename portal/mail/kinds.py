@@ -35,8 +35,8 @@ KINDS: dict[str, Kind] = {
     MailKind.SYNC_ON_TIME: _kind("partner since page_path"),
     MailKind.PAYMENTS_STUCK: _kind("partner invoices page_path", "reason"),
     MailKind.PAYMENTS_TOLD: _kind("partner since page_path"),
-    MailKind.SUPPORT_STARTED: _kind("partner staff reason mode at until page_path", "ticket"),
-    MailKind.SUPPORT_ENDED: _kind("partner staff at ended opened changed page_path"),
+    MailKind.SUPPORT_STARTED: _kind("partner staff reason mode at until page_path", "person ticket"),
+    MailKind.SUPPORT_ENDED: _kind("partner staff at ended opened changed page_path", "person"),
     MailKind.PEOPLE_EVENT: _kind("partner what at page_path"),
     MailKind.DIGEST: _kind("partner period collected outstanding exceptions page_path"),
 }

@@ -25,11 +25,16 @@ def sweep() -> None:
         for tenant_id in standing.begun_at(kind):
             _inside(tenant_id, partial(standing.begin, kind))
     for tenant_id, visit_id in visits.to_tell():
-        _inside(tenant_id, partial(visits.tell, visit_id))
+        tell_visit(tenant_id, visit_id)
     for tenant_id, member_id in people.to_tell():
         _inside(tenant_id, partial(people.tell_person, member_id))
     for tenant_id in digest.to_tell():
         _inside(tenant_id, digest.tell)
+
+
+def tell_visit(tenant_id: int, visit_id: int) -> None:
+    """A visit whose beginning or end was not told by whoever began or ended it. Commits."""
+    _inside(tenant_id, partial(visits.tell, visit_id))
 
 
 def _inside(tenant_id: int, tell: Callable[[Tenant], None]) -> None:

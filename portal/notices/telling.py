@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -40,10 +41,20 @@ class Words:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def tell(kind: NoticeKind, cause: str, words: Words, *, not_to: Collection[int] = ()) -> int | None:
-    """A new notice of the partner in scope; its id, or None if this cause was told or one of a standing kind is open."""
+def tell(
+    kind: NoticeKind, cause: str, words: Words, *, at: datetime | None = None, not_to: Collection[int] = ()
+) -> int | None:
+    """A new notice of the partner in scope; its id, or None if this cause was told or one of a standing kind is open.
+
+    `at` is when it began, where that is not now.
+    """
     statement = insert(Notice).values(
-        tenant_id=current_tenant_id(), kind=kind, cause=cause, words=words.text, path=words.path
+        tenant_id=current_tenant_id(),
+        kind=kind,
+        cause=cause,
+        words=words.text,
+        path=words.path,
+        created_at=at or func.now(),
     )
     notice_id = db.session.scalar(statement.on_conflict_do_nothing().returning(Notice.id))
     if notice_id is not None:
@@ -52,13 +63,13 @@ def tell(kind: NoticeKind, cause: str, words: Words, *, not_to: Collection[int] 
     return notice_id
 
 
-def end(notice: Notice, words: Words | None) -> bool:
-    """Says once that it is over; without words nobody is told. False if it was over already."""
+def end(notice: Notice, words: Words | None, *, at: datetime | None = None) -> bool:
+    """Says once that it is over, since `at` or now; without words nobody is told. False if it was over already."""
     ended = db.session.scalar(
         update(Notice)
         .where(Notice.tenant_id == notice.tenant_id, Notice.id == notice.id, Notice.ended_at.is_(None))
         .values(
-            ended_at=func.now(),
+            ended_at=at or func.now(),
             ended_words=words.text if words else None,
             changed_at=func.now() if words else Notice.changed_at,
         )

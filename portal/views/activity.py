@@ -10,7 +10,7 @@ from portal.access.permissions import Permission, requires, shown
 from portal.access.tenancy import find_or_404
 from portal.formatters import iso
 from portal.models import SupportVisit
-from portal.queries import activity
+from portal.queries import activity, page_names
 from portal.web import exports, htmx
 
 pages = Blueprint("activity", __name__, url_prefix="/p/<partner_slug>/activity")
@@ -73,6 +73,7 @@ def visit(visit_id: int) -> Any:
         "activity/_visit.html",
         visit=found,
         requests=activity.requests_of(visit_id, request.args),
+        page_name=page_names.name,
     )
 
 

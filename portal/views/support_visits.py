@@ -9,10 +9,12 @@ from portal.access import support, visiting
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires, staff_only
-from portal.access.tenancy import find_or_404
+from portal.access.tenancy import find_or_404, tenant_scope
 from portal.extensions import db
 from portal.forms.support_visit import SupportVisitForm
 from portal.models import SupportVisit, Tenant
+from portal.notices import visits
+from portal.people import invitations
 from portal.web import htmx
 
 pages = Blueprint("support_visits", __name__)
@@ -45,7 +47,7 @@ def create(slug: str) -> Any:
     if not form.validate():
         return _page(partner, form, 422)
     try:
-        support.begin(g.login_session, partner, form.wish(), g.request_id)
+        visits.tell_now(support.begin(g.login_session, partner, form.wish(), g.request_id))
     except support.CannotVisit as refusal:
         form.form_errors.append(str(refusal))
         return _page(partner, form, 422)
@@ -55,8 +57,18 @@ def create(slug: str) -> Any:
 
 def _page(partner: Tenant, form: SupportVisitForm, status: int = 200) -> Any:
     agreed = visiting.agreed(partner) and partner.disabled_at is None
-    form = form.with_people(support.people_of(partner))
-    return render_template("support_visits/new.html", form=form, partner=partner, agreed=agreed), status
+    people = support.people_of(partner)
+    with tenant_scope(partner.id):
+        waiting = [] if people else invitations.waiting()
+    page = render_template(
+        "support_visits/new.html",
+        form=form.with_people(people),
+        people=people,
+        waiting=waiting,
+        partner=partner,
+        agreed=agreed,
+    )
+    return page, status
 
 
 @pages.post("/staff/visit/stop")
@@ -64,6 +76,7 @@ def _page(partner: Tenant, form: SupportVisitForm, status: int = 200) -> Any:
 def destroy() -> Any:
     if g.support_visit is not None:
         support.stop(g.support_visit, g.true_user.id, g.request_id)
+        visits.tell_now(g.support_visit)
         db.session.commit()
         flash("The visit has ended.", "success")
     return htmx.redirect(url_for("staff_partners.index"))
@@ -72,7 +85,9 @@ def destroy() -> Any:
 @pages.post("/p/<partner_slug>/support-visits/<int:visit_id>/stop")
 @requires(Permission.USERS)
 def end(visit_id: int) -> Any:
-    support.stop(find_or_404(SupportVisit, visit_id), g.true_user.id, g.request_id)
+    visit = find_or_404(SupportVisit, visit_id)
+    support.stop(visit, g.true_user.id, g.request_id)
+    visits.tell_now(visit)
     db.session.commit()
     flash("Support no longer has access.", "success")
     return htmx.redirect(url_for("home.show"))

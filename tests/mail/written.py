@@ -12,7 +12,7 @@ VALUES: dict[str, Any] = {
     "device": "Firefox on Windows", "place": "203.0.113.7", "new_address": "new@example.com",
     "reason": "Autotask did not accept the key or secret.", "since": AT, "until": AT, "ended": AT, "page_path": "/p/northwind",
     "items": ["new invoices", "PDF invoices"], "invoices": "3 invoices", "staff": "Sam Support", "ticket": "T-1",
-    "mode": "It can look at everything and change nothing.", "opened": ["/p/northwind", "/p/northwind/invoices"],
+    "person": "Olga Owner", "mode": "They can look at everything and change nothing.", "opened": ["Home (/p/northwind/)", "Invoices (/p/northwind/invoices)"],
     "changed": ["nothing"], "period": "16 Nov 2026 to 22 Nov 2026", "collected": ["84,210.50 USD"],
     "outstanding": ["12.00 EUR on 1 invoice", "3.00 USD on 2 invoices"], "exceptions": "2 exceptions",
     "what": "Your password was changed", "more": "All other browsers were signed out.",

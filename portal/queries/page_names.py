@@ -1,0 +1,72 @@
+"""What each of a partner's pages is called, for those who read what support opened."""
+
+from flask import current_app
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+NAMES = {
+    "home.show": "Home",
+    "activity.index": "Activity",
+    "activity.export": "Activity as a file",
+    "activity.visits": "Support visits",
+    "activity.visit": "A support visit",
+    "credits.new": "Apply a credit",
+    "customer_edits.edit": "Change a customer",
+    "customer_edits.confirm_archive": "Archive a customer",
+    "customer_edits.new": "Add a customer",
+    "customers.index": "Customers",
+    "customers.show": "A customer",
+    "customers.contacts": "A customer's contacts",
+    "customers.history": "A customer's history",
+    "deliveries.index": "Deliveries",
+    "deliveries.show": "A delivery",
+    "exceptions.index": "Exceptions",
+    "exceptions.show": "An exception",
+    "filters.show": "Manage filters",
+    "integrations.index": "Integrations",
+    "integrations.show": "Autotask",
+    "integrations.new": "Connect Autotask",
+    "integrations.edit": "Edit credentials",
+    "integrations.ask_disconnect": "Disconnect Autotask",
+    "invoice_edits.edit": "Change an invoice",
+    "invoice_edits.new": "Add an invoice",
+    "invoices.index": "Invoices",
+    "invoices.show": "An invoice",
+    "invoices.history": "An invoice's history",
+    "invoices.pdf": "An invoice's PDF",
+    "invoices.export": "Invoices as a file",
+    "missing.index": "Missing in Autotask",
+    "notices.index": "Notices",
+    "partner_settings.edit": "Company settings",
+    "payment_uploads.new": "Upload payments",
+    "payments.index": "Payments",
+    "payments.show": "A payment",
+    "payments.new": "Record a payment",
+    "payments.confirm_deletion": "Delete a payment",
+    "people.index": "People",
+    "people.confirm_removing": "Remove a person",
+    "people.edit_role": "Change a role",
+    "preferences.show": "Preferences",
+    "reconciliation.show": "Reconciliation",
+    "reconciliation.export": "Reconciliation as a file",
+    "search.show": "Search",
+    "settings.show": "Settings",
+    "settings.confirm_revoking": "Revoke an API key",
+    "support_consent.show": "Settings, Support",
+    "sync_runs.index": "Sync history",
+    "sync_runs.show": "A sync",
+    "sync_runs.changes": "What a sync changed",
+    "sync_runs.export": "What a sync changed, as a file",
+}
+OTHER, SENT = "Another page", "A form was sent"
+
+
+def name(method: str, path: str) -> str:
+    """The page at a path of a partner, which may be one that is not there."""
+    if method not in ("GET", "HEAD"):
+        return SENT
+    try:
+        endpoint, _ = current_app.url_map.bind("portal").match(path.partition("?")[0], method=method)
+    except (HTTPException, RequestRedirect):
+        return "A page that is not there"
+    return NAMES.get(str(endpoint), OTHER)
