@@ -5,8 +5,8 @@ from typing import Any
 
 from portal import formatters
 from portal.access.permissions import shown
-from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
 from portal.models import AuditEvent, ImportResult
+from portal.queries.event_labels import BEFORE_AND_AFTER, LABELS, meaning
 from portal.queries.event_records import Records
 
 LONGEST = 120
@@ -22,6 +22,10 @@ IN_SENTENCE = {
     "customer.created": {"currency"},
     "sync_run.started": {"kind"},
     "sync_run.cancelled": {"kind"},
+    "delivery.took_over": {"paid_on"},
+    "integration.connected": {"username", "role"},
+    "integration.reconnected": {"username", "role"},
+    "login.factors_reset": {"reason"},
     "file.downloaded": {"file"},
     "integration.disconnected": {"deliveries_owed"},
     "partner.disabled": {"deliveries_owed"},
@@ -33,25 +37,17 @@ IN_SENTENCE = {
     "integration.identifier_set": {"invoices_renumbered"},
     "integration.totals_mode_set": {"invoices_changed"},
 }
-WORDS = {
-    **DATE_FORMATS, **NUMBER_EXAMPLES, "date_format": "Dates", "number_format": "Amounts",
-    "second_factor_for_all": "Second factor for everybody", "support_access": "Support",
-    "company_types": "Company types", "classifications": "Classifications", "territories": "Territories",
-    "market_segments": "Market segments", "active_only": "Only active customers", "invoices_since": "Invoices since",
-    "skip_zero_totals": "Zero totals left out", "contacts": "Contacts", "contact_field": "Contacts' field",
-    "contact_value": "Its value", "with_tax": "with tax", "without_tax": "without tax", "id": "Autotask ID",
-}  # fmt: skip
 
 
 def lines(event: AuditEvent, records: Records) -> list[str]:
     """Short `name: value` and `name: before → after` lines."""
     details = shown(event.details)
     hidden = UNTOLD | IN_SENTENCE.get(event.event, set())
-    found = _changes(details.get("before"), details.get("after"), records)
+    found = _changes(event.event, details.get("before"), details.get("after"), records)
     for name, value in details.items():
         plain = isinstance(value, (str, int, float)) and value not in ("", False)
-        if name not in hidden and not name.endswith("_id") and plain:
-            found.append(f"{_word(name)}: {_short(value)}")
+        if name in LABELS and name not in hidden and plain:
+            found.append(f"{LABELS[name]}: {_short(meaning(name, value))}")
     found += [str(sentence)[:LONGEST] for sentence in details.get("sentences") or []]
     left_out = len(found) - MOST_LINES
     return (
@@ -61,16 +57,15 @@ def lines(event: AuditEvent, records: Records) -> list[str]:
     )
 
 
-def _changes(before: Any, after: Any, records: Records) -> list[str]:
-    if before is None and after is None:
-        return []
-    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
-        return [f"{_shown('', before, records)} → {_shown('', after, records)}"]
-    return [
-        f"{_word(name)}: {_shown(name, before.get(name), records)} → {_shown(name, after.get(name), records)}"
-        for name in {**before, **after}
-        if before.get(name) != after.get(name)
-    ]
+def _changes(event: str, before: Any, after: Any, records: Records) -> list[str]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return [
+            f"{LABELS[name]}: {_shown(name, before.get(name), records)} → {_shown(name, after.get(name), records)}"
+            for name in {**before, **after}
+            if name in LABELS and before.get(name) != after.get(name)
+        ]
+    name = BEFORE_AND_AFTER.get(event)
+    return [f"{_shown(name, before, records)} → {_shown(name, after, records)}"] if name else []
 
 
 def _shown(name: str, value: Any, records: Records) -> str:
@@ -79,11 +74,7 @@ def _shown(name: str, value: Any, records: Records) -> str:
     if isinstance(value, list):
         labels = records.picklists.get(name, {})
         return ", ".join(str(labels.get(str(one), one)) for one in value) or "any"
-    return _short(WORDS.get(value, value)) if value not in (None, "") else "–"
-
-
-def _word(name: str) -> str:
-    return WORDS.get(name) or name.replace("_", " ").capitalize()
+    return _short(meaning(name, value)) if value not in (None, "") else "–"
 
 
 def _short(value: Any) -> str:
