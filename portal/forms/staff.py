@@ -8,6 +8,15 @@ from portal.forms.people import LONGEST_NAME, EmailField
 from portal.forms.settings import TIME_ZONES
 
 
+def _owner() -> EmailField:
+    return EmailField(
+        "E-mail address of its owner",
+        "Write the e-mail address of the owner: without one, nobody can log in.",
+        description="Gets an invitation whose link works once, for 24 hours.",
+        render_kw={"autocomplete": "off"},
+    )
+
+
 class PartnerForm(Form):
     name = StringField(
         "Name of the company",
@@ -15,7 +24,7 @@ class PartnerForm(Form):
         render_kw={"autocomplete": "off", "autofocus": True},
     )
     slug = StringField(
-        "Its word in addresses",
+        "Short name in addresses",
         [InputRequired("Write a short word."), Length(max=60)],
         description="Lower-case letters, digits and hyphens, such as northwind-it. It stays.",
         render_kw={"autocomplete": "off"},
@@ -28,12 +37,11 @@ class PartnerForm(Form):
         description="Used where Autotask names none.",
         render_kw={"maxlength": 3, "autocomplete": "off"},
     )
-    owner = EmailField(
-        "E-mail address of its owner",
-        "Write the e-mail address of the owner: without one, nobody can log in.",
-        description="Gets an invitation whose link works once, for 24 hours.",
-        render_kw={"autocomplete": "off"},
-    )
+    owner = _owner()
+
+
+class OwnerForm(Form):
+    owner = _owner()
 
 
 class DisablingForm(Form):

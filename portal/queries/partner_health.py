@@ -141,3 +141,11 @@ def _health(rows: list[Row[Any]], late: Mapping[int, list[str]]) -> Health:
     return Health(
         first, Needs(first.exceptions, first.integration_state, groups=groups), late.get(first.id, ())
     )
+
+
+def partner_or_404(slug: str) -> Tenant:
+    """The row itself, in staff's scope. Raises NotFound."""
+    found = db.session.scalar(select(Tenant).where(Tenant.slug == slug))
+    if found is None:
+        raise NotFound
+    return found

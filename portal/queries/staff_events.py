@@ -11,10 +11,12 @@ from portal.models import StaffEvent
 from portal.queries.paging import Key, Page, fetch
 
 SENTENCES = {
-    "partner.created": "Partner made, and {owner} invited as its owner",
+    "partner.created": "Partner created, and {owner} invited as its owner",
+    "partner.owner_invited": "{email} invited as its owner once more",
+    "partner.owner_invitation_revoked": "Invitation of {email} as its owner revoked",
     "partner.disabled": "Partner disabled: {reason}",
     "partner.enabled": "Partner enabled again",
-    "visit.started": "Stepped in, {mode}: {reason}",
+    "visit.started": "Stepped in {mode}: {reason}",
     "visit.stopped": "Visit ended by {ended_by}",
     "staff.invited": "{email} invited to staff",
     "staff.link_sent": "{email} got another link",
@@ -24,6 +26,9 @@ SENTENCES = {
     "staff.no_administrator": "{email} no longer looks after staff",
     "mail.sent_again": "Mail {mail_id} sent again",
 }
+
+
+HOW = {"view": "to look", "act": "to act"}
 
 
 class _Known(dict[str, Any]):
@@ -41,5 +46,6 @@ def page(args: Mapping[str, str]) -> Page:
 def sentence(event: StaffEvent) -> str:
     told = SENTENCES.get(event.event)
     if told is None:
-        return event.event.replace("_", " ").replace(".", " ").capitalize()
-    return told.format_map(_Known({name: value or "nobody" for name, value in event.details.items()}))
+        return str(event.event).replace("_", " ").replace(".", " ").capitalize()
+    details = event.details | {"mode": HOW.get(event.details.get("mode", ""), "")}
+    return told.format_map(_Known({name: value or "nobody" for name, value in details.items()}))

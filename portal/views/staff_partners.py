@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, render_template, request, url_for
-from sqlalchemy import select
+from flask import Blueprint, flash, g, render_template, request, url_for
 
 from portal import connect, formatters
 from portal.access import visiting
@@ -13,12 +12,13 @@ from portal.access.freshness import fresh
 from portal.access.permissions import staff_only
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.forms.staff import DisablingForm, PartnerForm
+from portal.forms.staff import DisablingForm, OwnerForm, PartnerForm
 from portal.mail import on_its_way
-from portal.models import Tenant
-from portal.people import disabling, partners
+from portal.models import Role
+from portal.people import disabling, invitations, links, partners
 from portal.queries import partner_health
 from portal.queries.paging import kept
+from portal.queries.partner_health import partner_or_404
 from portal.web import htmx
 
 pages = Blueprint("staff_partners", __name__, url_prefix="/staff/partners")
@@ -65,7 +65,9 @@ def create() -> Any:
         form[refusal.field].errors = [str(refusal)]
         return render_template("staff_partners/new.html", form=form), 422
     db.session.commit()
-    flash(*on_its_way.told(f"{partner.name} is made, and an invitation is on its way to {form.owner.data}."))
+    flash(
+        *on_its_way.told(f"{partner.name} is created, and an invitation is on its way to {form.owner.data}.")
+    )
     return htmx.redirect(url_for("staff_partners.show", slug=partner.slug))
 
 
@@ -80,7 +82,7 @@ def show(slug: str) -> Any:
 @redraws_form
 @fresh
 def disable(slug: str) -> Any:
-    form, partner = DisablingForm(), _partner(slug)
+    form, partner = DisablingForm(), partner_or_404(slug)
     if not form.validate():
         return _page(slug, form, 422)
     with tenant_scope(partner.id):
@@ -94,7 +96,7 @@ def disable(slug: str) -> Any:
 @staff_only
 @fresh
 def enable(slug: str) -> Any:
-    partner = _partner(slug)
+    partner = partner_or_404(slug)
     with tenant_scope(partner.id):
         disabling.enable_partner(g.actor, partner)
         db.session.commit()
@@ -103,9 +105,9 @@ def enable(slug: str) -> Any:
 
 
 def _page(slug: str, form: DisablingForm, status: int = 200) -> Any:
-    partner = _partner(slug)
+    partner = partner_or_404(slug)
     with tenant_scope(partner.id):
-        owed = connect.owed_deliveries()
+        owed, has_owner, waiting = connect.owed_deliveries(), partners.has_owner(), invitations.waiting()
     return render_template(
         "staff_partners/show.html",
         agreed=visiting.agreed(partner),
@@ -113,11 +115,11 @@ def _page(slug: str, form: DisablingForm, status: int = 200) -> Any:
         row=partner,
         owed=owed,
         form=form,
+        owner_form=OwnerForm(formdata=None),
+        has_owner=has_owner,
+        waiting=[one for one in waiting if one.role == Role.OWNER],
+        lives=links.lives,
     ), status
-
-
-def _partner(slug: str) -> Tenant:
-    return db.session.scalar(select(Tenant).where(Tenant.slug == slug)) or abort(404)
 
 
 def _sentence(everybody: Sequence[partner_health.Health]) -> str:

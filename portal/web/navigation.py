@@ -1,11 +1,15 @@
 """The left navigation: only pages that exist, in their order, with the page at hand marked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app, g, request, url_for
 from werkzeug.routing import BuildError
+
+from portal.models import Tenant
+
+MOST_PARTNERS = 12
 
 
 class Entry(NamedTuple):
@@ -46,7 +50,7 @@ PARTNER = (
     ),
 )
 STAFF = (
-    Entry("Partners", "staff_partners.index", "building", ("support_visits",)),
+    Entry("Partners", "staff_partners.index", "building", ("support_visits", "staff_owners")),
     Entry("Health", "staff_health.show", "heartbeat"),
     Entry("Audit", "staff_audit.index", "shield-check"),
     Entry("Mails", "staff_mails.index", "mail"),
@@ -55,15 +59,30 @@ STAFF = (
 
 
 def register(app: Flask) -> None:
-    """Give templates `partner_navigation`, `staff_navigation` and `link_to`."""
+    """Give templates the navigations and `link_to`."""
     app.jinja_env.globals.update(
-        partner_navigation=partner_navigation, staff_navigation=staff_navigation, link_to=link_to
+        partner_navigation=partner_navigation,
+        own_navigation=own_navigation,
+        staff_navigation=staff_navigation,
+        link_to=link_to,
     )
 
 
 def partner_navigation(partner_slug: str, counts: Mapping[str, int] | None = None) -> list[Item]:
     """A partner's entries; `counts` by blueprint name, such as {"exceptions": 3}."""
     return _items(PARTNER, counts or {}, partner_slug=partner_slug)
+
+
+def own_navigation(partners: Sequence[Tenant]) -> list[Item]:
+    """On pages that belong to no partner: the entries of a person's only partner, or the way to each of several."""
+    if len(partners) == 1:
+        return partner_navigation(partners[0].slug)
+    homes = [
+        (one.name, link_to("home.show", partner_slug=one.slug), "building")
+        for one in partners[:MOST_PARTNERS]
+    ]
+    ways = [*homes, ("Your partners", link_to("partners.index"), "list-check")]
+    return [Item(label, url, icon, False, 0, None) for label, url, icon in ways if url]
 
 
 def staff_navigation(counts: Mapping[str, int] | None = None) -> list[Item]:

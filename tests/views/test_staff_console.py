@@ -13,7 +13,7 @@ from portal.access import staff_log
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.models import Delivery, Integration, Mail, User
+from portal.models import Delivery, Integration, Mail, Tenant, User
 from portal.queries import partner_health
 from tests import factories
 from tests.fixtures.people import with_factor_proved
@@ -116,8 +116,58 @@ def test_one_form_makes_a_partner_and_invites_its_owner(admin, superuser):
     assert one(superuser, "SELECT kind || ' ' || to_address FROM mail") == "invitation olga@contoso.example"
     assert one(superuser, "SELECT time_zone || default_currency FROM tenant") == "Europe/BerlinEUR"
     page = admin.get("/staff/audit").text
-    assert "Partner made, and olga@contoso.example invited as its owner" in page
+    assert "Partner created, and olga@contoso.example invited as its owner" in page
     assert "Ada Admin" in page
+
+
+def test_the_partners_page_shows_the_owners_invitation_to_resend_or_revoke(admin, superuser):
+    make(admin)
+    page = admin.get("/staff/partners/contoso").text
+    assert "Waits for its first owner." in page
+    assert "olga@contoso.example" in page
+    again, revoke = (re.search(rf'action="([^"]+/{verb})"', page)[1] for verb in ("send-again", "revoke"))
+    before = one(superuser, "SELECT token_hash FROM invitation")
+    assert admin.post(again).location == "/staff/partners/contoso#first-owner"
+    assert one(superuser, "SELECT token_hash FROM invitation") != before
+    assert one(superuser, "SELECT count(*) FROM mail WHERE kind = 'invitation'") == 2
+    admin.post(revoke)
+    assert one(superuser, "SELECT revoked_at IS NOT NULL FROM invitation") is True
+    page = admin.get("/staff/partners/contoso").text
+    assert "Nobody is invited, so nobody can log in" in page
+    admin.post("/staff/partners/contoso/owner", data={"owner": "dana@contoso.example"})
+    assert "dana@contoso.example" in admin.get("/staff/partners/contoso").text
+    log = admin.get("/staff/audit").text
+    assert "Invitation of olga@contoso.example as its owner revoked" in log
+    assert "dana@contoso.example invited as its owner once more" in log
+
+
+def test_where_there_is_an_owner_staff_invite_nobody(app, admin, superuser):
+    make(admin)
+    with app.app_context():
+        factories.member(db.session.get_one(Tenant, one(superuser, "SELECT id FROM tenant")), "owner")
+    invitation = one(superuser, "SELECT id FROM invitation")
+    for path in ("", f"/{invitation}/send-again", f"/{invitation}/revoke"):
+        admin.post(f"/staff/partners/contoso/owner{path}", data={"owner": "dana@contoso.example"})
+        assert "has an owner by now" in admin.get("/staff/partners/contoso").text
+    assert one(superuser, "SELECT count(*) FROM invitation WHERE revoked_at IS NULL") == 1
+
+
+def test_an_invitation_of_another_partner_is_not_found(admin, superuser):
+    make(admin)
+    make(admin, slug="fabrikam", name="Fabrikam", owner="f@fabrikam.example")
+    other = one(superuser, "SELECT id FROM invitation WHERE email LIKE 'f@%'")
+    for verb in ("send-again", "revoke"):
+        assert admin.post(f"/staff/partners/contoso/owner/{other}/{verb}").status_code == 404
+
+
+def test_stepping_in_where_nobody_is_says_why_and_what_to_do(admin):
+    make(admin)
+    page = admin.get("/staff/partners/contoso/visit").text
+    assert "There is nobody to step in as" in page
+    assert 'href="/staff/partners/contoso#first-owner"' in page
+    assert 'name="reason"' not in page
+    for address in ("/staff/partners/contoso", "/staff/partners"):
+        assert "/staff/partners/contoso/visit" not in admin.get(address).text
 
 
 @pytest.mark.parametrize(
