@@ -210,7 +210,45 @@ function tick() {
   }
 }
 
+// A mail's frame is as high as the mail. Nothing in the frame can run: it is allowed no script.
+function grow(frame) {
+  const page = frame.contentDocument;
+  if (!page || !page.body || !page.body.firstChild) return;
+  frame.style.height = "0";
+  frame.style.height = `${page.documentElement.scrollHeight + 2}px`;
+}
+
+function letGrow(frame) {
+  frame.addEventListener("load", () => grow(frame));
+  addEventListener("resize", () => grow(frame));
+  grow(frame);
+}
+
+// In a table that scrolls sideways a row's menu would open inside it: it is put over the page instead.
+function place(menu) {
+  const panel = menu.querySelector(".menu-panel");
+  const box = menu.closest(".table-box");
+  panel.removeAttribute("style");
+  if (!menu.open || !box || getComputedStyle(box).overflowX === "visible") return;
+  const button = menu.querySelector("summary").getBoundingClientRect();
+  panel.style.position = "fixed";
+  panel.style.right = `${document.documentElement.clientWidth - button.right}px`;
+  panel.style.left = "auto";
+  const below = button.bottom + 4;
+  const fits = below + panel.offsetHeight < innerHeight || button.top - 4 < panel.offsetHeight;
+  panel.style.top = fits ? `${below}px` : `${button.top - 4 - panel.offsetHeight}px`;
+}
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches("details[data-menu]")) place(event.target);
+}, true);
+for (const name of ["scroll", "resize"]) {
+  addEventListener(name, () => {
+    document.querySelectorAll(".table-box details[data-menu][open]").forEach(place);
+  }, { capture: true, passive: true });
+}
+
 function reveal(root) {
+  root.querySelectorAll("[data-grows]").forEach(letGrow);
   root.querySelectorAll(".table-box").forEach(letScroll);
   root.querySelectorAll("[data-theme-toggle]").forEach(setUpTheme);
   if (navigator.clipboard) root.querySelectorAll("[data-copy][hidden]").forEach((button) => { button.hidden = false; });

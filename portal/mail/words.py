@@ -19,6 +19,10 @@ LONGEST_VALUE = 300
 NO_LINK = "(this link is shown to nobody but the receiver)"
 # What mail programs would make a link of, although we did not.
 LOOKS_LIKE_A_LINK = re.compile(r"(?i)(:(?=//)|\.(?=[a-z0-9-]*[a-z]))")
+# These stay as they are, so that a copy of one is the address: a mail program makes at most a mail of it.
+E_MAIL = re.compile(
+    r"(?i)(?<![^\s(“])([a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=[\s),;:”]|[.?!]?(?:\s|$))"
+)
 OWN_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~/?=&%#-]*")
 NO_BREAK = "\N{WORD JOINER}"
 ADDRESSES = frozenset({"new_address"})
@@ -63,9 +67,11 @@ def _clean(name: str, value: Any) -> Any:
         return value
     line = "".join(sign if sign.isprintable() else " " for sign in value).replace("→", "-").replace("•", "-")
     line = " ".join(line.split())[:LONGEST_VALUE]
-    return (
-        line if name in ADDRESSES or name.endswith("_path") else LOOKS_LIKE_A_LINK.sub(f"\\1{NO_BREAK}", line)
-    )
+    if name in ADDRESSES or name.endswith("_path"):
+        return line
+    parts = E_MAIL.split(line)  # every second one is an address
+    parts[::2] = [LOOKS_LIKE_A_LINK.sub(f"\\1{NO_BREAK}", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _as_text(parts: list[str]) -> str:

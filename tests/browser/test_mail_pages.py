@@ -55,7 +55,13 @@ def test_notices_and_mails_are_sound(
             assert accessibility_faults(page) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
         mail = page.frame_locator("iframe")
-        expect(mail.get_by_role("heading")).to_have_text("Support has left Northwind IT")
+        expect(mail.get_by_role("heading")).to_have_text("Support has left Northwind IT: Sam Support")
+        frame = page.locator("iframe").bounding_box()
+        inside = page.locator("iframe").evaluate("one => one.contentDocument.documentElement.scrollHeight")
+        assert frame is not None
+        assert inside <= frame["height"] <= inside + 4, (
+            "a mail is seen whole, without a scroll bar of its own"
+        )
 
 
 def test_in_the_demo_a_mails_link_can_be_followed(app: Flask, open_page: Callable[..., Page]):

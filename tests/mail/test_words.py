@@ -116,3 +116,22 @@ def test_a_page_in_a_mail_is_always_the_portals_own(inside, path):
     mail = drawn(MailKind.RECONNECTED, page_path=path)
     assert Seen(mail.html).links == ["http://localhost/"]
     assert "http://localhost/\n" in mail.text
+
+
+@pytest.mark.parametrize(
+    "said", ["kim@northwind.example was invited as clerk", "Kim (kim@northwind.example) was added"]
+)
+def test_an_address_in_a_mail_can_be_copied(inside, said):
+    mail = drawn(MailKind.PEOPLE_EVENT, what=said)
+    for words_ in (mail.text, mail.html, mail.subject):
+        assert "kim@northwind.example" in words_
+
+
+@pytest.mark.parametrize(
+    "said", ["x@y.example/login", "http://a@evil.example/", "//a@evil.example", "a@evil.example:80/x"]
+)
+def test_what_only_looks_like_an_address_leads_nowhere(inside, said):
+    assert not re.search(
+        r"(?i)://|evil\.example/|evil\.example:8|y\.example/",
+        drawn(MailKind.PEOPLE_EVENT, what=said).text.replace("http://localhost", ""),
+    )
