@@ -26,16 +26,27 @@ log = structlog.get_logger(__name__)
 GOOD_FOR = 5 * 60  # seconds
 ALGORITHMS = (-8, -7, -257)  # EdDSA, ES256, RS256 as COSE counts them
 LOG_IN, PROVE, ADD = "log in", "prove", "add"
+NEEDS_NAME = (
+    "Passkeys do not work at this address ({here}): browsers make them for a name such as localhost only."
+)
+NEEDS_HTTPS = "Passkeys do not work at this address ({here}): browsers make them over https only."
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def possible() -> bool:
-    """Browsers make passkeys for a name, not for a number such as 127.0.0.1."""
+    """Whether browsers offer passkeys for the address that the portal was opened by."""
+    return not why_not()
+
+
+def why_not() -> str:
+    """Why there are no passkeys at this address: they need a name instead of a number, and https or localhost."""
+    name = _name()
     try:
-        ipaddress.ip_address(_name())
+        ipaddress.ip_address(name)
     except ValueError:
-        return True
-    return False
+        own = name == "localhost" or name.endswith(".localhost")
+        return "" if request.is_secure or own else NEEDS_HTTPS.format(here=_origin())
+    return NEEDS_NAME.format(here=_origin())
 
 
 def to_add(user: User) -> dict[str, str]:

@@ -32,13 +32,13 @@ class Permission(StrEnum):
 
 WORDS = {
     Permission.VIEW: "See customers, invoices and payments",
-    Permission.EXPORT: "Take lists out as files",
+    Permission.EXPORT: "Export lists as files",
     Permission.RECORD_PAYMENTS: "Record payments and apply credits",
     Permission.DELETE_PAYMENTS: "Delete payments",
     Permission.EDIT_RECORDS: "Add and change customers and invoices",
     Permission.DECIDE_EXCEPTIONS: "Decide exceptions",
     Permission.ARCHIVE: "Archive customers and invoices",
-    Permission.RETRY_DELIVERIES: "Have Autotask told again",
+    Permission.RETRY_DELIVERIES: "Resend to Autotask",
     Permission.RUN_SYNCS: "Fetch data from Autotask",
     Permission.SET_FILTERS: "Choose what comes in from Autotask",
     Permission.CREDENTIALS: "Connect and disconnect Autotask",
@@ -92,7 +92,7 @@ ROLE_WORDS = {
     Role.OWNER: "Everything, people and the connection to Autotask too",
     Role.MANAGER: "Daily work, syncs and filters; no people, no connection",
     Role.CLERK: "Payments, customers and invoices",
-    Role.READER: "Looks, and takes lists out",
+    Role.READER: "Looks, and exports lists",
 }
 
 

@@ -50,6 +50,11 @@ def must_have(user: User) -> bool:
     return user.is_staff or _a_partner_asks(user.id)
 
 
+def asked_of(role: str, partner: Tenant) -> bool:
+    """Whether whoever has this role at the partner has to have a second factor. The demo asks nobody."""
+    return not current_app.config["DEMO_LOGINS"] and (role in WITH_FACTOR or partner.second_factor_for_all)
+
+
 def too_old(login: LoginSession) -> bool:
     """Whether a login that is half-way in was left there."""
     return login.proved_at is None or clock.now() - login.proved_at > LONGEST

@@ -28,7 +28,8 @@ class NotInside(NotFound):
 
     def __init__(self, tenant: Tenant, visit: SupportVisit | None) -> None:
         super().__init__()
-        self.tenant_name, self.visit, self.zone = tenant.name, visit, tenant.time_zone
+        self.tenant_name, self.slug = tenant.name, tenant.slug
+        self.visit, self.zone = visit, tenant.time_zone
 
 
 def open_visits(of: ColumnElement[bool]) -> Sequence[SupportVisit]:

@@ -12,5 +12,5 @@ class SupportConsentForm(Form):
         choices=[SelectChoice(hours, words) for hours, words in HOURS.items()],
         coerce=int,
         default=24,
-        description="You can take it back at once.",
+        description="You can revoke it at once.",
     )

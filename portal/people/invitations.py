@@ -41,7 +41,7 @@ def invite(actor: Actor, email: str, role: str) -> tuple[Invitation, str]:
         return row, _send(actor, row, "invitation.sent_again")
     if len(waiting()) >= MOST_WAITING:
         raise CannotInvite(
-            f"{MOST_WAITING} invitations are waiting already. Withdraw those that nobody answers."
+            f"{MOST_WAITING} invitations are waiting already. Revoke those that nobody answers."
         )
     row = Invitation(
         tenant_id=current_tenant_id(),
@@ -64,7 +64,7 @@ def send_again(actor: Actor, invitation_id: int) -> tuple[Invitation, str]:
     belonging.hold(actor, Permission.USERS)
     row = _locked(invitation_id)
     if row.used_at is not None or row.revoked_at is not None:
-        raise CannotInvite("This invitation was accepted or withdrawn meanwhile, so nothing was sent.")
+        raise CannotInvite("This invitation was accepted or revoked meanwhile, so nothing was sent.")
     return row, _send(actor, row, "invitation.sent_again")
 
 

@@ -124,6 +124,6 @@ def _page(form: NameForm, status: int = 200) -> Any:
         more=security_events.more,
         how=security_events.how,
         words=device_words,
-        possible=passkeys.possible(),
+        no_passkeys=passkeys.why_not(),
     )
     return page, status

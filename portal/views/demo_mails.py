@@ -10,7 +10,7 @@ from portal.queries import mails
 pages = Blueprint("demo_mails", __name__, url_prefix="/mails")
 # Links lead out of the frame, when a person presses them.
 ALLOWS = "allow-top-navigation-by-user-activation"
-POLICY = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox {ALLOWS}"
+POLICY = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox allow-same-origin {ALLOWS}"
 
 
 @pages.before_request

@@ -29,7 +29,7 @@ ENOUGH = f"You have {factors.MOST} already. Remove one first."
 @open_at(Step.SET_UP)
 @fresh
 def index() -> Any:
-    return render_template("factors/index.html", next=_next(), possible=passkeys.possible())
+    return render_template("factors/index.html", next=_next(), no_passkeys=passkeys.why_not())
 
 
 @pages.get("/authenticator")
@@ -179,7 +179,10 @@ def _authenticator(form: AuthenticatorForm, secret: str | None = None, status: i
 def _passkey(form: NewPasskeyForm, status: int = 200) -> Any:
     offer = passkeys.to_add(g.login_session.user) if passkeys.possible() else None
     form.next.data = _next()
-    return _unkept(render_template("factors/passkey.html", form=form, offer=offer), status)
+    return _unkept(
+        render_template("factors/passkey.html", form=form, offer=offer, no_passkeys=passkeys.why_not()),
+        status,
+    )
 
 
 def _removing(factor: Factor, refused: str = "", status: int = 200) -> Any:

@@ -7,7 +7,7 @@ from flask import Blueprint, flash, g, render_template, request, url_for
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import ROLE_WORDS, Permission, requires
-from portal.access.second_step import WITH_FACTOR
+from portal.access.second_step import asked_of
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.people import InvitationForm, RoleForm
@@ -70,9 +70,7 @@ def send_again(invitation_id: int) -> Any:
 def revoke(invitation_id: int) -> Any:
     row = invitations.revoke(g.actor, invitation_id)
     db.session.commit()
-    said = (
-        "was accepted before it could be withdrawn" if row.used_at else "is withdrawn; its link opens nothing"
-    )
+    said = "was accepted before it could be revoked" if row.used_at else "is revoked; its link opens nothing"
     flash(f"The invitation of {row.email} {said}.", "warning" if row.used_at else "success")
     return htmx.redirect(url_for("people.index"))
 
@@ -162,5 +160,5 @@ def _page(form: InvitationForm, status: int = 200) -> Any:
         role_words=ROLE_WORDS,
         table=people.roles_table(),
         lives=links.lives,
-        roles_with_factor=WITH_FACTOR,
+        asked_of=asked_of,
     ), status

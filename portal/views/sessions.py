@@ -3,7 +3,17 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 
 from portal.access import devices, logins, passkeys, proving, second_step, security_events, sessions
 from portal.access.form_tokens import redraws_form
@@ -72,7 +82,15 @@ def _let_in(user: User, target: str | None, how: str, factor: Factor | None = No
 
 def _page(form: LoginForm, status: int = 200, **words: Any) -> Any:
     offer = passkeys.to_prove(None) if passkeys.possible() else None
-    return render_template("sessions/new.html", form=form, offer=offer, **words), status
+    demo = [_demo_line(line) for line in current_app.config["DEMO_LOGINS"]]
+    return render_template("sessions/new.html", form=form, offer=offer, demo=demo, **words), status
+
+
+def _demo_line(line: str) -> tuple[str, str, str]:
+    """Who it is about, what is said of them, and an address to open."""
+    who, _, said = line.partition(": ")
+    words, _, address = said.partition("http://")
+    return who, words, f"http://{address}" if address else ""
 
 
 @pages.post("/logout")

@@ -1,16 +1,18 @@
 """Every refusal and fault in words (what happened, a reference, where to go): page, fragment or JSON."""
 
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from portal.access import visiting
 from portal.access.disabled import PartnerDisabled
 from portal.web import htmx, outermost, problems
+from portal.web.own_path import own_path
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,7 @@ class Words(NamedTuple):
     what: str
     next: str
     reopen: bool = False  # the way back asks the server for the page, instead of the browser's memory
+    step_in: str = ""  # the partner whom support can step in to, by its slug
 
 
 WORDS: dict[int, Words] = {
@@ -79,7 +82,7 @@ WORDS: dict[int, Words] = {
         "Try again in a minute.",
     ),
 }
-STEP_IN = "Step in again from Partners, with the reason for it."
+STEP_IN = "Step in again, with the reason for it."
 INSIDE_A_VISIT = Words(
     "A support visit does not include this",
     "Support looks at a partner's pages; it does not open this one, and it changes nothing.",
@@ -98,6 +101,13 @@ FORM_EXPIRED = Words(
 )
 
 
+LOGGED_OUT = Words(
+    "You are not logged in any more",
+    "You were logged out since this page was opened, here or in another tab. Nothing was saved.",
+    "Log in, then send it once more.",
+)
+
+
 def register(app: Flask) -> None:
     """Answer every HTTP error and every unforeseen fault in words; each writes one log line."""
     app.log_exception = log_fault  # type: ignore[method-assign]
@@ -107,7 +117,9 @@ def register(app: Flask) -> None:
 
 def form_expired(error: CSRFError) -> Response:
     """A form whose token is missing, wrong or old: 400."""
-    return answer(400, FORM_EXPIRED)
+    access = getattr(current_app.view_functions.get(request.endpoint or ""), "access", "public")
+    gone = g.get("true_user") is None and access not in ("public", "api")
+    return answer(400, LOGGED_OUT if gone else FORM_EXPIRED)
 
 
 def log_fault(exc_info: Any) -> None:
@@ -156,13 +168,16 @@ def _not_inside(error: visiting.NotInside) -> Words:
     visit, name = error.visit, error.tenant_name
     if visit is None:
         return Words(
-            f"You are not inside {name}", "Support sees a partner's pages only during a visit.", STEP_IN
+            f"You are not inside {name}",
+            "Support sees a partner's pages only during a visit.",
+            STEP_IN,
+            step_in=error.slug,
         )
     at = (visit.ended_at or visit.expires_at).astimezone(ZoneInfo(error.zone))
     by_them = visit.ended_at is not None and visit.ended_by_id != visit.staff_user_id
     how = "the partner ended it" if by_them else "you stopped it" if visit.ended_at else "its time ran out"
     what = f"{how[0].upper()}{how[1:]} at {at:%H:%M} {at:%Z}. Nothing more can be looked at."
-    return Words(f"Your visit to {name} has ended", what, STEP_IN)
+    return Words(f"Your visit to {name} has ended", what, STEP_IN, step_in=error.slug)
 
 
 def _log_answer(status: int, words: Words, error: HTTPException) -> None:
@@ -186,10 +201,21 @@ def _page(context: dict[str, Any]) -> str:
     """The page in its frame; where the frame may be what fails, a page that needs nothing."""
     if context["status"] < 500:
         try:
-            return render_template("errors/page.html", **context)
+            return render_template("errors/page.html", log_in=_way_to_log_in(), **context)
         except Exception:
             log.exception("error_page.failed")
     return _bare("errors/bare.html", context)
+
+
+def _way_to_log_in() -> str:
+    """Where somebody who is not logged in does so, and comes back to the page they were at; else nothing."""
+    if g.get("true_user") is not None:
+        return ""
+    here = request.full_path.rstrip("?") if request.method == "GET" else ""
+    sent_from = urlsplit(request.referrer or "")
+    if sent_from.netloc == request.host:
+        here = here or sent_from.path
+    return url_for("sessions.new", next=own_path(here))
 
 
 def _bare(template: str, context: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ def frame() -> dict[str, Any]:
         "current_actor": None,
         "current_partner": partner,
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
+        "own_visit": g.support_visit if partner is None else None,
         "my_partners": my_partners(),
         **(_needs() if partner is not None else {"nav_counts": {}, "notices": [], "support_here": []}),
     }

@@ -148,3 +148,26 @@ def test_a_chosen_file_is_asked_for_again_in_words(log_in, partner):
     answer = clerk.post("/p/northwind/payments/upload", data=data, token=STALE)
     assert (answer.status_code, CHOOSE_THE_FILE_AGAIN in answer.text) == (400, True)
     assert re.search(r'<option selected value="day"', answer.text)
+
+
+def test_a_form_sent_after_the_session_has_gone_offers_to_log_in_and_come_back(app, log_in):
+    with app.app_context():
+        partner = factories.tenant("northwind")
+    gone = log_in(partner)
+    gone.post("/logout")
+    app.config["WTF_CSRF_ENABLED"] = True
+    answer = gone.post(
+        "/p/northwind/settings/people/invitations",
+        data={"email": "x@example.com"},
+        headers={"Referer": "http://localhost/p/northwind/settings/people"},
+    )
+    assert answer.status_code == 400
+    assert "You are not logged in any more" in answer.text
+    assert 'href="/login?next=/p/northwind/settings/people"' in answer.text
+
+
+def test_a_page_that_is_not_there_offers_a_stranger_to_log_in(client):
+    assert (
+        'href="/login?next=' in client.get("/no/such/page").text
+        or 'href="/login"' in client.get("/no/such/page").text
+    )

@@ -95,7 +95,7 @@ def test_nobody_but_an_owner_agrees(app, partner, log_in, superuser, role):
 def test_the_settings_say_who_agreed_when_and_until_when(owner):
     owner.post(GIVE, data={"hours": "24"})
     page = owner.get("/p/northwind/settings/support").text
-    assert all(words in page for words in ("Agreed by", "Dana Owner", "Take it back now", "Delete payments"))
+    assert all(words in page for words in ("Agreed by", "Dana Owner", "Revoke now", "Delete payments"))
 
 
 def test_taken_back_acting_ends_at_once_and_looking_goes_on(owner, staff, superuser):

@@ -243,7 +243,7 @@ def test_refusals_around_a_visit_speak_to_staff(staff, partner, app):
     assert ended.status_code == 404
     assert f"Your visit to {partner_name(app)} has ended" in ended.text
     assert "The partner ended it at" in ended.text
-    assert "Step in again from Partners" in ended.text
+    assert "Step in again, with the reason" in ended.text
     assert staff.get("/p/nobody/invoices").status_code == 404
 
 
@@ -318,3 +318,13 @@ def test_a_person_without_a_name_is_shown_the_same_way_everywhere(app, staff, pa
     activity = staff.get("/p/northwind/activity").text
     assert ">kim" in activity.replace("<span>", "")
     assert "kim@portal.example" not in activity.partition('id="activity"')[2]
+
+
+def test_staffs_own_pages_say_that_a_visit_runs_and_lead_back_in_and_out(visit, partner):
+    inside = visit(partner)
+    page = inside.get("/staff/partners").text
+    assert f"You are inside {partner.name}" in page
+    assert f'href="/p/{partner.slug}/"' in page
+    assert 'action="/staff/visit/stop"' in page
+    inside.post("/staff/visit/stop")
+    assert "You are inside" not in inside.get("/staff/partners").text

@@ -10,7 +10,7 @@ from portal import clock
 from portal.access import security_events, sessions
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
-from portal.models import AuditEvent, LinkPurpose, Mail, SecurityEvent
+from portal.models import AuditEvent, LinkPurpose, Mail, Membership, SecurityEvent
 from portal.people import links
 from portal.web import device_words
 from tests import factories
@@ -215,3 +215,22 @@ def test_a_browser_is_told_in_words(user_agent, words):
 )  # fmt: skip
 def test_an_address_is_told_in_words(address, words):
     assert device_words.place(address) == words
+
+
+def menu(page):
+    return re.findall(r'<a class="nav-entry"[^>]*href="([^"]+)"', page)
+
+
+def test_the_menu_of_your_login_leads_back_to_the_partner(here):
+    entries = menu(here.get("/you").text)
+    assert entries[0] == "/p/northwind/"
+    assert "/p/northwind/invoices" in entries
+
+
+def test_the_menu_of_your_login_leads_to_each_of_several_partners(app, here, dana):
+    with app.app_context():
+        lakeside = factories.tenant("lakeside")
+        with factories.inside(lakeside):
+            db.session.add(Membership(tenant_id=lakeside.id, user_id=dana.id, role="clerk"))
+            db.session.commit()
+    assert {"/p/northwind/", "/p/lakeside/", "/"} == set(menu(here.get("/you").text))
