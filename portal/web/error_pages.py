@@ -22,6 +22,7 @@ class Words(NamedTuple):
     what: str
     next: str
     reopen: bool = False  # the way back asks the server for the page, instead of the browser's memory
+    logs_in: bool = False  # the way back leads over logging in
     step_in: str = ""  # the partner whom support can step in to, by its slug
 
 
@@ -105,6 +106,7 @@ LOGGED_OUT = Words(
     "You are not logged in any more",
     "You were logged out since this page was opened, here or in another tab. Nothing was saved.",
     "Log in, then send it once more.",
+    logs_in=True,
 )
 
 

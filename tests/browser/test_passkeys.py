@@ -124,4 +124,4 @@ def test_without_script_or_by_a_number_the_page_says_how_else(
     expect(quiet.get_by_text("Use an authenticator app instead.")).to_be_visible()
     by_number = open_page()
     give_password(by_number, served.replace("localhost", "127.0.0.1"))
-    expect(by_number.get_by_text("opened by a name such as localhost")).to_be_visible()
+    expect(by_number.get_by_text("for a name such as localhost only")).to_be_visible()

@@ -224,7 +224,7 @@ def test_staff_people_are_for_administrators_alone(app, kim, superuser):
 
 def test_an_invited_staff_person_chooses_a_password_and_needs_a_second_factor(app, admin, superuser):
     admin.post("/staff/people", data={"email": "new@portal.example", "name": "Nina New"})
-    assert "Not yet" in admin.get("/staff/people").text
+    assert "Asked for at the next login" in admin.get("/staff/people").text
     with app.app_context(), people_scope():
         link = outbox.link_of(db.session.scalars(db.select(Mail)).one())
     browser = app.test_client()
