@@ -457,10 +457,13 @@ def test_a_demo_lets_people_in_without_one_but_not_past_one(app, client, partner
         factories.member(partner, email="olga@northwind.example")
         assert not second_step.must_have(sessions.find_user("olga@northwind.example"))
     login_page = client.get("/login").text
-    assert "without a second factor" in login_page
+    assert "nobody is asked to set up a second factor" in login_page
     assert "owner@northwind.example, password x" in login_page
     password(client, "olga@northwind.example")
     assert client.get("/p/northwind/").status_code == 200
+    people, settings = (client.get(f"/p/northwind/settings/{name}").text for name in ("people", "partner"))
+    assert "Asked for at the next login" not in people
+    assert "In this demo nobody is asked" in settings
     password(client)
     assert client.get("/p/northwind/").location.startswith("/prove")
 
