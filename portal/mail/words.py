@@ -21,7 +21,7 @@ NO_LINK = "(this link is shown to nobody but the receiver)"
 LOOKS_LIKE_A_LINK = re.compile(r"(?i)(:(?=//)|\.(?=[a-z0-9-]*[a-z]))")
 # These stay as they are, so that a copy of one is the address: a mail program makes at most a mail of it.
 E_MAIL = re.compile(
-    r"(?i)(?<![^\s(“])([a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=[\s),;:”]|[.?!]?(?:\s|$))"
+    r"(?i)(?<![^\s(“])([a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=[\s),;”]|[.?!:]?(?:\s|$))"
 )
 OWN_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~/?=&%#-]*")
 NO_BREAK = "\N{WORD JOINER}"

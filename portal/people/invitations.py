@@ -28,12 +28,13 @@ class NotYours(Exception):
     """The link lives, but the person who is logged in is not the one it was sent to."""
 
 
-def invite(actor: Actor, email: str, role: str) -> tuple[Invitation, str]:
+def invite(actor: Actor, email: str, role: str, *, by_staff: bool = False) -> tuple[Invitation, str]:
     """An invitation and the path of its link. Whoever was invited before gets another link. The caller commits.
 
-    Raises CannotInvite; Forbidden for who is no owner any more.
+    Raises CannotInvite; Forbidden for who is no owner any more, unless staff invite the first one.
     """
-    belonging.hold(actor, Permission.USERS)
+    if not by_staff:
+        belonging.hold(actor, Permission.USERS)
     _refuse(email)
     row = _waiting(email)
     if row is not None:
@@ -59,9 +60,10 @@ def invite(actor: Actor, email: str, role: str) -> tuple[Invitation, str]:
     return row, _send(actor, row, "invitation.sent")
 
 
-def send_again(actor: Actor, invitation_id: int) -> tuple[Invitation, str]:
+def send_again(actor: Actor, invitation_id: int, *, by_staff: bool = False) -> tuple[Invitation, str]:
     """Another link for another day; the one before opens nothing any more. Raises as `invite`. The caller commits."""
-    belonging.hold(actor, Permission.USERS)
+    if not by_staff:
+        belonging.hold(actor, Permission.USERS)
     row = _locked(invitation_id)
     if row.used_at is not None or row.revoked_at is not None:
         raise CannotInvite("This invitation was accepted or revoked meanwhile, so nothing was sent.")

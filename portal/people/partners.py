@@ -40,7 +40,7 @@ def make(actor: Actor, name: str, slug: str, time_zone: str, currency: str, owne
         audit.record(actor, "partner.created", "partner", partner.id, name=name, slug=slug)
         if owner:
             try:
-                invitations.invite(actor, owner, Role.OWNER)
+                invitations.invite(actor, owner, Role.OWNER, by_staff=True)
             except invitations.CannotInvite as refusal:
                 raise CannotMake("owner", str(refusal)) from refusal
     staff_log.record(actor, "partner.created", partner_id=partner.id, name=name, owner=owner)
@@ -53,7 +53,7 @@ HAS_OWNER = "{name} has an owner by now, who invites and removes people under Se
 def invite_owner(actor: Actor, partner: Tenant, email: str) -> Invitation:
     """Invites an owner where there is none yet. Raises CannotInvite. The caller commits, in any scope."""
     with _without_owner(partner):
-        row, _ = invitations.invite(actor, email, Role.OWNER)
+        row, _ = invitations.invite(actor, email, Role.OWNER, by_staff=True)
     staff_log.record(actor, "partner.owner_invited", partner_id=partner.id, email=row.email)
     return row
 
@@ -61,7 +61,7 @@ def invite_owner(actor: Actor, partner: Tenant, email: str) -> Invitation:
 def invite_owner_again(actor: Actor, partner: Tenant, invitation_id: int) -> Invitation:
     """Another link for another day, where there is no owner yet. Raises CannotInvite. The caller commits, in any scope."""
     with _without_owner(partner):
-        row, _ = invitations.send_again(actor, invitation_id)
+        row, _ = invitations.send_again(actor, invitation_id, by_staff=True)
     staff_log.record(actor, "partner.owner_invited", partner_id=partner.id, email=row.email)
     return row
 

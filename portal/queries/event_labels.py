@@ -22,7 +22,7 @@ LABELS = {
     "amount": "Amount",
     "amount_due": "Amount due",
     "tax": "Of which tax",
-    "due_on": "Due",
+    "due_on": "Due on",
     "issued_on": "Invoice date",
     "paid_on": "Paid on",
     "method": "How",

@@ -155,10 +155,10 @@ def test_a_form_sent_after_the_session_has_gone_offers_to_log_in_and_come_back(a
         partner = factories.tenant("northwind")
     gone = log_in(partner)
     gone.post("/logout")
-    app.config["WTF_CSRF_ENABLED"] = True
     answer = gone.post(
         "/p/northwind/settings/people/invitations",
         data={"email": "x@example.com"},
+        token=STALE,
         headers={"Referer": "http://localhost/p/northwind/settings/people"},
     )
     assert answer.status_code == 400

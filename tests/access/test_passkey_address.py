@@ -2,17 +2,29 @@
 
 import pytest
 
+from portal.access import sessions
 from tests import factories
-from tests.fixtures.people import with_factor_proved
+from tests.fixtures.people import cookie_of
 
+DANA = "dana@northwind.example"
 PAGES = ("/you", "/you/factors", "/you/factors/passkey")
 
 
 @pytest.fixture
 def dana(app):
     with app.app_context():
-        factories.member(factories.tenant("northwind"), email="dana@northwind.example")
-    return with_factor_proved(app.test_client(), "dana@northwind.example")
+        return factories.member(factories.tenant("northwind"), email=DANA)
+
+
+def opened_at(app, address):
+    """Dana's browser, logged in at this address."""
+    app.config |= {"HOSTS": [], "SESSION_COOKIE_SECURE": False}
+    with app.app_context():
+        cookie = cookie_of(app, sessions.find_user(DANA))
+    browser = app.test_client()
+    host = address.partition("//")[2].partition(":")[0]
+    browser.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie, domain=host)
+    return browser
 
 
 @pytest.mark.parametrize(
@@ -23,12 +35,10 @@ def dana(app):
         ("http://portal.example", "over https only"),
     ],
 )
-def test_at_an_address_without_passkeys_each_page_says_why(dana, address, said):
-    cookie = dana.get_cookie("session")
+def test_at_an_address_without_passkeys_each_page_says_why(app, dana, address, said):
+    browser = opened_at(app, address)
     for path in PAGES:
-        host = address.partition("//")[2].partition(":")[0]
-        dana.set_cookie("session", cookie.value, domain=host)
-        page = dana.get(path, base_url=address).text
+        page = browser.get(path, base_url=address).text
         assert said in page, path
         for promise in (
             "asks for your fingerprint",
@@ -40,7 +50,5 @@ def test_at_an_address_without_passkeys_each_page_says_why(dana, address, said):
 
 
 @pytest.mark.parametrize("address", ["http://localhost", "https://portal.example"])
-def test_at_an_address_with_passkeys_they_are_offered(dana, address):
-    dana.set_cookie("session", dana.get_cookie("session").value, domain=address.partition("//")[2])
-    page = dana.get("/you", base_url=address).text
-    assert "Add a passkey" in page
+def test_at_an_address_with_passkeys_they_are_offered(app, dana, address):
+    assert "Add a passkey" in opened_at(app, address).get("/you", base_url=address).text

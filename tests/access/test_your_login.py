@@ -233,4 +233,4 @@ def test_the_menu_of_your_login_leads_to_each_of_several_partners(app, here, dan
         with factories.inside(lakeside):
             db.session.add(Membership(tenant_id=lakeside.id, user_id=dana.id, role="clerk"))
             db.session.commit()
-    assert {"/p/northwind/", "/p/lakeside/", "/"} == set(menu(here.get("/you").text))
+    assert {"/p/northwind/", "/p/lakeside/", "/partners"} == set(menu(here.get("/you").text))

@@ -34,6 +34,8 @@ def test_the_last_rows_menu_is_seen_whole(app: Flask, open_page: Callable[..., P
         height = page.locator("#people .table-box").evaluate("box => box.getBoundingClientRect().height")
         last.locator("summary").click()
         assert last.locator(".menu-panel").evaluate(SEEN)
-        assert page.locator("#people .table-box").evaluate("box => box.getBoundingClientRect().height") == height
+        assert (
+            page.locator("#people .table-box").evaluate("box => box.getBoundingClientRect().height") == height
+        )
         page.keyboard.press("Escape")
         assert last.get_attribute("open") is None

@@ -211,7 +211,7 @@ def test_the_invitations_of_a_removed_person_are_shown_at_the_removal_and_withdr
     old = owner.get(f"{PEOPLE}/{number}/remove").text
     told = re.search(r'name="told" value="([\d,]+)"', old)
     assert told
-    assert "Withdrawn with it" not in old
+    assert "Revoked with it" not in old
     theirs.post(f"{PEOPLE}/invitations", data={"email": "friend@example.com", "role": "owner"})
     path = link("invitation", partner)
     seen = owner.post(f"{PEOPLE}/{number}/remove", data={"told": told[1]})
@@ -222,7 +222,7 @@ def test_the_invitations_of_a_removed_person_are_shown_at_the_removal_and_withdr
     assert app.test_client().get(path).status_code == 404
     people = owner.get(PEOPLE).text
     assert ("friend@example.com" in people, "kept@example.com" in people) == (False, True)
-    assert "Invitation of friend@example.com withdrawn" in owner.get("/p/northwind/activity").text
+    assert "Invitation of friend@example.com revoked" in owner.get("/p/northwind/activity").text
 
 
 def test_owners_see_who_has_a_second_factor(
