@@ -23,6 +23,8 @@ NAMES = {
     "exceptions.index": "Exceptions",
     "exceptions.show": "An exception",
     "filters.show": "Manage filters",
+    "imports.index": "Imports",
+    "imports.show": "An import",
     "integrations.index": "Integrations",
     "integrations.show": "Autotask",
     "integrations.new": "Connect Autotask",
