@@ -120,6 +120,6 @@ PAGE = Markup(
     '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{subject}</title></head>'
     '<body style="margin:0;background:#f2f4f7;color:#1b2430;font:16px/1.5 system-ui,Segoe UI,Arial,sans-serif">'
     '<div style="max-width:560px;margin:0 auto;padding:24px 16px"><div style="background:#ffffff;padding:24px;'
-    'border-radius:8px"><p style="font-size:13px;color:#5b6675;margin:0 0 8px">Partner portal</p>'
+    'border-radius:8px;word-break:break-word;overflow-wrap:anywhere"><p style="font-size:13px;color:#5b6675;margin:0 0 8px">Partner portal</p>'
     '<h1 style="font-size:20px;line-height:1.3;margin:0 0 16px">{subject}</h1>\n{body}\n</div></div></body></html>\n'
 )

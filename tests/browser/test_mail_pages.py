@@ -36,7 +36,7 @@ def test_notices_and_mails_are_sound(
             words = Words("Support came in: " + "a long reason " * 9, "/p/northwind", MailKind.PEOPLE_EVENT,
                           {"what": "x", "at": "y"})  # fmt: skip
             telling.tell(NoticeKind.SUPPORT, "visit/1", words)
-            mail_id = written.one(MailKind.SUPPORT_ENDED).id
+            mail_id = written.one(MailKind.SUPPORT_ENDED, opened=["/p/" + "northwind" * 9]).id
             db.session.commit()
     with serve(app) as address:
         page = open_page(width, scheme)
@@ -62,6 +62,8 @@ def test_notices_and_mails_are_sound(
         assert inside <= frame["height"] <= inside + 4, (
             "a mail is seen whole, without a scroll bar of its own"
         )
+        across = "one => one.contentDocument.documentElement.scrollWidth <= one.clientWidth"
+        assert page.locator("iframe").evaluate(across)
 
 
 def test_in_the_demo_a_mails_link_can_be_followed(app: Flask, open_page: Callable[..., Page]):
