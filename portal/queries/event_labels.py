@@ -27,6 +27,7 @@ LABELS = {
     "paid_on": "Paid on",
     "method": "How",
     "reference": "Reference",
+    "external_id": "Number in your billing system",
     "number": "Number",
     "currency": "Currency",
     "default_currency": "Currency",
