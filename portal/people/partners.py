@@ -35,7 +35,7 @@ def make(actor: Actor, name: str, slug: str, time_zone: str, currency: str, owne
         with db.session.begin_nested():
             db.session.add(partner)
     except IntegrityError as taken:
-        raise CannotMake("slug", f"Another partner has the short name {slug!r} already.") from taken
+        raise CannotMake("slug", f"There is already a partner with the short name {slug!r}.") from taken
     with tenant_scope(partner.id):
         audit.record(actor, "partner.created", "partner", partner.id, name=name, slug=slug)
         if owner:
@@ -92,7 +92,7 @@ def _refuse(slug: str, time_zone: str, currency: str) -> None:
     if not SLUG.fullmatch(slug):
         raise CannotMake("slug", "Use 1 to 60 lower-case letters, digits and hyphens.")
     if db.session.scalar(select(Tenant.id).where(Tenant.slug == slug)):
-        raise CannotMake("slug", f"Another partner has the short name {slug!r} already.")
+        raise CannotMake("slug", f"There is already a partner with the short name {slug!r}.")
     if not is_currency(currency):
         raise CannotMake(
             "currency", f"There is no currency {currency!r}. Give its three letters, such as USD."
