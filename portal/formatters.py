@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from enum import Enum
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,13 +24,6 @@ DATE_FORMATS = {
 # How a partner can have its numbers, with an example.
 NUMBER_EXAMPLES = {name: style.grouped("1234.50") for name, style in NUMBER_FORMATS.items()}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-FORMULA_STARTS = tuple(
-    "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\uff0d\N{FULLWIDTH COMMERCIAL AT}"
-)
-# What spreadsheets drop before they look for a formula, or show nothing of: spaces, line ends, signs without width.
-TRIMMED = (
-    " \v\f\x85\N{NO-BREAK SPACE}\u2028\u2029\u200b\u200c\u200d\u200e\u200f\u2060\N{ZERO WIDTH NO-BREAK SPACE}"
-)
 KEPT_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 KEPT_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 KEPT_AMOUNT = re.compile(r"-?\d{1,14}\.\d{2,6}")
@@ -214,16 +206,6 @@ def size(octets: int | None) -> str:
         if octets >= 1e6
         else f"{max(1, round(octets / 1e3))} kB"
     )
-
-
-def csv_text(value: object) -> str:
-    """A CSV cell; text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, (int, Decimal, date)):
-        return iso(value) if isinstance(value, date) else str(value)
-    text = str(value.value) if isinstance(value, Enum) else str(value)
-    return f"'{text}" if text.lstrip(TRIMMED).startswith(FORMULA_STARTS) else text
 
 
 def zone() -> tzinfo:

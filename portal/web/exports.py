@@ -17,8 +17,8 @@ from werkzeug.exceptions import ServiceUnavailable
 from portal import plain_text
 from portal.access import audit, tenancy
 from portal.extensions import db
-from portal.formatters import csv_text
 from portal.web import downloads
+from portal.web.csv_cells import csv_text
 
 # Rows that are held at a time; the database keeps the rest behind a cursor.
 CHUNK = 500
