@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import ImmutableMultiDict
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -336,7 +336,8 @@ def test_no_part_of_any_path_makes_a_fault(app: Flask, key: str, superuser: psyc
             address = raw_path(app, rule, superuser, name, sent)
             answer = browser.open(address, method=method, headers=program)
             check(answer, f"{method} {rule}", sent)
-            if name != "partner_slug" and sent in ("9223372036854775808", octets("9" * 2000)):
+            is_number = isinstance(rule._converters[name], IntegerConverter)
+            if is_number and sent in ("9223372036854775808", octets("9" * 2000)):
                 assert answer.status_code in (404, 405), (method, address[:200])
     assert_only_text_is_stored(superuser)
 
@@ -391,7 +392,7 @@ def test_no_property_of_any_json_body_makes_a_fault(
         names = properties(operation)
         usual = BODIES.get(address, BODY)
         whole: list[Any] = [*SAMPLE, 10**40, -1, 1.5, True, None, [], {}, [[[]]], {"\x00": "\x00"}]
-        step = 1 if method != "PUT" or WHOLE else 7  # PUT has four addresses and many properties
+        step = 1 if WHOLE else 7 if method == "PUT" else 3  # PUT has four addresses and many properties
         bodies = [
             one
             for place, name in enumerate(names)
