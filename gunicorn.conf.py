@@ -65,6 +65,15 @@ def when_ready(_):
 
 def post_fork(_, __):
     from portal.database import shares
+    from portal.operating import counting
     from wsgi import app
 
     shares.become(app, shares.Process.WEB)
+    counting.keep_writing(app)
+
+
+def worker_exit(_, __):
+    from portal.operating import counting
+    from wsgi import app
+
+    counting.write_quietly(app)

@@ -27,12 +27,15 @@ from rq.worker.base import BaseWorker
 from rq.worker.worker_classes import HerokuWorker
 
 from jobs.bell_queue import BellQueue, forget, tidy
-from portal import logs
+from portal import counts, logs
 from portal.database import shares
-from portal.queue import QUEUES, worker_redis
+from portal.operating import counting, sentry
+from portal.queue import QUEUES, beats, worker_redis
 from portal.queue.job import JOBS, JsonJob
 
 log = structlog.get_logger(__name__)
+# RQ says that it lives when it has waited 15 s less than this for a bell: a minute without a word is too long.
+LIVES_SECONDS = 35
 
 
 class InApp(BaseWorker):
@@ -50,7 +53,17 @@ class InApp(BaseWorker):
 
     def perform_job(self, job: Job, *rest: Any, **named: Any) -> bool:
         with structlog.contextvars.bound_contextvars(job_id=job.id), self.app.app_context():
-            return bool(super().perform_job(job, *rest, **named))
+            done = bool(super().perform_job(job, *rest, **named))
+        counts.add("portal_jobs_total", job=_name_of(job), outcome="done" if done else "failed")
+        counting.write_quietly(self.app)
+        sentry.flush()
+        return done
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Idle every 20 s, at work every 5 s."""
+        super().heartbeat(timeout, pipeline)
+        beats.beat(self.connection, f"worker {self.queues[0].name}")
+        counting.leave(self.connection)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """RQ would write the traceback as text, with the values that PostgreSQL repeats."""
@@ -174,6 +187,7 @@ def make_worker(queue: str, grace: int, app: Flask) -> InApp:
         serializer=JSONSerializer,
         maintenance_interval=60,
         job_monitoring_interval=5,
+        worker_ttl=LIVES_SECONDS,
     )
     worker.app = app
     worker.imminent_shutdown_delay = grace  # type: ignore[attr-defined]

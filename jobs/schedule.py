@@ -17,8 +17,10 @@ from rq.job import Job
 from rq_scheduler import Scheduler
 
 from jobs.bell_queue import refused
-from portal.queue import DELIVERIES, enqueue
+from portal.operating import counting
+from portal.queue import DELIVERIES, beats, enqueue
 from portal.queue.job import JobRefused, JsonJob
+from portal.queue.names import SCHEDULER
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class TableScheduler(Scheduler):
     def __init__(self, connection: Redis, interval: float = 5, table: tuple[Entry, ...] = TABLE) -> None:
         super().__init__(DELIVERIES, interval=interval, connection=connection, job_class=JsonJob)
         self.table = table
+
+    def heartbeat(self) -> None:
+        """Before and after every round, each 5 s."""
+        super().heartbeat()
+        beats.beat(self.connection, SCHEDULER)
+        counting.leave(self.connection)
 
     def enqueue_jobs(self) -> list[Job]:
         hold_exactly(self, self.table)

@@ -4,6 +4,7 @@ from jobs.upkeep import do_due
 from portal.access.tenancy import tenant_scope
 from portal.mail import send
 from portal.notices import sweep as notices
+from portal.operating import alarms
 from portal.queue import DELIVERIES, SYNCS, bell
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
@@ -19,6 +20,7 @@ def due_work() -> None:
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
     if send.due():
         bell(SYNCS, "jobs.mail.send_due")  # never in the way of payments
+    alarms.watch()  # also where no poller is left to do it
 
 
 def sweep() -> None:

@@ -14,6 +14,7 @@ from portal.connect import probing
 from portal.mail import send
 from portal.notices import sweep as notices
 from portal.notices import visits
+from portal.operating import alarms, counting, heartbeats
 from portal.reconcile import due, sweep, waiting_together
 from portal.sync import due_runs, run_lease
 
@@ -50,6 +51,9 @@ def watches() -> list[Watch]:
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
         Watch("visits", 2, lambda: list(visits.to_tell()), notices.tell_visit),
+        Watch("heartbeats", 10, lambda: [()], heartbeats.write),
+        Watch("counts", 15, lambda: [()], counting.write_all),
+        Watch("health", 60, lambda: [()], alarms.watch),
         Watch("notices", 60, lambda: [()], notices.sweep),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),

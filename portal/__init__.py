@@ -10,9 +10,11 @@ from portal import cli, config, logs, views
 from portal.access import form_tokens, permissions, requests, sessions, tenancy, walls
 from portal.database import connection
 from portal.extensions import csrf, db, login_manager, migrate
+from portal.operating import sentry
 from portal.web import (
     assets,
     compression,
+    counted,
     error_pages,
     incoming,
     limits,
@@ -33,7 +35,9 @@ def create_app(settings: dict[str, Any] | None = None) -> Flask:
     app.url_map.strict_slashes = False  # an address typed with a slash at its end is the same page
     app.config.update(settings if settings is not None else config.load())
     logs.configure(app.config["LOG_FORMAT"])
+    sentry.register(app)
     _extensions(app)
+    counted.register(app)
     compression.register(app)
     own_address.register(app)
     requests.register(app)

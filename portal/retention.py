@@ -78,8 +78,14 @@ OF_PEOPLE = (
     Rule("What happened to a person's login", "security_event", 365, "r.at < :before"),
     Rule("Codes and challenges that were used up", "spent_proof", 2, "r.spent_at < :before"),
 )
+# Of nobody.
+OF_THE_PORTAL = (
+    Rule("When a process was last heard of", "heartbeat", 7, "r.beat_at < :before"),
+    Rule("What checks found, minute by minute", "health_reading", 2, "r.at < :before"),
+    Rule("Alarms that are over", "alarm", 365, "r.ended_at < :before"),
+)
 # Table: days, for the test that compares with the page.
-DAYS = {rule.table: rule.days for rule in (*RULES, *OF_PEOPLE)} | {
+DAYS = {rule.table: rule.days for rule in (*RULES, *OF_PEOPLE, *OF_THE_PORTAL)} | {
     "login_session": LOGIN_SESSION_DAYS,
     "login_link": LOGIN_LINK_DAYS,
 }
@@ -100,7 +106,7 @@ def forget_everywhere() -> bool:
     forget_mails_of_people()
     forget_login_sessions()
     forget_login_links()
-    for rule in OF_PEOPLE:
+    for rule in (*OF_PEOPLE, *OF_THE_PORTAL):
         forget_of_people(rule, until)
     return clock.monotonic() < until
 

@@ -50,6 +50,10 @@ INSERT INTO delivery_attempt (tenant_id, delivery_id, wish_version, outcome, wro
     SELECT :t, d.id, 1, o.outcome, o.wrote, :at FROM delivery d, (VALUES ('retry', NULL), ('unknown', '2026-11-19'),
         ('confirmed', '2026-11-19'), ('nothing_to_do', NULL), ('retry', NULL)) o(outcome, wrote)
     WHERE d.tenant_id = :t;
+INSERT INTO heartbeat (process, host, beat_at) VALUES ('poller', :t || 'host', :at);
+INSERT INTO health_reading (at, name, state) VALUES (:at, 'database', 'ok');
+INSERT INTO alarm (name, title, sentence, mend, begun_at, ended_at)
+    VALUES ('database', '', '', '', :at, :at), ('open' || :t, '', '', '', :at, NULL);
 INSERT INTO invitation (tenant_id, email, role, token_hash, expires_at)
     VALUES (:t, 'x@example.com', 'reader', decode(md5(:t || 'invitation'), 'hex'), :at);
 INSERT INTO login_link (purpose, token_hash, user_id, email, expires_at)
@@ -74,6 +78,9 @@ LEFT = {
     "login_session": 1,  # the support visit's
     "security_event": 0,
     "spent_proof": 0,
+    "heartbeat": 0,
+    "health_reading": 0,
+    "alarm": 1,  # the one that is open
 }
 
 
@@ -82,6 +89,9 @@ OF_NOBODY = {
     "login_link",
     "security_event",
     "spent_proof",
+    "heartbeat",
+    "health_reading",
+    "alarm",
 }  # of no partner: those of both partners are counted
 
 
@@ -168,7 +178,8 @@ def test_the_page_says_what_the_table_in_the_code_says():
     said = {table: int(days) for table, days in re.findall(r"\| `(\w+)` \| (\d+) \|", page)}
     assert said == retention.DAYS
     assert all(
-        f"| {rule.what} | `{rule.table}` |" in page for rule in (*retention.RULES, *retention.OF_PEOPLE)
+        f"| {rule.what} | `{rule.table}` |" in page
+        for rule in (*retention.RULES, *retention.OF_PEOPLE, *retention.OF_THE_PORTAL)
     )
 
 

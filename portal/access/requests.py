@@ -47,8 +47,8 @@ def _identify() -> None:
     g.request_id = outermost.request_id()
     g.partner = g.true_user = g.login_session = g.support_visit = g.halfway = None
     g.permissions = set()
-    if request.endpoint == "static":
-        return  # needs nobody and no database: the page that says so needs its styles
+    if knows_nobody():
+        return
     access = _access_mark()
     if access in ("public", "api"):
         g.actor = Actor(source=Source.WEB, request_id=g.request_id)
@@ -64,6 +64,14 @@ def _ask_to_log_in() -> Any:
     if g.true_user is not None or _access_mark() in ("public", "api"):
         return None
     return sessions.ask_for_the_second_step(g.halfway) if g.halfway else login_manager.unauthorized()
+
+
+def knows_nobody() -> bool:
+    """Whether it is the same to everybody, and needs no database: the page that says it is away needs its styles."""
+    from flask import current_app
+
+    view = current_app.view_functions.get(request.endpoint or "")
+    return request.endpoint == "static" or getattr(view, "knows_nobody", False)
 
 
 def _access_mark() -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from requests.auth import AuthBase
 
-from portal import clock
+from portal import clock, counts
 from portal.autotask import answers
 from portal.autotask.deadlines import Timeouts
 from portal.autotask.errors import AutotaskError, Misshapen, Unauthorized, Unavailable
@@ -113,7 +113,8 @@ class Calls:
     def _once(
         self, method: str, url: str, endpoint: str, body: bytes | None, seconds: float
     ) -> dict[str, Any]:
-        with self._turn:
+        named = {"method": method, "entity": endpoint}
+        with self._turn, counts.outcome("portal_autotask_calls_total", "answered", **named):
             return self._in_turn(method, url, endpoint, body, seconds)
 
     def _in_turn(
@@ -126,7 +127,9 @@ class Calls:
                 answer = self._transport.send(method, url, body, seconds=seconds)
                 status = answer.status
             finally:
-                self._on_call(CallInfo(method, endpoint, status, clock.monotonic() - started))
+                took = clock.monotonic() - started
+                counts.observe("portal_autotask_call_seconds", took, method=method)
+                self._on_call(CallInfo(method, endpoint, status, took))
         try:
             return answers.understood(answer, endpoint, write=is_write(method))
         except AutotaskError as error:

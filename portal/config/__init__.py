@@ -23,6 +23,9 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     mail = server.from_environment(env)
     return {
         "SECRET_KEY": _secret(env, "SECRET_KEY"),
+        "SECRET_KEY_FALLBACKS": [_secret(env, "SECRET_KEY_BEFORE")]
+        if values.text(env, "SECRET_KEY_BEFORE")
+        else None,
         "ENCRYPTION_KEYS": encryption_keys(values.required(env, "ENCRYPTION_KEYS")),
         "AUDIT_KEYS": audit_keys(values.required(env, "AUDIT_KEYS")),
         "SQLALCHEMY_DATABASE_URI": database_url(values.required(env, "DATABASE_URL"), tls),
@@ -45,6 +48,8 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "TRUSTED_PROXIES": values.number(env, "TRUSTED_PROXIES", 0, 0, 10),
         "HOSTS": [host.removeprefix("*") for host in values.hosts(env, "TRUSTED_HOSTS")],
         "DEMO_LOGINS": _demo_logins(env),
+        "SENTRY_DSN": values.dsn(env, "SENTRY_DSN"),
+        "OPERATIONS_TOKEN": _token(env, "OPERATIONS_TOKEN"),
         "LOG_FORMAT": values.one_of(env, "LOG_FORMAT", ("json", "text")),
         "COMMAND_LINE": env.get("FLASK_RUN_FROM_CLI") == "true",
         **_cookies(insecure=values.flag(env, "INSECURE_COOKIES")),
@@ -113,6 +118,14 @@ def _secret(env: Mapping[str, str], name: str) -> str:
     value = values.required(env, name)
     if len(value) < 32:
         raise ConfigError(f"{name} is shorter than 32 characters. Use a long random value.")
+    return value
+
+
+def _token(env: Mapping[str, str], name: str) -> str:
+    """What a header can carry, or empty."""
+    value = values.header_text(env, name)
+    if value and (len(value) < 32 or " " in value):
+        raise ConfigError(f"{name} must be 32 characters or more, without spaces. Use a long random value.")
     return value
 
 

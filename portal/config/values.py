@@ -78,6 +78,18 @@ def address(env: Environment, name: str, schemes: Collection[str], usual: str = 
     return value
 
 
+def dsn(env: Environment, name: str) -> str:
+    """Where errors are reported to, with the project's key in it; only this machine is told without encryption."""
+    value = address(env, name, ("https", "http"))
+    parts = urlsplit(value)
+    shape = value and (parts.scheme == "https" or is_local(parts.hostname or ""))
+    if value and not (shape and parts.username and re.fullmatch(r"(/.*)?/\d+", parts.path)):
+        raise ConfigError(
+            f"{name} must be an address such as https://key@host/7, not {_without_login(value)!r}."
+        )
+    return value
+
+
 def hosts(env: Environment, name: str) -> list[str]:
     """Host names, each with a port if there is one, from a list with commas."""
     found = [part.strip() for part in text(env, name).split(",") if part.strip()]

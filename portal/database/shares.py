@@ -43,6 +43,17 @@ SELECT least(
     (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = session_user AND NOT rolsuper),
     (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))""")
 
+FREE_NOW = text("""
+SELECT least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0)
+        - (SELECT sum(numbackends) FROM pg_stat_database WHERE datid <> 0),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = session_user AND NOT rolsuper)
+        - (SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+            WHERE r.rolname = session_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+        - (SELECT numbackends FROM pg_stat_database WHERE datname = current_database()))""")
+
 
 def become(app: Flask, process: Process) -> None:
     """Gives this process its share; connections of a parent are left to the parent."""
@@ -106,3 +117,8 @@ def look(app: Flask) -> None:
         return
     if not found.fits:
         log.warning("connections.too_few", sentence=str(found), allowed=found.allowed, needed=found.deploy)
+
+
+def free() -> int:
+    """How many more connections the server would give this role in this database now. Raises SQLAlchemyError."""
+    return int(db.session.scalar(FREE_NOW) or 0)

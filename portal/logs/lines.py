@@ -5,9 +5,10 @@ structlog's, Flask's, SQLAlchemy's, RQ's, alembic's and gunicorn's lines all go 
 
 import logging
 import os
+import re
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -15,14 +16,17 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor
 
+from portal import counts
 from portal.logs import one_line, tracebacks
 
 HIDDEN = {"secret", "password", "token", "authorization", "cookie", "apiintegrationcode"}
+EVENT = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,60}")
 FIRST = ("timestamp", "level", "event")
 GUNICORN = "gunicorn.error"
 # What the portal writes itself, with its own words, and a pool that SQLAlchemy names after its class's own module.
 SAID_BY_US = {"flask_wtf.csrf": logging.WARNING, "portal.database.pool": logging.WARNING}
 _process = {"name": ""}
+_listeners: list[Callable[[MutableMapping[str, Any]], None]] = []
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +51,8 @@ def configure(form: str = "json") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_process,
         _hide,
+        _count,
+        _tell_listeners,
         _describe_fault if form == "json" else structlog.processors.format_exc_info,
     ]
     structlog.configure(
@@ -100,6 +106,27 @@ def _write(text: str) -> None:
     left = text.encode(errors="backslashreplace")
     while left:
         left = left[os.write(number, left) :]
+
+
+def listen(listener: Callable[[MutableMapping[str, Any]], None]) -> None:
+    """Whoever wants to hear of errors: each line as JSON has it, without people's data. Safe to call again."""
+    _listeners[:] = [listener]
+
+
+def _tell_listeners(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _listeners and event.get("level") in ("error", "critical"):
+        told = _describe_fault(logger, name, dict(event))
+        for listener in _listeners:
+            listener(told)
+    return event
+
+
+def _count(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Lines of libraries have no names of their own."""
+    name = str(event.get("event", ""))
+    told = name if EVENT.fullmatch(name) else "other"
+    counts.add("portal_log_lines_total", event=told, level=str(event.get("level", "info")))
+    return event
 
 
 def _in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -9,7 +9,7 @@ import random
 import secrets
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -64,6 +64,12 @@ def due() -> list[tuple[int, int]]:
         found = [(tenant_id, mail_id) for tenant_id, mail_id in db.session.execute(query)]
         db.session.commit()
     return found
+
+
+def oldest() -> datetime | None:
+    """Since when the mail waits that has been due for longest and that nobody is sending."""
+    with system_scope():
+        return db.session.scalar(select(func.min(Mail.due_at)).where(_is_due()))
 
 
 def send_due(seconds: float = 40.0) -> int:

@@ -8,7 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -57,9 +57,24 @@ def message(server: Server, to: str, message_id: str, drawn: Drawn) -> EmailMess
 
 def deliver(server: Server, to: str, mail: EmailMessage) -> Answer:
     """Sends once; never raises for what servers and networks do."""
+    return _asked(server, lambda smtp: _hand_over(smtp, server, to, mail))
+
+
+def reach(server: Server) -> Answer:
+    """Connects, encrypts and logs in, and sends nothing: `SENT` where the server would take a mail."""
+    return _asked(server, _greet)
+
+
+def _greet(smtp: smtplib.SMTP) -> Answer:
+    smtp.ehlo_or_helo_if_needed()
+    code, said = smtp.noop()
+    return Answer(Outcome.SENT, f"{code} {_said(said)}") if code == 250 else _judged(code, said)
+
+
+def _asked(server: Server, ask: Callable[[smtplib.SMTP], Answer]) -> Answer:
     try:
         with _connected(server) as smtp:
-            return _hand_over(smtp, server, to, mail)
+            return ask(smtp)
     except smtplib.SMTPAuthenticationError as error:
         return _later(f"The mail server does not accept the login of MAIL_URL: {_said(error.smtp_error)}")
     except smtplib.SMTPResponseException as error:

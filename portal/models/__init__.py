@@ -27,6 +27,7 @@ from portal.models.link import Invitation, LinkPurpose, LoginLink
 from portal.models.mail import Mail, MailKind, MailSecret, MailState
 from portal.models.membership import Membership, PastMember, Role
 from portal.models.notice import Notice, NoticeChoice, NoticeKind
+from portal.models.operating import Alarm, HealthReading, HealthState, Heartbeat, MetricCount
 from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
     Allocation,
@@ -65,6 +66,7 @@ __all__ = [
     "LOGIN_STARTED",
     "NOT_TAKEN_IN",
     "Agreement",
+    "Alarm",
     "Allocation",
     "ApiKey",
     "ApiUsage",
@@ -85,6 +87,9 @@ __all__ = [
     "ExceptionState",
     "Factor",
     "FactorKind",
+    "HealthReading",
+    "HealthState",
+    "Heartbeat",
     "IdempotencyKey",
     "Identifier",
     "ImportKind",
@@ -109,6 +114,7 @@ __all__ = [
     "MailSecret",
     "MailState",
     "Membership",
+    "MetricCount",
     "Notice",
     "NoticeChoice",
     "NoticeKind",

@@ -24,6 +24,8 @@ class MailKind(StrEnum):
     SUPPORT_ENDED = "support_ended"
     PEOPLE_EVENT = "people_event"
     DIGEST = "digest"
+    ALARM_BEGUN = "alarm_begun"
+    ALARM_OVER = "alarm_over"
 
 
 class MailState(StrEnum):

@@ -31,6 +31,8 @@ KINDS = {
     MailKind.SUPPORT_ENDED: "Support has left",
     MailKind.PEOPLE_EVENT: "A new person, key or factor",
     MailKind.DIGEST: "The week in numbers",
+    MailKind.ALARM_BEGUN: "A promise is not kept",
+    MailKind.ALARM_OVER: "The promise is kept again",
 }
 # State: badge and words.
 STATES = {

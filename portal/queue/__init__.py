@@ -12,9 +12,10 @@ from redis.retry import Retry
 from rq import Queue
 
 from portal.queue.job import JsonJob, check_call
+from portal.queue.names import DELIVERIES, QUEUES, SYNCS
 
-DELIVERIES, SYNCS = "deliveries", "syncs"
-QUEUES = (DELIVERIES, SYNCS)
+__all__ = ["DELIVERIES", "QUEUES", "SYNCS", "bell", "enqueue", "web_redis", "worker_redis"]
+
 WEB_SECONDS = 0.25
 # A ring takes a millisecond, and small plans of Redis take 20 clients.
 WEB_CLIENTS = 2

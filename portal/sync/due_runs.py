@@ -5,8 +5,9 @@ Times are kept in UTC, so that nights with a change of daylight saving are like 
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 
 from portal import clock
 from portal.access.actor import Actor, Source
@@ -39,22 +40,31 @@ def create_due(now: datetime | None = None) -> list[tuple[int, int]]:
     return started
 
 
+def oldest() -> datetime | None:
+    """Since when the run is due that should have been made longest ago."""
+    with system_scope():
+        return db.session.scalar(_due(select(func.min(SyncSchedule.next_due_at)), clock.now()))
+
+
 def _tenants_due(now: datetime) -> list[int]:
     with system_scope():
-        found = db.session.scalars(
-            select(SyncSchedule.tenant_id)
-            .join(
-                IntegrationStatus,
-                (IntegrationStatus.tenant_id == SyncSchedule.tenant_id)
-                & (IntegrationStatus.integration_id == SyncSchedule.integration_id),
-            )
-            .join(Tenant, Tenant.id == SyncSchedule.tenant_id)
-            .where(Tenant.disabled_at.is_(None))
-            .where(SyncSchedule.next_due_at <= now, IntegrationStatus.state == IntegrationState.CONNECTED)
-            .distinct()
-        ).all()
+        found = db.session.scalars(_due(select(SyncSchedule.tenant_id), now).distinct()).all()
         db.session.rollback()
     return list(found)
+
+
+def _due(query: Select[Any], now: datetime) -> Select[Any]:
+    """Restricted to what is due of connected partners."""
+    return (
+        query.join(
+            IntegrationStatus,
+            (IntegrationStatus.tenant_id == SyncSchedule.tenant_id)
+            & (IntegrationStatus.integration_id == SyncSchedule.integration_id),
+        )
+        .join(Tenant, Tenant.id == SyncSchedule.tenant_id)
+        .where(Tenant.disabled_at.is_(None))
+        .where(SyncSchedule.next_due_at <= now, IntegrationStatus.state == IntegrationState.CONNECTED)
+    )
 
 
 def _start_of_partner(now: datetime) -> list[SyncRun]:

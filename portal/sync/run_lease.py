@@ -1,6 +1,7 @@
 """Who works on a run: claimed by lease, given up, taken up again, ended. PostgreSQL's clock rules."""
 
 import secrets
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, text, update
@@ -17,6 +18,17 @@ CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(8201, hashtext(:key))")
 # Waits and may be tried now, or its worker died.
 DUE = """(sync_run.state = 'waiting' AND coalesce(sync_run.next_try_at, clock_timestamp()) <= clock_timestamp()
             OR sync_run.state = 'running' AND sync_run.lease_until < clock_timestamp())"""
+# Since when the longest of them waits, without those that wait for another run of their integration.
+OLDEST = text(f"""
+    SELECT min(CASE WHEN state = 'running' THEN lease_until
+        ELSE greatest(next_try_at, sync_run.created_at) END)
+    FROM sync_run JOIN tenant t ON t.id = sync_run.tenant_id AND t.disabled_at IS NULL
+    WHERE {DUE}
+        AND (kind = 'pdfs' OR NOT EXISTS (
+            SELECT FROM sync_run other
+            WHERE other.tenant_id = sync_run.tenant_id AND other.integration_id = sync_run.integration_id
+                AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
+                AND other.lease_until >= clock_timestamp()))""")
 # Reading customers and invoices goes one run after the other for each integration; PDFs go beside them.
 CLAIM = text(f"""
     UPDATE sync_run SET state = 'running', lease_token = :token, error = NULL, error_kind = NULL,
@@ -112,3 +124,9 @@ def due(limit: int = 200) -> list[tuple[int, int]]:
         rows = db.session.execute(DUE_RUNS, {"limit": limit}).all()
         db.session.rollback()
     return [(row.tenant_id, row.id) for row in rows]
+
+
+def oldest() -> datetime | None:
+    """Since when the run waits that nobody has taken up for longest."""
+    with system_scope():
+        return db.session.scalar(OLDEST)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Flask, request
 
+from portal import clock
 from portal.web.security_headers import headers_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "portal.request_id"
 FAULT_WRITTEN = "portal.fault_written"
+BEGAN = "portal.began"
 IDS = "portal.ids"  # gunicorn.conf.py writes them into the line of the request
 SHOWN_PATH = "portal.shown_path"  # for the line of the request: without what opens something
 SECRET_PATHS = re.compile(r"^(/links/[a-z]+)/.+")
@@ -38,6 +40,7 @@ class Outermost:
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         structlog.contextvars.clear_contextvars()
+        environ[BEGAN] = clock.monotonic()
         environ[REQUEST_ID] = secrets.token_hex(8)
         environ[SHOWN_PATH] = SECRET_PATHS.sub(r"\1/…", environ.get("PATH_INFO", ""))
         structlog.contextvars.bind_contextvars(request_id=environ[REQUEST_ID])

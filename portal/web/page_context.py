@@ -10,7 +10,7 @@ from portal.access.permissions import Permission, may
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.models import Membership, SupportVisit, Tenant
-from portal.queries import activity, needs
+from portal.queries import activity, health, needs
 
 
 def register(app: Flask) -> None:
@@ -30,6 +30,7 @@ def frame() -> dict[str, Any]:
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
         "own_visit": g.support_visit if partner is None else None,
         "my_partners": my_partners(),
+        "alarms": health.open_alarms() if g.true_user.is_staff and partner is None else [],
         **(_needs() if partner is not None else {"nav_counts": {}, "notices": [], "support_here": []}),
     }
 

@@ -28,7 +28,7 @@ HOSTILE = [
     "smtp://:x", "s3://", "\u202e", "verify ", "VERIFY",
 ]  # fmt: skip
 # Any printable text is a value of these; the second goes into a header.
-TEXTS = {"SECRET_KEY", "AUTOTASK_INTEGRATION_CODE"}
+TEXTS = {"SECRET_KEY", "SECRET_KEY_BEFORE", "AUTOTASK_INTEGRATION_CODE"}
 # Set by flask itself for its commands.
 NOT_OURS = {"FLASK_RUN_FROM_CLI"}
 

@@ -12,7 +12,7 @@ SKIPPED = {".venv", ".local", "node_modules"}
 
 # package: what of our own it may import, besides itself; from the edge inwards, then what looks at all of it
 MAY_IMPORT = {
-    "portal.autotask": {"portal.money", "portal.clock"},
+    "portal.autotask": {"portal.money", "portal.clock", "portal.counts"},
     "portal.models": {"portal.money", "portal.clock"},
     "portal.sync": {"portal.autotask", "portal.connect", "portal.ledger", "portal.models", "portal.access"},
     "portal.reconcile": {
@@ -44,7 +44,17 @@ MAY_IMPORT = {
         "portal.forms",
         "portal.web",
         "portal.attention.buttons",
+        "portal.operating",
     },
+    # Watches all of it, and changes none of it.
+    "portal.operating": {
+        "portal.models",
+        "portal.access",
+        "portal.mail",
+        "portal.reconcile",
+        "portal.sync",
+    },
+    "portal.leaving": {"portal.models", "portal.access", "portal.connect"},
     "portal.forms": {
         "portal.models",
         "portal.access",
@@ -61,7 +71,7 @@ MAY_IMPORT = {
 }
 # Small rooms and modules of portal/ that every flow may stand on, and what in them stands on the flows.
 GROUND = {
-    "portal.attention", "portal.clock", "portal.config", "portal.crypto", "portal.database", "portal.extensions", "portal.money",
+    "portal.attention", "portal.clock", "portal.config", "portal.counts", "portal.crypto", "portal.database", "portal.extensions", "portal.money",
     "portal.formatters", "portal.logs", "portal.plain_text", "portal.queue", "portal.serializers", "portal.storage",
 }  # fmt: skip
 ABOVE = {"portal.attention.buttons", "portal.attention.decisions"}

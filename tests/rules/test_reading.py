@@ -32,6 +32,7 @@ WRITTEN_IN_A_VISIT = {**WRITTEN, "support_request": (set(), True)}
 # A file that leaves the portal is an event of the audit log, whose head moves with it.
 HEAD = {column.name for column in Base.metadata.tables["audit_head"].columns} - {"tenant_id"}
 WRITTEN_BY_EXPORTS = {**WRITTEN, "audit_event": (set(), True), "audit_head": (HEAD, True)}
+PROBE = "operating.readyz"  # says 503 where nobody works, as in a test
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
          "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership",
@@ -76,7 +77,7 @@ def test_looking_at_any_page_changes_no_row_and_calls_nobody(
         for headers in ({}, {"HX-Request": "true"}):
             answer = browser.get(address, headers=headers)
             answer.get_data()
-            assert answer.status_code < 500, address
+            assert answer.status_code < 500 or rule.endpoint == PROBE, address
         opened += answer.status_code == 200
         export = address.endswith(".csv") and answer.status_code == 200
         after = rows_by_table(superuser)

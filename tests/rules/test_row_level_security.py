@@ -23,11 +23,19 @@ SHARED = {
     "mail",
     "mail_secret",
     "staff_event",
+    "heartbeat",
+    "health_reading",
+    "alarm",
+    "metric_count",
 } | OF_PEOPLE
 # Tables without a policy, and why.
 OPEN = {
     "tenant": "Names of partners: which one is meant is asked before any is in scope.",
     "upkeep": "When a regular duty was last done.",
+    "heartbeat": "When processes were heard of.",
+    "health_reading": "What checks found: no partner is named.",
+    "metric_count": "How often something happened, by kind and outcome.",
+    "alarm": "Which check was beyond its promise.",
 }
 SECRET = ("secret", "hash", "password", "token", "signature", "fingerprint")
 # What is called so and opens nothing: it tells a worker that a lease is still its own.
