@@ -1,6 +1,9 @@
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
@@ -25,16 +28,21 @@ def commands(file: str) -> None:
 
 
 def into(path: Path) -> Totals:
+    with whole_file(path) as target:
+        return write(target)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
     """The file appears when it is whole, readable for its owner only."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600, exist_ok=False)
     with part.open("wb") as target:
-        totals = write(target)
+        yield target
         target.flush()
         os.fsync(target.fileno())
     part.replace(path)
-    return totals
 
 
 def tell(totals: Totals, *, err: bool = False) -> None:

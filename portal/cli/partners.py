@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,9 +12,12 @@ from portal.access import audit_chain, staff_log
 from portal.access.actor import Actor
 from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
+from portal.cli.backup import whole_file
 from portal.extensions import db
+from portal.leaving import erasure, takeout
 from portal.models import Tenant
 from portal.people import disabling, partners
+from portal.storage import StorageFailed
 
 commands = AppGroup("partners", help="Partners: the managed service providers that use the portal.")
 
@@ -79,6 +83,39 @@ def _set_disabled(slug: str, work: Callable[[Actor, Tenant], bool]) -> None:
         db.session.commit()
         owed = connect.owed_deliveries()
     lookup.answer({**_told(tenant), "changed": changed, "deliveries_owed": owed})
+
+
+@commands.command("export")
+@click.argument("slug")
+@click.argument("file", type=click.Path(dir_okay=False))
+def export(slug: str, file: str) -> None:
+    """Everything of a partner as one ZIP, readable without the portal; rows and sums by file. It holds people's data."""
+    tenant = lookup.partner(slug)
+    staff_log.record(lookup.OPERATOR, "partner.exported", partner_id=tenant.id)
+    db.session.commit()
+    with tenant_scope(tenant.id), whole_file(Path(file)) as target:
+        try:
+            totals = takeout.write(target)
+        except StorageFailed as failure:
+            lookup.refuse(str(failure))
+    lookup.answer_all({"file": name, **found} for name, found in totals.items())
+
+
+@commands.command("erase")
+@click.argument("slug")
+@click.option("--confirm", required=True, metavar="SLUG", help="The slug once more: there is no way back.")
+def erase(slug: str, confirm: str) -> None:
+    """Erases what the books of a disabled partner do not need. Can be killed at any moment and run again."""
+    tenant = lookup.partner(slug)
+    if confirm != slug:
+        lookup.refuse("The slug behind --confirm is another one. Nothing was erased.")
+    try:
+        erasure.erase(tenant, lambda table, rows: lookup.answer({"table": table, "rows": rows}))
+    except erasure.CannotErase as refusal:
+        lookup.refuse(str(refusal))
+    staff_log.record(lookup.OPERATOR, "partner.erased", partner_id=tenant.id)
+    db.session.commit()
+    lookup.answer({"partner": slug, "stays": erasure.STAYS})
 
 
 @commands.command("verify-staff-log")

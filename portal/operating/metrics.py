@@ -25,7 +25,7 @@ GAUGES = {
     ),
     "portal_sync_runs": (
         "Sync runs that are not over, by state.",
-        "SELECT state, count(*) FROM sync_run WHERE state IN ('waiting', 'running') GROUP BY 1",
+        "SELECT state, count(*) FROM run_standing WHERE state IN ('waiting', 'running') GROUP BY 1",
     ),
     "portal_mails": ("Mails that are kept, by state.", "SELECT state, count(*) FROM mail GROUP BY 1"),
     "portal_integrations": (
@@ -34,7 +34,7 @@ GAUGES = {
     ),
     "portal_exceptions": (
         "What partners must look at, by state.",
-        "SELECT state, count(*) FROM exception_item GROUP BY 1",
+        "SELECT state, count(*) FROM exception_standing GROUP BY 1",
     ),
     "portal_alarms": (
         "Alarms, by state.",

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
-from portal import clock
 from portal.access import walls
 from portal.database import shares
 from portal.extensions import db
@@ -135,7 +134,8 @@ def _oldest(since: datetime | None, promised: int, what: str, mend: str) -> Find
     """`since` is when that became due which is due for longest and which nobody has taken up."""
     if since is None:
         return ok(f"No {what} is due that nobody works on.", 0)
-    late = max(0, round((clock.now() - since).total_seconds()))
+    now = db.session.scalar(select(func.clock_timestamp()))  # work becomes due by the database's clock
+    late = max(0, round((now - since).total_seconds()))
     said = f"The oldest {what} that is due waits for {plural(late, 'second')}; promised are {promised:,}."
     return ok(said, late) if late <= promised else wrong(said, mend, late)
 

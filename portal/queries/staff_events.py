@@ -16,6 +16,8 @@ SENTENCES = {
     "partner.owner_invitation_revoked": "Invitation of {email} as its owner revoked",
     "partner.disabled": "Partner disabled: {reason}",
     "partner.enabled": "Partner enabled again",
+    "partner.exported": "Everything of the partner taken out as a file",
+    "partner.erased": "What the books do not need was erased",
     "visit.started": "Stepped in {mode}: {reason}",
     "visit.stopped": "Visit ended by {ended_by}",
     "staff.invited": "{email} invited to staff",

@@ -20,12 +20,12 @@ DUE = """(sync_run.state = 'waiting' AND coalesce(sync_run.next_try_at, clock_ti
             OR sync_run.state = 'running' AND sync_run.lease_until < clock_timestamp())"""
 # Since when the longest of them waits, without those that wait for another run of their integration.
 OLDEST = text(f"""
-    SELECT min(CASE WHEN state = 'running' THEN lease_until
-        ELSE greatest(next_try_at, sync_run.created_at) END)
-    FROM sync_run JOIN tenant t ON t.id = sync_run.tenant_id AND t.disabled_at IS NULL
+    SELECT min(CASE WHEN sync_run.state = 'running' THEN sync_run.lease_until
+        ELSE greatest(sync_run.next_try_at, sync_run.created_at) END)
+    FROM run_standing AS sync_run JOIN tenant t ON t.id = sync_run.tenant_id AND t.disabled_at IS NULL
     WHERE {DUE}
-        AND (kind = 'pdfs' OR NOT EXISTS (
-            SELECT FROM sync_run other
+        AND (sync_run.kind = 'pdfs' OR NOT EXISTS (
+            SELECT FROM run_standing AS other
             WHERE other.tenant_id = sync_run.tenant_id AND other.integration_id = sync_run.integration_id
                 AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
                 AND other.lease_until >= clock_timestamp()))""")

@@ -1,0 +1,111 @@
+"""Everything of one partner as one ZIP that anybody can read: a file of JSON lines for each table, and the PDFs.
+
+Without what opens something: passwords, hashes, keys, sealed secrets.
+"""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from sqlalchemy import LargeBinary, Table, select
+
+from portal import storage
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.models import Base, InvoicePdf, Membership, PdfState, User
+
+AT_ONCE = 500
+# Machinery, or nothing but secrets.
+LEFT_OUT = {"call_slot", "sync_cursor", "idempotency_key", "mail_secret", "stored_file", "integration_status"}
+OPENS = ("secret", "hash", "password", "token", "signature", "fingerprint")
+ABOUT = """This is everything that the portal keeps of one partner.
+
+tables/*.jsonl   one table a file, one row a line, as JSON. Amounts and dates are texts; instants are in UTC.
+people.jsonl     who logs in here, with their roles.
+pdfs/            the invoices' PDFs, by the id of the invoice.
+contents.json    how many rows each file holds, and the sums of its amounts.
+
+Passwords, keys and other secrets are not in here. Rows belong together by their ids: a payment's allocations
+carry its payment_id, an invoice's lines its invoice_id.
+"""
+Totals = dict[str, dict[str, Any]]
+
+
+def write(target: IO[bytes]) -> Totals:
+    """Inside the partner, from one snapshot. Rows and sums by file. Raises StorageFailed."""
+    db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    totals: Totals = {}
+    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", ABOUT)
+        for table in tables():
+            totals[table.name] = _write_rows(archive, f"tables/{table.name}.jsonl", _rows(table))
+        totals["people"] = _write_rows(archive, "people.jsonl", _people())
+        totals["pdfs"] = {"rows": _write_pdfs(archive)}
+        archive.writestr("contents.json", json.dumps(totals, indent=1, default=str))
+    return totals
+
+
+def tables() -> list[Table]:
+    return [
+        table
+        for table in sorted(Base.metadata.tables.values(), key=lambda one: one.name)
+        if "tenant_id" in table.columns and table.name not in LEFT_OUT
+    ]
+
+
+def columns(table: Table) -> list[Any]:
+    """Those that open nothing."""
+    return [
+        column
+        for column in table.columns
+        if not isinstance(column.type, LargeBinary) and not any(word in column.name for word in OPENS)
+    ]
+
+
+def _rows(table: Table) -> Iterator[dict[str, Any]]:
+    key = [column for column in table.primary_key if column.name != "tenant_id"]
+    query = select(*columns(table)).where(table.c.tenant_id == current_tenant_id()).order_by(*key)
+    for row in db.session.execute(query.execution_options(yield_per=AT_ONCE)):
+        yield dict(row._mapping)
+
+
+def _people() -> Iterator[dict[str, Any]]:
+    query = (
+        select(User.id, User.name, User.email, Membership.role)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.tenant_id == current_tenant_id())
+        .order_by(User.id)
+    )
+    for row in db.session.execute(query):
+        yield dict(row._mapping)
+
+
+def _write_rows(archive: ZipFile, name: str, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    number, sums = 0, dict[str, Decimal]()
+    with archive.open(name, "w", force_zip64=True) as file:
+        for row in rows:
+            number += 1
+            for column, value in row.items():
+                if isinstance(value, Decimal):
+                    sums[column] = sums.get(column, Decimal(0)) + value
+            file.write(json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n")
+    return {"rows": number} | ({"sums": {name: str(value) for name, value in sums.items()}} if sums else {})
+
+
+def _write_pdfs(archive: ZipFile) -> int:
+    query = select(InvoicePdf.invoice_id, InvoicePdf.storage_key).where(
+        InvoicePdf.tenant_id == current_tenant_id(), InvoicePdf.state == PdfState.HERE
+    )
+    number = 0
+    for row in db.session.execute(query.order_by(InvoicePdf.invoice_id)).all():
+        data = storage.get(current_tenant_id(), row.storage_key or "")
+        if data is not None:
+            archive.writestr(f"pdfs/{row.invoice_id}.pdf", data)
+            number += 1
+    return number
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
