@@ -30,6 +30,7 @@ NEEDS = {
     "check": LOCKS[2],
     "lock": LOCKS[0],
     "storm": LOCKS[1],
+    "simulate": LOCKS[2],
     "kit": LOCKS[0],
     "bench": LOCKS[1],
 }
@@ -40,6 +41,7 @@ PROGRAMS = {
     "check": "local.check_command",
     "lock": "local.lock_command",
     "storm": "storm",
+    "simulate": "local.simulate_command",
     "kit": "local.kit_command",
     "bench": "bench",
 }
