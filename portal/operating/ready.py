@@ -135,6 +135,7 @@ def _oldest(since: datetime | None, promised: int, what: str, mend: str) -> Find
     if since is None:
         return ok(f"No {what} is due that nobody works on.", 0)
     now = db.session.scalar(select(func.clock_timestamp()))  # work becomes due by the database's clock
+    assert now is not None
     late = max(0, round((now - since).total_seconds()))
     said = f"The oldest {what} that is due waits for {plural(late, 'second')}; promised are {promised:,}."
     return ok(said, late) if late <= promised else wrong(said, mend, late)

@@ -24,14 +24,14 @@ def partners(app):
     """Two partners with all kinds of rows; a person of both."""
     made = {}
     with app.app_context():
-        both = factories.user("both@example.com", name="Bo Both")
+        both = factories.user("both@example.com", name="Bo Both").id
         for slug in ("northwind", "contoso"):
             partner = made[slug] = factories.tenant(slug)
             person = factories.member(partner, "owner", email=f"olga@{slug}.example", name=f"Olga of {slug}")
             with factories.inside(partner):
                 from portal.models import Membership
 
-                db.session.add(Membership(tenant_id=partner.id, user_id=both.id, role="reader"))
+                db.session.add(Membership(tenant_id=partner.id, user_id=both, role="reader"))
                 integration = factories.integration(app)
                 customer = factories.customer(integration, phone="555-0100", address="1 Main Street")
                 invoice = factories.invoice(customer, number=f"INV-{slug}")

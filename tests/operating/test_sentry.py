@@ -147,14 +147,14 @@ def test_without_an_address_nothing_is_sent(app):
     "value",
     [
         "https://host/7",
-        "https://key@host/",
-        "https://key@host/seven",
-        "http://key@sentry.example/7",
-        "key@host/7",
+        "https://hunter2@host/",
+        "https://hunter2@host/seven",
+        "http://hunter2@sentry.example/7",
+        "no address",
     ],
 )
 def test_an_address_that_cannot_work_is_refused_without_its_key(value):
     with pytest.raises(ConfigError, match="SENTRY_DSN") as refused:
         config.load({**GOOD, "SENTRY_DSN": value})
-    assert "key@host" not in str(refused.value) or value == "key@host/7"
+    assert "hunter2" not in str(refused.value)
     assert config.load({**GOOD, "SENTRY_DSN": "https://key@sentry.example/7"})["SENTRY_DSN"]

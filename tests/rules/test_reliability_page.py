@@ -9,20 +9,20 @@ PAGE = (ROOT / "docs" / "reliability.md").read_text()
 FAULTS = re.findall(r"^\| (F\d+) \| (.+?) \| `([^`]+)` \|$", PAGE, re.MULTILINE)
 
 
-def tests_of(file: str) -> set[str]:
+def names_in(file: str) -> set[str]:
     tree = ast.parse((ROOT / file).read_text())
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 def test_every_fault_has_a_test_that_is_there() -> None:
     assert [name for name, _, _ in FAULTS] == [f"F{number}" for number in range(1, 41)]
-    gone = [test for _, _, test in FAULTS if test.partition("::")[2] not in tests_of(test.partition("::")[0])]
+    gone = [test for _, _, test in FAULTS if test.partition("::")[2] not in names_in(test.partition("::")[0])]
     assert gone == []
 
 
 def test_the_guard_sees_a_test_that_is_gone() -> None:
-    assert "test_that_is_gone" not in tests_of("tests/rules/test_reliability_page.py") - {"test_that_is_gone"}
-    assert "test_every_fault_has_a_test_that_is_there" in tests_of("tests/rules/test_reliability_page.py")
+    assert "test_that_is_gone" not in names_in("tests/rules/test_reliability_page.py") - {"test_that_is_gone"}
+    assert "test_every_fault_has_a_test_that_is_there" in names_in("tests/rules/test_reliability_page.py")
 
 
 def test_every_command_names_what_there_is() -> None:
@@ -31,10 +31,7 @@ def test_every_command_names_what_there_is() -> None:
 
 
 def test_a_promise_that_nothing_shows_says_so_and_has_no_date() -> None:
-    rows = [
-        line.strip("|").split(" | ")
-        for line in PAGE.partition("## Faults")[0].splitlines()
-        if line.startswith("| ")
-    ]
-    for row in rows[2:]:
-        assert ("not shown yet" in row[2]) == (not row[3].strip(" |")), row[0]
+    lines = PAGE.partition("## Faults")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    for promise, _, shown, seen in rows[1:]:
+        assert ("not shown yet" in shown) == (not seen), promise
