@@ -81,7 +81,7 @@ def test_amounts_of_several_currencies_are_never_compared(
     page = reader.get("/p/northwind/customers").text
     order = [row.get_text(strip=True) for row in elements(page, "tbody[data-list] th")]
     assert order == ["Dollar", "Little", "More", "Euro", "Yen", "Nothing"]
-    assert "6 customers on this page, who owes most in USD, then in EUR, then in JPY" in words_of(page)
+    assert "6 customers on this page, who owes most first: in USD, then in EUR, then in JPY" in words_of(page)
     assert "who owes most" not in words_of(reader.get("/p/northwind/customers?order=name").text)
 
 
