@@ -16,7 +16,9 @@ from portal.models import Invoice
 from portal.money import ZERO, AmountError, parse_amount
 
 OF_ROW = re.compile(r"pay-[0-9]{1,18}")
-PLUMBING = ("key", "csrf_token", "by_hand")
+PLUMBING = ("key", "csrf_token", "by_hand", "say_which")
+
+SAY_WHICH = "Type beside each invoice what goes to it. Nothing was recorded."
 
 
 @dataclass
@@ -39,6 +41,7 @@ class AllocationForm(Form):
 
     key = HiddenField()
     by_hand = HiddenField()
+    say_which = HiddenField()
     amount = StringField("Amount", filters=[lambda text: (text or "").strip()])
 
     rows: Sequence[Row] = ()
@@ -70,7 +73,9 @@ class AllocationForm(Form):
         self._check_owed(received, currency)
         if received is None or self.errors or self.allocation_error or any(row.error for row in self.rows):
             return None
-        if not any(row.amount for row in self.rows):
+        if not any(row.amount for row in self.rows) and self.say_which.data:
+            self.allocation_error = SAY_WHICH
+        elif not any(row.amount for row in self.rows):
             self._spread(received, currency)
         else:
             self._check_sum(received, currency)
@@ -90,6 +95,10 @@ class AllocationForm(Form):
         """A key of its own for each form: sending one twice records one payment."""
         self.key.data = secrets.token_urlsafe(24)
         self.allocation_error = sentence
+
+    def ask_which(self, why: str) -> None:
+        """Refuses, and from now on takes no amount that is not said to go to an invoice."""
+        self.allocation_error, self.say_which.data = why, "yes" if why else self.say_which.data
 
     @property
     def has_key(self) -> bool:

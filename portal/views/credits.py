@@ -91,7 +91,7 @@ def _applied(form: CreditForm, choice: credits.Choice) -> bool:
 
 
 def _application_of(form: CreditForm, choice: credits.Choice) -> NewApplication | None:
-    form.allocation_error = payment_form.taken_away("", [*choice.unpayable, *form.lost_ids])
+    form.ask_which(payment_form.taken_away("", [*choice.unpayable, *form.lost_ids]))
     allocations = None if form.allocation_error else form.allocate(choice.credit.currency)
     if allocations is None:
         return None

@@ -134,7 +134,7 @@ def _payment_of(form: PaymentForm, choice: payment_form.Choice, claimed: Idempot
 
 
 def _new_payment(form: PaymentForm, choice: payment_form.Choice) -> NewPayment | None:
-    form.allocation_error = payment_form.taken_away(choice.why_not, form.lost_ids)
+    form.ask_which(payment_form.taken_away(choice.why_not, form.lost_ids))
     if form.allocation_error:
         return None
     valid = form.validate()

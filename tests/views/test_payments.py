@@ -17,7 +17,7 @@ from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import AuditEvent, Delivery, Invoice, Payment
 from tests import factories
-from tests.reading import element
+from tests.reading import element, value
 
 TODAY = clock.today("UTC").isoformat()
 TOMORROW = (clock.today("UTC") + timedelta(days=1)).isoformat()
@@ -139,6 +139,15 @@ def test_money_typed_for_an_invoice_that_was_paid_meanwhile_goes_to_no_other(
     assert "Nothing was recorded" in answer.text
     assert (books.outstanding(books.second_id), len(books.payments())) == (50, 1)
     assert f'name="customer" value="{books.customer_id}"' in answer.text
+
+    again = typed(
+        books, key="a-key-of-another-tab", amount="30.00", say_which=value(answer.text, "say_which")
+    )
+    assert "Type beside each invoice what goes to it." in clerk.post("/p/northwind/payments", data=again).text
+    assert books.outstanding(books.second_id) == 50
+    again[f"pay-{books.second_id}"] = "30.00"
+    assert clerk.post("/p/northwind/payments", data=again).status_code == 303
+    assert books.outstanding(books.second_id) == 20
 
 
 def test_a_form_with_amounts_sent_twice_gives_its_first_answer(books: Books, clerk: FlaskClient) -> None:
