@@ -64,7 +64,7 @@ class Drain:
     def _pace(self, seconds: float) -> None:
         """How many are taken next: what a claim takes must end long before its lease does."""
         if seconds < QUICK:
-            self.together = min(self.together * 2, MOST_TOGETHER)
+            self.together = min(self.together * 4, MOST_TOGETHER)
         elif seconds > SLOW:
             self.together = max(self.together // 2, 1)
 
