@@ -16,7 +16,8 @@ def complete(running: Running) -> None:
     if running.write():
         raise Cancelled
     move_cursors(running)
-    attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
+    if running.memory.has_failed:
+        attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
     for subject in completely_read(running.task.kind, running.checkpoint):
         running.bad.not_seen_again(subject)
     if not run_lease.end(running.task.run_id, running.task.token, RunState.COMPLETED):

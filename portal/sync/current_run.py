@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from portal import attention
+from portal import attention, clock
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Cause, SyncRun
@@ -42,6 +42,9 @@ SAVE_CALLS = text("""
     UPDATE sync_run SET api_calls = :calls WHERE tenant_id = :tenant_id AND id = :id AND lease_token = :token""")
 
 
+JUST_NOW = 5.0
+
+
 @dataclass
 class Running:
     """A claimed run: what it is to do, how far it is, and what it notes on the way."""
@@ -57,6 +60,12 @@ class Running:
     memory: Memory
     pages: QueryPages = field(default_factory=QueryPages)
     growth: Growth = field(default_factory=Growth)
+    saved_at: float = float("-inf")
+
+    @property
+    def was_saved_just_now(self) -> bool:
+        """The lease is long still, and the clock that was read then is good for what is asked for now."""
+        return clock.monotonic() - self.saved_at < JUST_NOW
 
     @classmethod
     def claim(cls, run_id: int) -> "Running | None":
@@ -69,7 +78,7 @@ class Running:
         """The run where its checkpoint left it. Commits."""
         items = run.items or counts.none_yet()
         # Known beforehand, so that a page of good records, or a read that lacks nothing, costs no query.
-        open_keys = attention.open_keys(Cause.BAD_RECORD, Cause.SUSPICIOUS_READ)
+        open_keys = attention.open_keys(Cause.BAD_RECORD, Cause.SUSPICIOUS_READ, Cause.SYNC_FAILED)
         running = cls(
             task=Task.of(run, token),
             checkpoint=Checkpoint.of(run.checkpoint),
@@ -79,7 +88,10 @@ class Running:
             progress=Progress(done=run.progress_done, total=run.progress_total),
             clock=ReadClock.now(run.window_from),
             calls=Calls(run.api_calls),
-            memory=Memory(asked=set().union(*open_keys[Cause.SUSPICIOUS_READ].values())),
+            memory=Memory(
+                asked=set().union(*open_keys[Cause.SUSPICIOUS_READ].values()),
+                has_failed=run.kind in open_keys[Cause.SYNC_FAILED].get("sync_run", ()),
+            ),
         )
         db.session.commit()
         return running
@@ -110,6 +122,7 @@ class Running:
             db.session.rollback()
             raise LeaseLost(f"Run {self.task.run_id} is somebody else's now.")
         cancel_requested_at, self.clock.read_at = row
+        self.saved_at = clock.monotonic()
         return cancel_requested_at is not None
 
     def save_page(self, page: Sequence[Any]) -> None:

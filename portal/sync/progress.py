@@ -77,9 +77,11 @@ class Calls:
 class Memory:
     """What a run found out once and need not ask again.
 
-    `asked` are kinds of record that a person is asked about; `unknown_companies` those that Autotask does not show.
+    `asked` are kinds of record that a person is asked about; `unknown_companies` those that Autotask does not show;
+    `has_failed` whether a person is told that the last run of this kind failed.
     """
 
     asked: set[str] = field(default_factory=set)
     unknown_companies: set[int] = field(default_factory=set)
     has_adopted: bool | None = None
+    has_failed: bool = False

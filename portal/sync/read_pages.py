@@ -8,6 +8,7 @@ from portal.autotask.client import Client
 from portal.autotask.filters import Condition
 from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
+from portal.extensions import db
 from portal.sync import counts, marks
 from portal.sync.ahead import Source, ahead
 from portal.sync.checkpoint import Step
@@ -84,7 +85,9 @@ def _begin(running: Running, name: str, resource: Resource, complete: bool, only
         if step.complete:
             assert resource.table is not None
             step.known = marks.known(running.task.integration.id, resource.table, only)
-    running.save()  # also a fresh reading of the database's clock before the first request
+    if running.checkpoint.steps[name].complete or not running.was_saved_just_now:
+        running.save()  # also a fresh reading of the database's clock before the first request
+    db.session.commit()
     return running.checkpoint.steps[name]
 
 

@@ -1,6 +1,9 @@
 """What a claimed run is to do and for whom, and whose hand is on the rows it writes."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import inspect
 
 from portal.autotask.filters import SyncFilters
 from portal.extensions import db
@@ -32,9 +35,11 @@ class Task:
         )
 
     def look_up(self) -> None:
-        """Reads integration and partner anew and leaves no transaction open: a rollback forgets them."""
-        db.session.refresh(self.integration)
-        db.session.refresh(self.tenant)
+        """Reads integration and partner anew where a rollback made them forgotten; leaves no transaction open."""
+        rows: tuple[Any, ...] = (self.integration, self.tenant)
+        for row in rows:
+            if inspect(row).expired:
+                db.session.refresh(row)
         db.session.commit()
 
 
