@@ -142,10 +142,11 @@ def test_a_read_back_older_than_a_page_that_found_nothing_changed_is_not_taken_o
             **values,
         )  # fmt: skip
 
-    held = mirror.lock(invoice.id)
-    assert not mirror.write(held, reading(before))
-    assert held.autotask_paid_on is None
-    assert mirror.write(held, reading(datetime.now(UTC) + timedelta(seconds=1)))
+    held = mirror.lock([invoice.id])
+    assert not mirror.write(held, {invoice.id: reading(before)})
+    assert held[invoice.id].autotask_paid_on is None
+    later = reading(datetime.now(UTC) + timedelta(seconds=1))
+    assert mirror.write(held, {invoice.id: later}) == {invoice.id}
     db.session.rollback()
 
 
