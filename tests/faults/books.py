@@ -14,7 +14,7 @@ STANDING = """
     SELECT i.id, i.autotask_id, i.total_raw, i.amount_due, i.paid_amount, i.outstanding, i.is_voided,
         i.archived_at, NOT i.is_voided AND i.archived_at IS NULL AS takes_payments, i.autotask_paid_on, d.id AS delivery_id,
         CASE WHEN d.closed_at IS NULL THEN d.state ELSE 'closed' END AS state,
-        d.wish_paid_on, d.wish_version, d.done_version, d.next_try_at, d.error_kind, ARRAY(SELECT e.cause FROM exception_item e
+        d.wish_paid_on, d.wish_version, d.done_version, d.next_try_at, d.attempts, d.error_kind, ARRAY(SELECT e.cause FROM exception_item e
             WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open') AS causes
     FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
     ORDER BY i.id"""

@@ -19,7 +19,7 @@ from portal.extensions import db
 from portal.models import Customer, Integration
 from portal.payments import idempotency, recording
 from portal.payments.idempotency import KeyReused
-from portal.reconcile import by_hand, due, steps, sweep
+from portal.reconcile import by_hand, deliver, due, steps, sweep, waiting_together
 from portal.reconcile.decide import reading_of
 from portal.reconcile.store import SqlStore, clock_timestamp
 from portal.reconcile.work import Phase, Work
@@ -28,6 +28,7 @@ from portal.sync.task import Writer
 from tests import factories
 from tests.faults.books import Books, Paid
 from tests.faults.vendor import CLEARING, MOODS, TAX, Vendor
+from tests.faults.whereabouts import LEFT, Whereabouts
 
 DAYS = (date(2026, 11, 18), date(2026, 11, 19), date(2026, 11, 20))
 PEOPLES_DAYS = (date(2026, 12, 1), date(2026, 12, 2))  # never a payment's: theirs can be told from ours
@@ -48,6 +49,9 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "work_and_die": (one_of_two, TOLD_BY, st.integers(1, 6), st.booleans()),
     "answer_oddly": (st.sampled_from(MOODS),),
     "late_write": (one_of_two,),
+    "drain": (TOLD_BY,),
+    "moves": (st.sampled_from(LEFT), st.booleans()),
+    "is_away": (st.booleans(), TOLD_BY),
     "leases_end": (),
     "die": (one_of_two, st.booleans()),
     "look": (st.sampled_from(["sync", "sweep"]), st.booleans()),
@@ -58,7 +62,16 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "clock_steps": (st.integers(-30, 30),),
     "redis_is_wiped": (),
 }
-OFTEN = {"pay": 4, "work": 7, "work_and_die": 3, "delete": 2, "answer_oddly": 3, "late_write": 2, "look": 2}
+OFTEN = {
+    "pay": 4,
+    "work": 7,
+    "work_and_die": 3,
+    "delete": 2,
+    "answer_oddly": 3,
+    "late_write": 2,
+    "look": 2,
+    "drain": 3,
+}
 NAMES = [name for name in ARGUMENTS for _ in range(OFTEN.get(name, 1))]
 
 TWO_INVOICES = """
@@ -85,6 +98,7 @@ class World:
     empty: Callable[[], None]
     hours_off: int = 0
     bells: list[int] = field(default_factory=list)
+    there: Whereabouts = field(default_factory=Whereabouts)
     keys: Any = field(default_factory=count)
 
 
@@ -97,13 +111,20 @@ class Histories(RuleBasedStateMachine):
         people=st.booleans(),
         clearing=st.sampled_from([*CLEARING[:1] * 3, *CLEARING]),
         first=st.sampled_from([(0,), (0, 1)]),
+        whole=st.booleans(),
     )
-    def begin(self, people: bool, clearing: str, first: tuple[int, ...]) -> None:
-        """`people`: whether Autotask's own people take part. `first`: what is paid to begin with."""
+    def begin(self, people: bool, clearing: str, first: tuple[int, ...], whole: bool) -> None:
+        """`people`: whether Autotask's own people take part. `first`: what is paid to begin with.
+
+        `whole`: at the end a worker goes through all that waits as it does in the portal, instead of step by step.
+        """
         self.world.empty()
+        self.whole = whole
         self.people, self.world.hours_off = people, 0
         self.ids = self._two_invoices()
         self.vendor = Vendor(list(self.ids), clearing)
+        self.world.there.settle(self.vendor)
+        self._connect()
         self.books = Books(self.world.superuser)
         self.workers: dict[int, Work] = {}
         self.pages: dict[str, tuple[Any, dict[int, Any]]] = {}
@@ -274,8 +295,43 @@ class Histories(RuleBasedStateMachine):
             if work.phase == Phase.SEND and on_the_wire and work.decision is not None:
                 self.vendor.late.append((work.claim.autotask_id, work.decision.paid_on))
 
+    def drain(self, told_by: str) -> None:
+        """A worker goes through all that is due, in the name of the integration."""
+        if not self._is_told(told_by):
+            return
+        tries = sum(row.attempts for row in self.books.standing() if row.attempts)
+        deliver.deliver_due()
+        if self.world.there.is_away:
+            self._wait_as_one(tries)
+
+    def _wait_as_one(self, tries: int) -> None:
+        rows = [row for row in self.books.standing() if row.delivery_id is not None]
+        assert sum(row.attempts for row in rows) <= tries + 1, "while Autotask is away, one asks for all"
+        times = {row.next_try_at for row in rows if row.state == "waiting"}
+        assert len(times) <= 1, "what waits for Autotask waits as one"
+
+    def moves(self, left: str, nobody_knows: bool) -> None:
+        """The partner's Autotask has another address from now on; zone discovery may not know yet."""
+        self.world.there.move(left)
+        self.world.there.nobody_knows = nobody_knows
+        self.drain("poller")
+
+    def is_away(self, away: bool, told_by: str) -> None:
+        self.world.there.is_away = away
+        self.drain(told_by)
+
+    def _connect(self) -> None:
+        """A person connects it anew, at the address that Autotask names now."""
+        self._run(
+            "UPDATE integration SET state = 'connected', reconnect_reason = NULL, reconnect_since = NULL,"
+            f" probe_at = NULL, zone_url = '{self.world.there.address}'"
+        )
+        waiting_together.mended()
+
     def leases_end(self) -> None:
+        """Minutes have gone by."""
         self._run("UPDATE delivery SET lease_until = now() - interval '1 second' WHERE lease_until > now()")
+        self._run("UPDATE call_slot SET held_until = now() - interval '1 second' WHERE held_until > now()")
 
     def clock_steps(self, hours: int) -> None:
         """The web server's and the worker's clock; the database's goes on."""
@@ -343,6 +399,9 @@ class Histories(RuleBasedStateMachine):
     def calms_down(self) -> None:
         """The archive is emptied; late writes arrive, workers end, readers keep what they read, until nothing is left."""
         self.vendor.mood = "well"
+        self.world.there.is_away = self.world.there.nobody_knows = False
+        if self._needs_reconnecting():
+            self._connect()
         self.redis_is_wiped()
         for which, row in enumerate(self.books.standing()):
             if row.archived_at:
@@ -357,6 +416,12 @@ class Histories(RuleBasedStateMachine):
                 return
         raise AssertionError("it does not come to rest")
 
+    def _needs_reconnecting(self) -> bool:
+        state = self.world.superuser.execute("SELECT state FROM integration").fetchone()
+        assert state is not None
+        assert state[0] == "connected" or self.world.there.number > 1, "only a login that was refused is"
+        return bool(state[0] != "connected")
+
     def _on_its_way(self) -> bool:
         return any(row.state in ("waiting", "sending") for row in self.books.standing())
 
@@ -365,7 +430,9 @@ class Histories(RuleBasedStateMachine):
             while worker in self.workers:
                 self._advance(worker)
         self.leases_end()
-        if self._is_told("poller"):
+        if self._is_told("poller") and self.whole:
+            assert deliver.deliver_due(), "the poller finds only what is due"
+        elif self._poller_finds():
             assert self._claim(0), "the poller finds only what is due"
             while 0 in self.workers:
                 self._advance(0)

@@ -1,4 +1,4 @@
-"""Random histories on a real database: payments, edits on both sides, lost workers, lost answers, late writes.
+"""Random histories on a real database: payments, edits on both sides, lost workers, lost answers, late writes, moves.
 
 HISTORIES=20000 plays more, SEED=1 others. A failing one is printed as the events that lead to it; with SHORTEN=1, as few of
 them as possible.
@@ -18,6 +18,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from portal import clock, queue
 from portal.access import audit
 from portal.access.tenancy import tenant_scope
+from portal.autotask import zones
+from portal.connect import calls
 from portal.extensions import db
 from portal.sync import runs
 from tests import factories
@@ -53,6 +55,8 @@ def world(
         db.session.expunge_all()  # what is shared stays as it is
         monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(hours=made.hours_off))
         monkeypatch.setattr(queue, "bell", lambda *_: _rings(made))
+        monkeypatch.setattr(calls, "open_client", made.there.open)
+        monkeypatch.setattr(zones, "discover", made.there.discover)
         yield made
     rows.close()
 

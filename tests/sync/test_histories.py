@@ -1,5 +1,7 @@
 """Random Autotask histories: after any run nothing that a full re-read would find is missed, except what comes later.
 
+Now and then the account moves to another zone between two runs.
+
 40 histories in a usual test run; SYNC_HISTORIES=20000 makes a long one. Worlds hold 1 to 20 histories, because a
 run costs the same for one as for twenty. A failure names the world's number, which makes it again.
 """
@@ -15,6 +17,7 @@ from sqlalchemy import text
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Integration, Invoice
+from portal.sync import perform, runs
 from sandbox import Sandbox
 from tests import factories
 from tests.how_many import how_many
@@ -70,12 +73,15 @@ def live_through(integration: Integration, world: Sandbox, histories: list[Histo
     assert_same(world, histories, truth.Expected(lines="all"))
     for _ in range(random.randint(0, 3)):
         things_happen(histories)
-        sync(integration, random.choice(["new", "unpaid"]), "schedule")
+        it_may_move(world, random)
+        to_its_end(integration, random.choice(["new", "unpaid"]))
     things_happen(histories)
     closed = closed_here()
-    sync(integration, "new", "schedule")
+    it_may_move(world, random)
+    to_its_end(integration, "new")
     assert not truth.not_here(world)
-    sync(integration, "unpaid", "schedule")
+    it_may_move(world, random)
+    to_its_end(integration, "unpaid")
     assert_same(world, histories, truth.Expected(lines="sums", later=closed))
     a_week_passes()
     sync(integration, "unpaid", "schedule")
@@ -83,6 +89,29 @@ def live_through(integration: Integration, world: Sandbox, histories: list[Histo
     if random.random() < 0.5:
         sync(integration)
         assert_same(world, histories, truth.Expected(lines="all"))
+
+
+def it_may_move(world: Sandbox, random: Random) -> None:
+    """Autotask's own doing between two runs; the old address refuses the login, or answers everything with nothing."""
+    world.switches.wrong_zone = random.choice(["401", "empty"])
+    if random.random() < 0.3:
+        world.move_zone()
+        db.session.execute(text("UPDATE call_slot SET held_until = now() WHERE held_until > now()"))
+        db.session.commit()
+
+
+def to_its_end(integration: Integration, kind: str) -> None:
+    """A run that found the account elsewhere begins again there, a little later."""
+    run = sync(integration, kind, "schedule")
+    for _ in range(3):
+        if run.state != "waiting":
+            break
+        db.session.execute(text("UPDATE sync_run SET next_try_at = now() WHERE next_try_at > now()"))
+        db.session.commit()
+        perform.perform(run.id)
+        db.session.commit()
+        run = runs.get(run.id)
+    assert run.state == "completed", f"a run of {kind} is {run.state}: {run.error}"
 
 
 def things_happen(histories: list[History]) -> None:
