@@ -5,6 +5,7 @@ from portal.access.tenancy import tenant_scope
 from portal.mail import send
 from portal.notices import sweep as notices
 from portal.operating import alarms
+from portal.people import lost_factors
 from portal.queue import DELIVERIES, SYNCS, bell
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
@@ -29,6 +30,7 @@ def sweep() -> None:
         with tenant_scope(tenant_id):
             compare_due()
     notices.sweep()
+    lost_factors.settle_due()
 
 
 def upkeep() -> None:

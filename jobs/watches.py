@@ -15,6 +15,7 @@ from portal.mail import send
 from portal.notices import sweep as notices
 from portal.notices import visits
 from portal.operating import alarms, counting, heartbeats
+from portal.people import lost_factors
 from portal.reconcile import due, sweep, waiting_together
 from portal.sync import due_runs, run_lease
 
@@ -55,6 +56,7 @@ def watches() -> list[Watch]:
         Watch("counts", 15, lambda: [()], counting.write_all),
         Watch("health", 60, lambda: [()], alarms.watch),
         Watch("notices", 60, lambda: [()], notices.sweep),
+        Watch("lost factors", 60, lambda: [(id_,) for id_ in lost_factors.due()], lost_factors.settle),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]

@@ -22,6 +22,7 @@ from portal.models import (
     Contact,
     CreditApplication,
     ExceptionItem,
+    FactorReset,
     ImportKind,
     Invitation,
     LoginSession,
@@ -42,7 +43,7 @@ STAFF = "kim@portal.example"
 NAMED = {
     "item_id": "exception_item", "import_id": "import_run", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key",
     "visit_id": "support_visit", "member_id": "membership", "credit": "invoice", "credit_id": "invoice", "invoice": "invoice",
-    "customer": "customer",
+    "customer": "customer", "reset_id": "factor_reset", "reset": "factor_reset",
 }  # fmt: skip
 # Arguments that name no row of a partner.
 WORDS = {"filename": "portal.css", "token": "a-token-that-never-was", "external_id": "a-name-of-nobody"}
@@ -71,6 +72,7 @@ def fill(app: Flask, superuser: psycopg.Connection[Any], slug: str, word: str) -
         half = db.session.merge(factories.member(tenant, "clerk", email=f"half@{slug}.example"))
         totp.add(half, f"{word} phone", totp.new_secret())
         half.second_factor_at = clock.now()
+        db.session.add(FactorReset(user_id=half.id, asked_hash=word.encode(), address=word))
         db.session.commit()
         with factories.inside(tenant):
             key = _rows(app, tenant, people[0], word)

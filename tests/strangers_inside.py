@@ -36,7 +36,7 @@ def own_pages(app: Flask, browser: FlaskClient, ours: Partner, theirs: Partner, 
         needed = {"invoice_id": ours.ids["invoice"]} if rule.endpoint == "credits.new" else {}
         answer = browser.get(address(app, rule, ours.slug, ours), query_string=needed)
         told += ours.word in answer.text
-        wanted = "" if rule.endpoint == "invoices.pdf" else " wants 200/303"
+        wanted = "" if rule.endpoint in ("invoices.pdf", "logo.picture") else " wants 200/303"
         yield f"page GET {rule}{wanted}", answer
     assert told > 20, "the walk looks at pages, not at refusals"
 

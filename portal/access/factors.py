@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 
 from portal import clock
-from portal.access import second_step, security_events, sessions
+from portal.access import factor_resets, second_step, security_events, sessions
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope
 from portal.extensions import db
-from portal.models import Factor, FactorKind, LoginSession, RecoveryCode, User
+from portal.models import Factor, FactorKind, LoginSession, RecoveryCode, ResetOutcome, User
 
 KINDS = {FactorKind.TOTP: "Authenticator app", FactorKind.PASSKEY: "Passkey"}
 LONGEST_NAME = 60
@@ -63,6 +63,7 @@ def take_all(user: User, actor: Actor | None = None, **details: str) -> None:
         user.second_factor_at = None
         user.refused_codes = []
         db.session.flush()
+    factor_resets.end_open(user.id, ResetOutcome.DONE)
     sessions.end_all(user.id)
     security_events.record(user, security_events.FACTORS_RESET, actor, **details)
 

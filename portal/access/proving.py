@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from portal import clock
-from portal.access import factors, passwords, recovery_codes, security_events, sessions, totp
+from portal.access import factor_resets, factors, passwords, recovery_codes, security_events, sessions, totp
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.formatters import plural
-from portal.models import Factor, FactorKind, LoginSession, User
+from portal.models import Factor, FactorKind, LoginSession, ResetOutcome, User
 from portal.web import limits
 from portal.web.limits import TooMany
 
@@ -63,11 +63,13 @@ def with_password(login: LoginSession, password: str) -> bool:
 
 
 def proved(login: LoginSession, factor: Factor | None) -> None:
-    """The second factor of this login is proved: it goes on under a new token. The caller commits."""
+    """The second factor of this login is proved: it goes on under a new token, and none is lost. The caller commits."""
     login.factor_at = login.proved_at = clock.now()
     if factor is not None:
         factor.last_used_at = login.proved_at
     sessions.renew(login)
+    if factor_resets.end_open(login.user_id, ResetOutcome.WITHDRAWN):
+        security_events.note(login.user, security_events.FACTORS_KEPT, by="your login with a second factor")
 
 
 def _attempt(user: User, compare: Callable[[], bool], wrong: str, event: str = "") -> bool:

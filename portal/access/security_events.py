@@ -14,7 +14,7 @@ from portal.access.actor import Actor, Source
 from portal.access.tenancy import people_scope, system_scope, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.models import LOGIN_STARTED, MailKind, Membership, SecurityEvent, User
+from portal.models import LOGIN_STARTED, FactorReset, MailKind, Membership, SecurityEvent, User
 from portal.notices import people
 from portal.web import device_words
 
@@ -27,6 +27,9 @@ CODES_REFUSED = "login.codes_refused"
 FACTORS_RESET = "login.factors_reset"
 SIGNED_OUT = "login.signed_out_everywhere"
 EMAIL_CHANGED = "login.email_changed"
+FACTORS_LOST = "login.factors_lost"
+FACTORS_TO_GO = "login.factors_to_go"
+FACTORS_KEPT = "login.factors_kept"
 # What a person reads, in mails and on their page.
 SENTENCES = {
     LOGIN_STARTED: "Logged in",
@@ -39,6 +42,9 @@ SENTENCES = {
     FACTORS_RESET: "All second factors were taken away",
     SIGNED_OUT: "Logged out everywhere",
     EMAIL_CHANGED: "The e-mail address was changed",
+    FACTORS_LOST: "Somebody with the right password asked to have all second factors taken away",
+    FACTORS_TO_GO: "Somebody made sure that it was you who asked to have the second factors taken away",
+    FACTORS_KEPT: "Your second factors stay: a request to take them away was stopped",
     **told_events.SENTENCES,
 }
 MORE = {
@@ -47,6 +53,8 @@ MORE = {
     FACTORS_RESET: "Because: {reason}",
     EMAIL_CHANGED: "From {before} to {after}",
     SIGNED_OUT: "By {by}",
+    FACTORS_KEPT: "By {by}",
+    FACTORS_TO_GO: "By {by}",
     **told_events.MORE,
 }
 
@@ -95,6 +103,26 @@ def tell(user: User, event: str, also_to: str = "", **details: Any) -> SecurityE
     return row
 
 
+def log(user: User, event: str, actor: Actor, details: dict[str, str], partner_id: int | None = None) -> None:
+    """Into the log of each of the person's partners; what an owner of one of them said stands in that one's alone."""
+    for tenant_id in partners_of(user):
+        told = (
+            details
+            if partner_id in (None, tenant_id)
+            else dict.fromkeys(details, "another partner of theirs")
+        )
+        by = actor if partner_id in (None, tenant_id) else Actor.system(actor.source)
+        with tenant_scope(tenant_id):
+            audit.record(by, event, "user", user.id, name=user.label, **told)
+
+
+def ask_owners(user: User, reset: FactorReset) -> None:
+    """Tells the owners of each of their partners that this person has lost all second factors. The caller commits."""
+    for tenant_id in partners_of(user):
+        with tenant_scope(tenant_id):
+            people.tell_lost_factors(reset.id, user, reset.asked_at)
+
+
 def note(user: User, event: str, **details: Any) -> SecurityEvent:
     """Writes one event to the person's own list only. The caller commits."""
     return _write(user, event, details, None)
@@ -114,8 +142,6 @@ def _write(user: User, event: str, details: dict[str, Any], opened_by: bytes | N
 def _tell(user: User, to: str, row: SecurityEvent, token: str) -> None:
     """A mail with the link that logs out everywhere; an address that takes no mail stands in nobody's way."""
     about = more(row)
-    seen: dict[str, Any] = {"device": device_words.device(row.user_agent)} if row.user_agent else {}
-    seen |= {"place": device_words.place(row.address)} if row.address else {}
     with people_scope(), suppress(outbox.BadAddress):
         outbox.write(
             MailKind.SECURITY_EVENT,
@@ -125,8 +151,14 @@ def _tell(user: User, to: str, row: SecurityEvent, token: str) -> None:
             what=SENTENCES[row.kind],
             at=clock.now(),
             more=f"{about}." if about else "",
-            **seen,
+            **seen(row),
         )
+
+
+def seen(row: SecurityEvent | FactorReset) -> dict[str, Any]:
+    """With what, and from where, as far as it is known; parameters of a mail."""
+    found: dict[str, Any] = {"device": device_words.device(row.user_agent)} if row.user_agent else {}
+    return found | ({"place": device_words.place(row.address)} if row.address else {})
 
 
 def more(row: SecurityEvent) -> str:

@@ -124,10 +124,10 @@ def erase(slug: str, confirm: str) -> None:
 )
 def verify_staff_log(head: str) -> None:
     """Checks the signed chain of what staff did; exits non-zero where it is broken."""
-    broken = staff_log.first_break(head)
-    lookup.answer({"broken_at": broken})
-    if broken is not None:
-        lookup.refuse(f"The log of staff does not fit at event {broken}.")
+    found = staff_log.verdict(head)
+    lookup.answer(asdict(found))
+    if found.broken_at is not None:
+        lookup.refuse(f"The log of staff does not fit at event {found.broken_at}: {found.why}")
 
 
 @commands.command("verify-audit")

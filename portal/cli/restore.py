@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from portal.access import audit
+from portal.access import audit, staff_log
 from portal.access.tenancy import tenant_scope
 from portal.backup.read import restore
 from portal.backup.tables import CannotBackUp
@@ -35,6 +35,8 @@ def verify_audit_logs() -> None:
         with tenant_scope(partner.id):
             if audit.first_break() is not None:
                 broken.append(partner.slug)
+    if staff_log.verdict().broken_at is not None:
+        broken.append("support staff")
     lookup.answer({"audit_logs": "verified" if not broken else "broken", "broken": broken})
     if broken:
         lookup.refuse("All rows are back, but the audit log does not verify for: " + ", ".join(broken))

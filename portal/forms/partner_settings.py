@@ -1,16 +1,24 @@
 """What a partner is called, and how its pages are."""
 
+from datetime import datetime
+
 from wtforms import BooleanField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, ValidationError
 
+from portal import formatters
 from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
 from portal.forms import Form
+from portal.forms.support_consent import HOURS
 from portal.models import SupportAccess
 from portal.money import is_currency
 
 LONGEST_NAME = 80
+AS_AGREED = 0
+# Not stored as the access: an owner agrees for a time.
+ACTS = "act"
 SUPPORT = {
+    ACTS: "Support may look, and work in your name, for the time below",
     SupportAccess.VIEW: "Support may look at your pages, with a reason, for an hour at most",
     SupportAccess.OFF: "Support may not come in",
 }
@@ -49,9 +57,24 @@ class PartnerSettingsForm(Form):
     support_access = RadioField(
         "Support",
         [InputRequired("Choose whether support may look.")],
-        choices=[SelectChoice(value.value, words) for value, words in SUPPORT.items()],
+        choices=[SelectChoice(str(value), words) for value, words in SUPPORT.items()],
         description="Every visit is in your activity with what was looked at, and you can end it at once.",
     )
+
+    act_hours = SelectField(
+        "If support may work in your name: for how long?",
+        choices=[SelectChoice(hours, words) for hours, words in HOURS.items()],
+        coerce=int,
+        default=24,
+        description="From now on. You can take it back at once. What support never does stands under Settings, Support.",
+    )
+
+    def keep(self, until: datetime | None) -> "PartnerSettingsForm":
+        """With what is agreed now as the first choice of time."""
+        if until is not None:
+            kept = SelectChoice(AS_AGREED, f"Until {formatters.instant(until, with_zone=True)}, as agreed")
+            self.act_hours.choices = [kept, *(self.act_hours.choices or [])]
+        return self
 
     def validate_default_currency(self, field: StringField) -> None:
         if not is_currency(field.data or ""):

@@ -29,6 +29,8 @@ KINDS: dict[str, Kind] = {
     MailKind.EMAIL_CHANGE_OLD: _kind("new_address expires", "device place", link=True),
     MailKind.EMAIL_CHANGE_NEW: _kind("expires", link=True),
     MailKind.SECURITY_EVENT: _kind("what at", "more device place", link=True),
+    MailKind.FACTORS_LOST: _kind("until", "device place", link=True),
+    MailKind.FACTORS_TO_GO: _kind("until", link=True),
     MailKind.NEEDS_RECONNECTING: _kind("partner reason since page_path"),
     MailKind.RECONNECTED: _kind("partner since page_path"),
     MailKind.SYNC_LATE: _kind("partner items page_path"),

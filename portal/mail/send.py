@@ -21,7 +21,7 @@ from portal import clock
 from portal.access.tenancy import people_scope, system_scope, tenant_scope
 from portal.extensions import db
 from portal.logs import after_commit
-from portal.mail import outbox, smtp, words
+from portal.mail import logo, outbox, smtp, words
 from portal.mail.server import Server
 from portal.mail.smtp import Answer, Outcome
 from portal.models import Mail, MailState
@@ -86,7 +86,7 @@ def send(tenant_id: int, mail_id: int) -> Outcome | None:
     """Tries one mail, if it is due and nobody else is at it; None if not. No transaction is open meanwhile."""
     server: Server | None = current_app.config["MAIL"]
     with scope_of(tenant_id):
-        claim = _claim(mail_id, server)
+        claim = _claim(mail_id, server, logo.of(tenant_id))
         if claim is None or server is None:
             return None
         if claim.message is None:
@@ -117,7 +117,7 @@ def _is_due() -> ColumnElement[bool]:
     return (Mail.state == MailState.WAITING) & (Mail.due_at <= now) & free
 
 
-def _claim(mail_id: int, server: Server | None) -> Claim | None:
+def _claim(mail_id: int, server: Server | None, picture: bytes | None) -> Claim | None:
     """Takes the row and draws the mail. Commits."""
     query = select(Mail).where(Mail.id == mail_id, _is_due()).with_for_update(skip_locked=True)
     mail = db.session.scalar(query.execution_options(populate_existing=True))
@@ -131,7 +131,7 @@ def _claim(mail_id: int, server: Server | None) -> Claim | None:
         log.warning("mail.sender_died", mail_id=mail.id)
     mail.lease_token, mail.tries = secrets.token_hex(8), mail.tries + 1
     mail.lease_until = db.session.scalar(select(func.clock_timestamp() + LEASE))
-    message = _drawn(mail, server)
+    message = _drawn(mail, server, picture)
     claim = Claim(mail.id, mail.kind, mail.to_address, mail.lease_token, mail.tries, message)
     db.session.commit()
     return claim
@@ -146,9 +146,9 @@ def _put_away(mail: Mail, server: Server | None) -> None:
     after_commit.say(f"mail.{mail.state}", mail_id=mail.id, kind=mail.kind)
 
 
-def _drawn(mail: Mail, server: Server) -> EmailMessage | None:
+def _drawn(mail: Mail, server: Server, picture: bytes | None) -> EmailMessage | None:
     try:
-        drawn = words.draw(mail, outbox.link_of(mail))
+        drawn = words.draw(mail, outbox.link_of(mail), picture)
         return smtp.message(server, mail.to_address, mail.message_id, drawn)
     except Exception:  # one mail that cannot be drawn holds up no other
         log.exception("mail.not_drawn", mail_id=mail.id, kind=mail.kind)

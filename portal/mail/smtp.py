@@ -21,7 +21,7 @@ from typing import Any
 from portal import clock
 from portal.config.values import authorities
 from portal.mail.server import Server
-from portal.mail.words import Drawn
+from portal.mail.words import CID, Drawn
 
 LONGEST_SECONDS = 60.0
 LONGEST_ANSWER = 500
@@ -52,6 +52,10 @@ def message(server: Server, to: str, message_id: str, drawn: Drawn) -> EmailMess
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(drawn.text, cte="quoted-printable")
     mail.add_alternative(drawn.html, subtype="html", cte="quoted-printable")
+    if drawn.logo is not None:
+        page: Any = mail.get_payload(1)
+        inline = {"cid": f"<{CID.removeprefix('cid:')}>", "disposition": "inline", "filename": "logo.png"}
+        page.add_related(drawn.logo, "image", "png", **inline)
     return mail
 
 

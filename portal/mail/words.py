@@ -30,14 +30,15 @@ ADDRESSES = frozenset({"new_address"})
 
 @dataclass(frozen=True)
 class Drawn:
-    """`text` and `html` say the same."""
+    """`text` and `html` say the same; the HTML shows `logo`, a PNG, by the address CID."""
 
     subject: str
     text: str
     html: str
+    logo: bytes | None = None
 
 
-def draw(mail: Mail, link: str | None) -> Drawn:
+def draw(mail: Mail, link: str | None, logo: bytes | None = None) -> Drawn:
     """A mail as it arrives; without `link` (a path), it says that the link is not shown."""
     values = dict.fromkeys(KINDS[mail.kind].names)
     values |= {name: _clean(name, value) for name, value in mail.words.items()}
@@ -46,7 +47,8 @@ def draw(mail: Mail, link: str | None) -> Drawn:
     subject, _, body = written.strip().partition("\n")
     parts = [part.strip() for part in re.split(r"\n\s*\n", body) if part.strip()]
     subject = subject.strip().replace(NO_BREAK, "")
-    return Drawn(subject, _as_text(parts), _as_html(subject, parts))
+    head = _logo(logo, values.get("partner") or "") if logo else NO_LOGO
+    return Drawn(subject, _as_text(parts), _as_html(subject, parts, head), logo)
 
 
 def needs_link(mail: Mail) -> bool:
@@ -85,9 +87,15 @@ def _text_line(line: str) -> str:
     return f"{label}:\n{address}"
 
 
-def _as_html(subject: str, parts: list[str]) -> str:
+def _as_html(subject: str, parts: list[str], head: Markup) -> str:
     body = Markup("\n").join(_html_part(part.splitlines()) for part in parts)
-    return str(PAGE.format(subject=subject, body=body))
+    return str(PAGE.format(subject=subject, body=body, head=head))
+
+
+def _logo(picture: bytes, partner: str) -> Markup:
+    """Half as large as it is drawn, for screens with fine pixels."""
+    width, height = (int.from_bytes(picture[at : at + 4]) for at in (16, 20))  # of a PNG's header
+    return LOGO.format(address=CID, name=partner, width=-(-width // 2), height=-(-height // 2)) + NO_LOGO
 
 
 def _html_part(lines: list[str]) -> Markup:
@@ -110,6 +118,11 @@ def _button(label: str, address: str) -> Markup:
 
 
 NO_BUTTON = Markup("<p><strong>{0}</strong><br>{1}</p>")
+CID = "cid:logo"
+NO_LOGO = Markup('<p style="font-size:13px;color:#5b6675;margin:0 0 8px">Partner portal</p>')
+LOGO = Markup(
+    '<p style="margin:0 0 12px"><img src="{address}" alt="{name}" width="{width}" height="{height}"></p>'
+)
 BUTTON = Markup(
     '<p style="margin:24px 0"><a href="{0}" style="background:#1f5fbf;color:#ffffff;padding:10px 18px;'
     'border-radius:6px;text-decoration:none;display:inline-block">{1}</a><br>'
@@ -120,6 +133,6 @@ PAGE = Markup(
     '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{subject}</title></head>'
     '<body style="margin:0;background:#f2f4f7;color:#1b2430;font:16px/1.5 system-ui,Segoe UI,Arial,sans-serif">'
     '<div style="max-width:560px;margin:0 auto;padding:24px 16px"><div style="background:#ffffff;padding:24px;'
-    'border-radius:8px;word-break:break-word;overflow-wrap:anywhere"><p style="font-size:13px;color:#5b6675;margin:0 0 8px">Partner portal</p>'
+    'border-radius:8px;word-break:break-word;overflow-wrap:anywhere">{head}'
     '<h1 style="font-size:20px;line-height:1.3;margin:0 0 16px">{subject}</h1>\n{body}\n</div></div></body></html>\n'
 )

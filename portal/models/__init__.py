@@ -7,6 +7,7 @@ from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
 from portal.models.factor import Factor, FactorKind, RecoveryCode, SpentProof
+from portal.models.factor_reset import FactorReset, FactorResetAgreement, ResetOutcome
 from portal.models.import_run import ImportKind, ImportResult, ImportRow, ImportRun
 from portal.models.integration import (
     AUTOTASK,
@@ -40,7 +41,7 @@ from portal.models.payment import (
 from portal.models.pdf import InvoicePdf, PdfState, StoredFile
 from portal.models.read_range import ReadRange
 from portal.models.security_event import LOGIN_STARTED, SecurityEvent
-from portal.models.staff_event import StaffEvent
+from portal.models.staff_event import StaffEvent, StaffHead
 from portal.models.support_visit import SupportRequest, SupportVisit, VisitMode
 from portal.models.sync_run import (
     INCOMPLETE,
@@ -87,6 +88,8 @@ __all__ = [
     "ExceptionState",
     "Factor",
     "FactorKind",
+    "FactorReset",
+    "FactorResetAgreement",
     "HealthReading",
     "HealthState",
     "Heartbeat",
@@ -124,12 +127,14 @@ __all__ = [
     "PdfState",
     "ReadRange",
     "RecoveryCode",
+    "ResetOutcome",
     "Role",
     "RunState",
     "SecurityEvent",
     "Settlement",
     "SpentProof",
     "StaffEvent",
+    "StaffHead",
     "StoredFile",
     "SupportAccess",
     "SupportRequest",

@@ -14,6 +14,8 @@ class MailKind(StrEnum):
     EMAIL_CHANGE_OLD = "email_change_old"
     EMAIL_CHANGE_NEW = "email_change_new"
     SECURITY_EVENT = "security_event"
+    FACTORS_LOST = "factors_lost"
+    FACTORS_TO_GO = "factors_to_go"
     NEEDS_RECONNECTING = "needs_reconnecting"
     RECONNECTED = "reconnected"
     SYNC_LATE = "sync_late"

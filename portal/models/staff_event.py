@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, LargeBinary
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import Base, Json
@@ -27,3 +27,17 @@ class StaffEvent(Base):
 
     user: Mapped[User | None] = relationship(viewonly=True)
     partner: Mapped[Tenant | None] = relationship(viewonly=True)
+
+
+class StaffHead(Base):
+    """How far the log of staff goes, signed: what is cut off at its end is missed here. One row."""
+
+    __tablename__ = "staff_head"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int]
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    since: Mapped[datetime]
+    signed_by: Mapped[str]
+    signature: Mapped[bytes] = mapped_column(LargeBinary)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from portal.access.tenancy import current_tenant_id, find_or_404, system_scope
 from portal.extensions import db
@@ -44,7 +44,19 @@ def tell_factor(factor_id: int, person: User, kind: str, at: datetime) -> None:
     _tell(f"factor/{factor_id}", what, at, partner, not_to=[person.id])
 
 
-def _tell(cause: str, what: str, at: datetime, partner: Tenant, not_to: list[int] | None = None) -> None:
-    path = telling.page("people.index", partner_slug=partner.slug)
+def tell_lost_factors(reset_id: int, person: User, at: datetime) -> None:
+    """In the transaction that asks, inside each of the person's partners: an owner has to make sure that it is them."""
+    partner = db.session.get_one(Tenant, current_tenant_id())
+    mine = Membership.tenant_id == partner.id, Membership.user_id == person.id
+    member_id = db.session.scalar(select(Membership.id).where(*mine))
+    path = telling.page("member_factors.show", partner_slug=partner.slug, member_id=member_id)
+    what = f"{person.label} has lost all second factors and waits for an owner who makes sure that it is them"
+    _tell(f"factor_reset/{reset_id}", what, at, partner, not_to=[person.id], path=path)
+
+
+def _tell(
+    cause: str, what: str, at: datetime, partner: Tenant, not_to: list[int] | None = None, path: str = ""
+) -> None:
+    path = path or telling.page("people.index", partner_slug=partner.slug)
     words = Words(f"{what}.", path, MailKind.PEOPLE_EVENT, {"what": what, "at": at})
     telling.tell(NoticeKind.PEOPLE, cause, words, not_to=not_to or ())

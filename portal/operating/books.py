@@ -100,7 +100,7 @@ def secrets() -> Finding:
 def audit() -> Finding:
     """Every partner's chain and the staff's."""
     broken = _of_partners(lambda: audit_chain.verdict().broken_at is not None)
-    if (position := staff_log.first_break()) is not None:
+    if (position := staff_log.verdict().broken_at) is not None:
         return wrong(f"The log of staff does not fit at event {position}.", CALL_FOR_HELP)
     if broken:
         return wrong(

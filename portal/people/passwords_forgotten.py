@@ -5,11 +5,11 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import passwords, security_events, sessions
+from portal.access import factor_resets, passwords, security_events, sessions
 from portal.access.tenancy import people_scope, system_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.models import LinkPurpose, MailKind, Membership, Tenant, User
+from portal.models import LinkPurpose, MailKind, Membership, ResetOutcome, Tenant, User
 from portal.people import links
 
 LASTS = timedelta(hours=1)
@@ -54,6 +54,7 @@ def set_new(token: str, password: str) -> User:
     user.password_hash = passwords.hashed(password, about)
     link.used_at = clock.now()
     links.end_all(user.id, LinkPurpose.PASSWORD_RESET)
+    factor_resets.end_open(user.id, ResetOutcome.WITHDRAWN)
     sessions.end_all(user.id)
     security_events.record(user, security_events.PASSWORD_CHANGED)
     return user

@@ -1,7 +1,8 @@
 """How did the portal's mails fare? All of them, read in the system's scope, which shows no link."""
 
+import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,8 +10,8 @@ from werkzeug.exceptions import NotFound
 
 from portal.access.tenancy import system_scope
 from portal.extensions import db
-from portal.mail import outbox, send
-from portal.mail.words import Drawn, draw
+from portal.mail import logo, outbox, send
+from portal.mail.words import CID, Drawn, draw
 from portal.models import Mail, MailKind, MailState, Tenant
 from portal.queries.paging import Key, Page, fetch
 
@@ -21,6 +22,8 @@ KINDS = {
     MailKind.EMAIL_CHANGE_OLD: "Change of e-mail, to the old address",
     MailKind.EMAIL_CHANGE_NEW: "Change of e-mail, to the new address",
     MailKind.SECURITY_EVENT: "Was this you?",
+    MailKind.FACTORS_LOST: "Second factors lost",
+    MailKind.FACTORS_TO_GO: "Second factors are to go",
     MailKind.NEEDS_RECONNECTING: "Autotask needs reconnecting",
     MailKind.RECONNECTED: "Autotask is connected again",
     MailKind.SYNC_LATE: "A sync is late",
@@ -101,6 +104,11 @@ def counts() -> dict[str, int]:
 
 
 def drawn(mail: Mail, *, with_link: bool = False) -> Drawn:
-    """As it arrives; its link is shown in the demo alone."""
+    """As it arrives, with its logo inside; its link is shown in the demo alone."""
     with send.scope_of(mail.tenant_id):
-        return draw(mail, outbox.link_of(mail) if with_link else None)
+        found = draw(mail, outbox.link_of(mail) if with_link else None, logo.of(mail.tenant_id))
+    return replace(found, html=found.html.replace(CID, data_address(found.logo))) if found.logo else found
+
+
+def data_address(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

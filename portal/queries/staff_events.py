@@ -26,6 +26,8 @@ SENTENCES = {
     "staff.enabled": "{email} enabled again",
     "staff.made_administrator": "{email} looks after staff now",
     "staff.no_administrator": "{email} no longer looks after staff",
+    "factors_reset.agreed": "Made sure that it is {email}, who has lost all second factors: {how}",
+    "factors_reset.stopped": "Request of {email}, who had lost all second factors, stopped",
     "mail.sent_again": "Mail {mail_id} sent again",
 }
 

@@ -10,7 +10,10 @@ from portal.queries import mails
 pages = Blueprint("demo_mails", __name__, url_prefix="/mails")
 # Links lead out of the frame, when a person presses them.
 ALLOWS = "allow-top-navigation-by-user-activation"
-POLICY = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox allow-same-origin {ALLOWS}"
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; "
+    f"sandbox allow-same-origin {ALLOWS}"
+)
 
 
 @pages.before_request

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, g, render_template, request, url_for
 
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
-from portal.access.permissions import ROLE_WORDS, Permission, requires
+from portal.access.permissions import ROLE_WORDS, Permission, may, requires
 from portal.access.second_step import asked_of
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
@@ -14,7 +14,7 @@ from portal.forms.people import InvitationForm, RoleForm
 from portal.mail import on_its_way
 from portal.models import Membership
 from portal.people import invitations, links, team
-from portal.queries import people
+from portal.queries import lost_factors, people
 from portal.web import htmx, limits
 
 pages = Blueprint("people", __name__, url_prefix="/p/<partner_slug>/settings/people")
@@ -151,10 +151,13 @@ def _role(member: Membership, form: RoleForm, status: int = 200) -> Any:
 
 
 def _page(form: InvitationForm, status: int = 200) -> Any:
+    everybody = people.all_people()
+    owner = may(Permission.USERS)
     return render_template(
         "people/index.html",
         form=form,
-        people=people.all_people(),
+        people=everybody,
+        lost=lost_factors.waiting_among([one.member.user_id for one in everybody]) if owner else (),
         waiting=invitations.waiting(),
         roles=people.ROLES,
         role_words=ROLE_WORDS,

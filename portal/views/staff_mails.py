@@ -18,9 +18,7 @@ from portal.web import htmx
 pages = Blueprint("staff_mails", __name__, url_prefix="/staff/mails")
 log = structlog.get_logger(__name__)
 # A mail brings its own look, runs nothing and fetches nothing; the page around it may measure how high it is.
-MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox allow-same-origin"
-)
+MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox allow-same-origin"
 NOT_AGAIN = (
     "This mail cannot be sent again: it was sent, its link is gone, or there is no mail server. Whoever waits for it "
     "can ask for a new one."

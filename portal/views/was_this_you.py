@@ -6,12 +6,12 @@ from flask import Blueprint, render_template
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import security_events, sessions
+from portal.access import factor_resets, security_events, sessions
 from portal.access.actor import Actor, Source
 from portal.access.permissions import public
 from portal.access.tenancy import people_scope
 from portal.extensions import db
-from portal.models import SecurityEvent, User
+from portal.models import ResetOutcome, SecurityEvent, User
 from portal.people import links
 from portal.web import device_words
 
@@ -35,6 +35,7 @@ def update(token: str) -> Any:
         user = db.session.get_one(User, event.user_id)
         sessions.end_all(user.id)
         links.end_all(user.id)
+        factor_resets.end_open(user.id, ResetOutcome.WITHDRAWN)
     actor = Actor(Source.WEB, user.id, user.id)
     security_events.record(user, security_events.SIGNED_OUT, actor, because="This was not me")
     db.session.commit()

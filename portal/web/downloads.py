@@ -27,6 +27,11 @@ def pdf(name: str, data: bytes) -> Response:
     return _named(Response(data, mimetype="application/pdf"), name, "inline")
 
 
+def png(name: str, data: bytes) -> Response:
+    """A picture that we drew ourselves."""
+    return _named(Response(data, mimetype="image/png"), name, "inline")
+
+
 def _named(answer: Response, name: str, disposition: str) -> Response:
     plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_. ") else "_" for sign in name)
     answer.headers["Content-Disposition"] = (

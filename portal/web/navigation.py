@@ -46,7 +46,10 @@ PARTNER = (
     Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),
     Entry("Activity", "activity.index", "history"),
     Entry(
-        "Settings", "settings.show", "settings", ("people", "partner_settings", "notices", "support_consent")
+        "Settings",
+        "settings.show",
+        "settings",
+        ("people", "member_factors", "partner_settings", "logo", "notices", "support_consent"),
     ),
 )
 STAFF = (
@@ -54,6 +57,7 @@ STAFF = (
     Entry("Health", "staff_health.show", "heartbeat"),
     Entry("Audit", "staff_audit.index", "shield-check"),
     Entry("Mails", "staff_mails.index", "mail"),
+    Entry("Lost factors", "lost_factors.index", "key"),
     Entry("Staff", "staff_people.index", "users"),
 )
 

@@ -1,5 +1,6 @@
 """An app on a free port of 127.0.0.1, for a browser to open."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,3 +26,10 @@ def serve(app: Callable[..., Any]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def look(page: Any, name: str) -> None:
+    """Keeps a picture of the whole page where SHOTS names a folder, for people to look at."""
+    folder = os.environ.get("SHOTS")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -73,7 +73,7 @@ def test_the_chosen_dates_are_on_pages_and_not_in_another_partners(
         {"default_currency": "ZZZ"},
         {"date_format": "odd"},
         {"number_format": "odd"},
-        {"support_access": "act"},
+        {"support_access": "always"},
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(
@@ -143,3 +143,42 @@ def test_with_a_second_factor_for_all_a_clerk_sets_one_up_before_the_next_page(
     )
     assert owner.post(SETTINGS, data=ASKED).status_code == 303
     assert clerk.get("/p/northwind/").status_code == 200
+
+
+def test_in_the_company_settings_an_owner_lets_support_act_for_a_time_and_takes_it_back(
+    app: Flask, partner: Tenant, log_in: LogIn
+) -> None:
+    owner = log_in(partner)
+    assert owner.post(SETTINGS, data=ASKED | {"support_access": "act", "act_hours": "4"}).status_code == 303
+    until = stored(app, partner).support_act_until
+    assert until is not None
+    assert timedelta(hours=3) < until - clock.now() < timedelta(hours=5)
+    page = owner.get(SETTINGS).text
+    assert re.search(r'value="act"[^>]* checked|checked[^>]* value="act"', page)
+    assert "as agreed" in page
+    owner.post(SETTINGS, data=ASKED | {"support_access": "act", "act_hours": "0", "name": "Northwind 2"})
+    assert stored(app, partner).support_act_until == until, "as agreed before"
+    owner.post(SETTINGS, data=ASKED | {"support_access": "view"})
+    assert stored(app, partner).support_act_until is None
+    told = owner.get("/p/northwind/activity").text
+    assert "may act" in told or "work in" in told
+
+
+def test_a_time_that_was_not_agreed_to_cannot_be_kept(app: Flask, partner: Tenant, log_in: LogIn) -> None:
+    owner = log_in(partner)
+    for hours in ("0", "5", "999", "x"):
+        answer = owner.post(SETTINGS, data=ASKED | {"support_access": "act", "act_hours": hours})
+        assert answer.status_code == 422, hours
+    assert stored(app, partner).support_act_until is None
+
+
+def test_an_owner_who_meets_support_is_led_to_let_it_act(
+    partner: Tenant, log_in: LogIn, visit: Callable[..., FlaskClient], superuser: Any
+) -> None:
+    owner, reader = log_in(partner), log_in(partner, "reader")
+    visit(partner)
+    (number,) = superuser.execute("SELECT max(id) FROM support_visit").fetchone()
+    leads = 'href="/p/northwind/settings/support#consent"'
+    assert leads in owner.get("/p/northwind/invoices").text
+    assert leads in owner.get(f"/p/northwind/activity/visits/{number}").text
+    assert leads not in reader.get("/p/northwind/invoices").text

@@ -31,6 +31,7 @@ ENOUGH = {
     "account.end_session": "Logs out: nobody should have to look for a phone first.",
     "account.end_other_sessions": "Logs out: nobody should have to look for a phone first.",
     "factors.update": "What a factor is called.",
+    "lost_factors.create": "Asks only: others make sure, a day passes, and the person's mail stops it.",
     "proofs.create": "Is the proof.",
     "proofs.create_with_passkey": "Is the proof.",
 }

@@ -25,7 +25,7 @@ from portal.access import api_keys, totp
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.models import Base
+from portal.models import Base, FactorReset
 from portal.sync import runs
 from portal.web import incoming, limits
 from portal.web.api_description import DESCRIPTION
@@ -122,6 +122,9 @@ def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
             actor = Actor(Source.WEB, owner.id, owner.id)
             _, secret = api_keys.create(actor, "for programs", list(api_keys.Scope))
             db.session.commit()
+        lost = factories.member(partner, "clerk", second_factor_at=clock.now())
+        db.session.add(FactorReset(user_id=lost.id, asked_hash=b"asked"))
+        db.session.commit()
         db.session.remove()
         return secret
 
@@ -219,7 +222,8 @@ def staffs_forms(
     with app.app_context():
         factories.tenant("shut")
     staff = with_factor_proved(app.test_client(), "kim@portal.example")
-    pages = ("partners/northwind/visit", "partners/new", "partners/shut", "people")
+    (lost,) = superuser.execute("SELECT max(id) FROM factor_reset").fetchone()
+    pages = ("partners/northwind/visit", "partners/new", "partners/shut", "people", f"lost-factors/{lost}")
     forms = (form for page in pages for form in forms_of(staff.get(f"/staff/{page}").text))
     return staff, {action: fields for action, fields in forms if action.startswith("/staff/")}
 

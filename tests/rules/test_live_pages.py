@@ -29,7 +29,9 @@ STILL = {
     "integrations.new": TYPED_INTO,
     "integrations.edit": TYPED_INTO,
     "integrations.ask_disconnect": TYPED_INTO,
+    "logo.edit": TYPED_INTO,
     "partner_settings.edit": TYPED_INTO,
+    "member_factors.show": TYPED_INTO,
     "people.edit_role": TYPED_INTO,
     "people.confirm_removing": "a question, with the keys that the person made when it was asked",
     "settings.confirm_revoking": "a question, with what the key can do when it was asked",
@@ -38,7 +40,14 @@ STILL = {
     "sync_runs.changes": "what a sync changed is written once",
 }
 # Addresses that are no pages.
-FILES = {"sync_runs.export", "invoices.export", "activity.export", "reconciliation.export", "invoices.pdf"}
+FILES = {
+    "sync_runs.export",
+    "invoices.export",
+    "activity.export",
+    "reconciliation.export",
+    "invoices.pdf",
+    "logo.picture",
+}
 
 
 @pytest.fixture

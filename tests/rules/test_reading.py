@@ -36,7 +36,7 @@ PROBE = "operating.readyz"  # says 503 where nobody works, as in a test
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
          "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership",
-         "user_id": "app_user", "import_id": "import_run"}  # fmt: skip
+         "user_id": "app_user", "import_id": "import_run", "reset_id": "factor_reset"}  # fmt: skip
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from portal.extensions import db
 from portal.models import ApiKey, Base, Customer, Factor, IntegrationStatus, Invoice, LoginSession, User
 from tests import factories
 
-OF_PEOPLE = {"factor", "recovery_code", "spent_proof", "security_event"}
+OF_PEOPLE = {
+    "factor", "recovery_code", "spent_proof", "security_event", "factor_reset", "factor_reset_agreement",
+}  # fmt: skip
 SHARED = {
     "tenant",
     "app_user",
@@ -27,6 +29,7 @@ SHARED = {
     "health_reading",
     "alarm",
     "metric_count",
+    "staff_head",
 } | OF_PEOPLE
 # Tables without a policy, and why.
 OPEN = {

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event
-from werkzeug.routing import Rule
+from werkzeug.routing import Map, Rule
 from werkzeug.test import TestResponse
 
 from portal.access import tenancy
@@ -208,3 +208,14 @@ def test_an_argument_that_the_walk_does_not_know_fails_it(app: Flask, theirs: Pa
             assert id_of(theirs, name), f"{rule}: tests/strangers.py has no row for {name}"
     with pytest.raises(KeyError):
         id_of(theirs, "unheard_of_id")
+
+
+def test_a_new_route_without_a_row_fails_the_walk(
+    app: Flask, theirs: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = Rule("/p/<partner_slug>/planted/<int:planted_id>", endpoint="home.show")
+    Map([planted])
+    known = list(app.url_map.iter_rules())
+    monkeypatch.setattr(app.url_map, "iter_rules", lambda *_: iter([*known, planted]))
+    with pytest.raises(KeyError):
+        test_an_argument_that_the_walk_does_not_know_fails_it(app, theirs)

@@ -13,7 +13,7 @@ LOOK = [
     "activity.index", "activity.visit", "activity.visits", "customers.contacts", "customers.index",
     "customers.show", "customers.history", "deliveries.index", "deliveries.show", "exceptions.index",
     "exceptions.show", "filters.show", "home.show", "imports.index", "imports.show", "integrations.index", "integrations.show",
-    "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "missing.index", "notices.index",
+    "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "logo.picture", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
     "search.show", "settings.show", "support_consent.show", "sync_runs.changes", "sync_runs.index",
     "sync_runs.show",
@@ -36,8 +36,8 @@ NEVER = [
     "customer_edits.archive", "customer_edits.restore", "invoice_edits.archive", "invoice_edits.restore",
     "missing.archive", "missing.restore", "people.invite", "people.send_again", "people.revoke",
     "people.edit_role", "people.set_role", "people.confirm_removing", "people.remove",
-    "settings.set_time_zone", "partner_settings.edit", "partner_settings.update", "support_consent.give",
-    "support_consent.take_back", "support_visits.end", "notices.choose", "notices.see",
+    "settings.set_time_zone", "partner_settings.edit", "partner_settings.update", "logo.edit", "logo.update", "logo.remove", "support_consent.give",
+    "member_factors.show", "member_factors.agree", "member_factors.stop", "support_consent.take_back", "support_visits.end", "notices.choose", "notices.see",
 ]  # fmt: skip
 MODES = {"none": set(), VisitMode.VIEW: {*LOOK}, VisitMode.ACT: {*LOOK, *ACT}}
 # What the visit itself writes, and what a page of a visit reads anew.

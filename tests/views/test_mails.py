@@ -65,7 +65,7 @@ def test_staff_read_a_mail_without_its_link(staff, mails):
         )
         policy = html.headers["Content-Security-Policy"]
         assert policy.startswith(
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox "
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox "
         )
         assert "allow-scripts" not in policy + page.text
     assert staff.get("/staff/mails/999999").status_code == 404

@@ -286,7 +286,7 @@ def test_the_log_of_staff_refuses_changes_and_tells_what_got_past_it(app, admin,
     ).fetchone()
     head = f"{position}:{bytes(hash_).hex()}"
     with app.app_context():
-        assert staff_log.first_break(head) is None
+        assert staff_log.verdict(head).broken_at is None
     for change in (
         "UPDATE staff_event SET event = 'x'",
         "DELETE FROM staff_event",
@@ -297,10 +297,10 @@ def test_the_log_of_staff_refuses_changes_and_tells_what_got_past_it(app, admin,
     superuser.execute("SET session_replication_role = replica")
     superuser.execute("DELETE FROM staff_event WHERE position = 3")
     with app.app_context():
-        assert (staff_log.first_break(), staff_log.first_break(head)) == (None, 3)
+        assert (staff_log.verdict().broken_at, staff_log.verdict(head).broken_at) == (3, 3)
     superuser.execute("UPDATE staff_event SET details = '{}' WHERE position = 1")
     with app.app_context():
-        assert staff_log.first_break() == 1
+        assert staff_log.verdict().broken_at == 1
     broken = run(app, "partners", "verify-staff-log")
     assert broken.exit_code == 1
 

@@ -1,0 +1,127 @@
+"""All second factors lost: asked for after the password, stopped by the link in the mail, agreed to by staff."""
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, flash, g, render_template, url_for
+
+from portal.access import factor_resets
+from portal.access.freshness import fresh
+from portal.access.permissions import public, signed_in, staff_only
+from portal.access.second_step import Step, open_at
+from portal.extensions import db
+from portal.forms.lost_factors import AgreementForm
+from portal.people import links, lost_factors
+from portal.queries import lost_factors as waiting
+from portal.web import htmx
+
+pages = Blueprint("lost_factors", __name__)
+log = structlog.get_logger()
+
+
+@pages.get("/prove/lost")
+@signed_in
+@open_at(Step.PROVE)
+def new() -> Any:
+    return _asking()
+
+
+@pages.post("/prove/lost")
+@signed_in
+@open_at(Step.PROVE)
+def create() -> Any:
+    if g.login_session.user.second_factor_at is None:
+        return htmx.redirect(url_for("account.show"))
+    try:
+        lost_factors.ask(g.login_session)
+    except lost_factors.CannotAsk as refusal:
+        db.session.rollback()
+        return _asking(str(refusal), 422)
+    db.session.commit()
+    log.info("factors.lost", user_id=g.login_session.user_id)
+    return htmx.redirect(url_for("lost_factors.new"))
+
+
+def _asking(refused: str = "", status: int = 200) -> Any:
+    row = factor_resets.open_one(g.login_session.user_id)
+    return render_template(
+        "lost_factors/new.html", asked=row, refused=refused, person=g.login_session.user
+    ), status
+
+
+@pages.get("/links/factors/<token>")
+@public
+def link(token: str) -> Any:
+    return _unkept(render_template("lost_factors/link.html", asked=lost_factors.of_link(token), token=token))
+
+
+@pages.post("/links/factors/<token>")
+@public
+def withdraw(token: str) -> Any:
+    user = lost_factors.withdraw(token)
+    db.session.commit()
+    log.info("factors.kept", user_id=user.id)
+    return _unkept(render_template("lost_factors/link.html", asked=None, token=token))
+
+
+@pages.errorhandler(links.DeadLink)
+def dead(_: links.DeadLink) -> Any:
+    db.session.rollback()
+    return render_template("links/dead.html"), 404
+
+
+@pages.get("/staff/lost-factors")
+@staff_only
+def index() -> Any:
+    return render_template("lost_factors/index.html", waiting=waiting.everybody())
+
+
+@pages.get("/staff/lost-factors/<int:reset_id>")
+@staff_only
+@fresh
+def show(reset_id: int) -> Any:
+    return _page(reset_id, AgreementForm(formdata=None))
+
+
+@pages.post("/staff/lost-factors/<int:reset_id>/agree")
+@staff_only
+@fresh
+def agree(reset_id: int) -> Any:
+    form = AgreementForm()
+    if not form.validate():
+        return _page(reset_id, form, 422)
+    try:
+        lost_factors.agree_as_staff(g.actor, reset_id, form.how.data)
+    except lost_factors.CannotAgree as refusal:
+        db.session.rollback()
+        flash(str(refusal), "warning")
+        return htmx.redirect(url_for("lost_factors.index"))
+    db.session.commit()
+    flash("It is written down that you made sure.", "success")
+    return htmx.redirect(url_for("lost_factors.show", reset_id=reset_id))
+
+
+@pages.post("/staff/lost-factors/<int:reset_id>/stop")
+@staff_only
+@fresh
+def stop(reset_id: int) -> Any:
+    try:
+        lost_factors.stop_as_staff(g.actor, reset_id)
+    except lost_factors.CannotAgree as refusal:
+        db.session.rollback()
+        flash(str(refusal), "warning")
+    else:
+        db.session.commit()
+        flash("The request is stopped, and the person is told. Their second factors stay.", "success")
+    return htmx.redirect(url_for("lost_factors.index"))
+
+
+def _page(reset_id: int, form: AgreementForm, status: int = 200) -> Any:
+    return render_template("lost_factors/show.html", one=waiting.one(reset_id), form=form), status
+
+
+def _unkept(page: str) -> Response:
+    """The address is the secret: nobody keeps it."""
+    answer = Response(page)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
