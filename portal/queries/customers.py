@@ -92,7 +92,11 @@ def page(chosen: Filter, currencies: Sequence[str] = ()) -> paging.Page:
         keys = (paging.Key(rank), paging.Key(amounts[0], Decimal), paging.Key(Customer.id))
         statement = statement.add_columns(rank)
         found = paging.fetch(statement, keys, chosen.args)
-    return paging.Page([Balance(*row[:5]) for row in found.rows], found.newer, found.older)
+    return paging.Page(
+        [Balance(row.Customer, *(row._mapping[column.name] for column in columns)) for row in found.rows],
+        found.newer,
+        found.older,
+    )
 
 
 def _rank(outstanding: Any, currencies: Sequence[str]) -> Any:

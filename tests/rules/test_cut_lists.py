@@ -25,6 +25,7 @@ MAY_SLICE = {
     ("cut.py", "found[:most]"): "counts",
     ("paging.py", "found[:size]"): "pages",
     ("api.py", "rows[:limit]"): "pages",
+    ("health.py", "LOOKS[self.result.finding.state][:2]"): "a word and its tone, no rows",
     ("arrivals.py", "self.parts[:NAMED]"): "and 3 more",
     ("event_details.py", "found[:MOST_LINES]"): "and 3 more",
     ("event_words.py", "ids[:MOST_NAMED]"): "and 3 more",
