@@ -145,7 +145,7 @@ def test_support_acts_and_the_partner_sees_it(
     owner, staff = (open_page(width, scheme, script) for _ in range(2))
     sign_in(app, owner, served, OLGA).goto(f"{served}/p/northwind/settings/support")
     owner.get_by_label("For how long?").select_option("4")
-    owner.get_by_role("button", name="Agree that support acts").click()
+    owner.get_by_role("button", name="Let support act").click()
     expect(owner.get_by_text("Support may work in your name until")).to_be_visible()
     fits(owner, width, "consent")
     sign_in(app, staff, served, KIM).goto(f"{served}/staff/partners/northwind/visit")
