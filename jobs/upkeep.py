@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from portal import retention
 from portal.extensions import db
+from portal.ledger import kept_sums
 from portal.models import Upkeep
 from portal.sync import due_runs
 
@@ -33,6 +34,7 @@ class Duty:
 
 DUTIES = (
     Duty("schedules", timedelta(hours=1), due_runs.keep_up),
+    Duty("sums", timedelta(minutes=10), kept_sums.fold_everywhere),
     Duty("retention", timedelta(days=1), retention.forget_everywhere),
 )
 

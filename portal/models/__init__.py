@@ -22,8 +22,9 @@ from portal.models.integration import (
     TotalsMode,
     TotalsSource,
 )
-from portal.models.invoice import Agreement, Invoice, InvoiceStatus
+from portal.models.invoice import IS_UNPAID, Agreement, Invoice, InvoiceStatus
 from portal.models.invoice_line import InvoiceLine
+from portal.models.kept_sums import CustomerSum, InvoiceSum, PaymentSum
 from portal.models.link import Invitation, LinkPurpose, LoginLink
 from portal.models.mail import Mail, MailKind, MailSecret, MailState
 from portal.models.membership import Membership, PastMember, Role
@@ -58,10 +59,12 @@ from portal.models.sync_run import (
 from portal.models.tenant import SupportAccess, Tenant
 from portal.models.upkeep import Upkeep
 from portal.models.user import LoginSession, User
+from portal.models.words import InvoiceWord, PaymentWord
 
 __all__ = [
     "AUTOTASK",
     "INCOMPLETE",
+    "IS_UNPAID",
     "LEFT",
     "LINE_REMOVED",
     "LOGIN_STARTED",
@@ -81,6 +84,7 @@ __all__ = [
     "CreditApplication",
     "Customer",
     "CustomerPast",
+    "CustomerSum",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryState",
@@ -109,6 +113,8 @@ __all__ = [
     "InvoicePast",
     "InvoicePdf",
     "InvoiceStatus",
+    "InvoiceSum",
+    "InvoiceWord",
     "LinkPurpose",
     "LoginLink",
     "LoginSession",
@@ -124,6 +130,8 @@ __all__ = [
     "PastMember",
     "Payment",
     "PaymentMethod",
+    "PaymentSum",
+    "PaymentWord",
     "PdfState",
     "ReadRange",
     "RecoveryCode",

@@ -3,7 +3,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Computed, Index, UniqueConstraint, func, or_, select
+from sqlalchemy import ColumnElement, Computed, Index, UniqueConstraint, func, literal, or_, select
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from portal.models.base import (
@@ -53,6 +53,10 @@ STATUS = f"""CASE
     ELSE 'open' END"""
 
 
+# Owed still: as the condition of an index, which PostgreSQL recognizes only as constants.
+UNPAID = "archived_at IS NULL AND status IN ('open', 'part_paid')"
+
+
 class Invoice(TenantOwned, Base):
     """What a customer owes. Rows are matched by `autotask_id` only; `number` is untrusted text.
 
@@ -71,15 +75,35 @@ class Invoice(TenantOwned, Base):
         *bounded("paid_amount", "credited_amount", "settled_amount", "applied_amount", least="0"),
         Index(None, "tenant_id", "issued_on", "id"),
         Index(None, "tenant_id", "customer_id"),
+        Index("ix_invoice_amount_due", "tenant_id", "amount_due"),
         Index(None, "tenant_id", "status", "issued_on", "id"),
-        Index("ix_invoice_number", "tenant_id", "number"),
         by_external_id("invoice"),
-        Index(  # what pages add up: answered from the index alone
-            "ix_invoice_sums",
+        Index(
+            "ix_invoice_unpaid",
             "tenant_id",
-            "status",
-            postgresql_include=["currency", "outstanding", "due_on", "customer_id", "agreement"],
-            postgresql_where="archived_at IS NULL",
+            "issued_on",
+            "id",
+            postgresql_include=["due_on"],
+            postgresql_where=UNPAID,
+        ),
+        Index(
+            "ix_invoice_owed",
+            "tenant_id",
+            "customer_id",
+            "due_on",
+            postgresql_include=["currency", "outstanding"],
+            postgresql_where=UNPAID,
+        ),
+        Index(
+            "ix_invoice_unusual",
+            "tenant_id",
+            "agreement",
+            "issued_on",
+            "id",
+            postgresql_where="agreement <> 'agrees'",
+        ),
+        Index(
+            "ix_invoice_archived", "tenant_id", "issued_on", "id", postgresql_where="archived_at IS NOT NULL"
         ),
         Index(
             "ix_invoice_lines_wanted", "tenant_id", "autotask_id", postgresql_where="lines_read_at IS NULL"
@@ -183,6 +207,10 @@ class Invoice(TenantOwned, Base):
         )
 
 
+# Written as constants, as the condition of the indexes of what is owed is: PostgreSQL compares both.
+IS_UNPAID: ColumnElement[bool] = Invoice.status.in_(
+    [literal(status.value, literal_execute=True) for status in (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)]
+)
 IN_A_RANGE = (
     select(func.max(ReadRange.read_at))
     .where(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
@@ -143,16 +144,26 @@ def worst(arrivals: Iterable[Arrival]) -> Arrival:
 def parts_of(payments: Sequence[Payment]) -> Mapping[int, list[Part]]:
     """The parts of each payment by its id, in one query."""
     by_id = {payment.id: payment for payment in payments}
-    rows = db.session.execute(
+    rows = db.session.execute(parts().where(Allocation.payment_id.in_(by_id)))
+    return parts_from(rows, by_id)
+
+
+def parts() -> Any:
+    """Every Allocation with its invoice, beside the invoice's Delivery."""
+    return (
         select(Allocation, Delivery)
         .join(Allocation.invoice)
         .outerjoin(Delivery, (Delivery.tenant_id == Invoice.tenant_id) & (Delivery.invoice_id == Invoice.id))
-        .where(Allocation.tenant_id == current_tenant_id(), Allocation.payment_id.in_(by_id))
+        .where(Allocation.tenant_id == current_tenant_id())
         .options(contains_eager(Allocation.invoice))
         .order_by(Allocation.id)
     )
+
+
+def parts_from(rows: Iterable[Any], by_id: Mapping[int, Payment]) -> Mapping[int, list[Part]]:
+    """By payment, from rows of `parts`."""
     found: dict[int, list[Part]] = defaultdict(list)
-    for allocation, delivery in rows:
+    for allocation, delivery, *_ in rows:
         payment = by_id[allocation.payment_id]
         arrival = arrival_of(payment, delivery)
         found[payment.id].append(Part(allocation, allocation.invoice, delivery, arrival))

@@ -7,11 +7,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import BigInteger, case, cast, func, literal, select, union_all
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import Customer, Invoice, InvoiceStatus
+from portal.models import IS_UNPAID, Customer, CustomerSum, Invoice, InvoiceStatus, InvoiceSum
 from portal.queries import finding, invoices, paging
 from portal.queries.text import cleaned
 
@@ -81,15 +81,23 @@ def filter_from(args: Mapping[str, str], today: date) -> Filter:
 
 def page(chosen: Filter, currencies: Sequence[str] = ()) -> paging.Page:
     """One page of Balances: by name, or who owes most first, a currency after the other as given."""
-    owed = _owed(chosen.today)
-    columns = [owed.c[name] for name in ("outstanding", "overdue", "invoices", "credit")]
-    amounts = [func.coalesce(column, 0).label(column.name) for column in columns]
-    statement = _narrowed(select(Customer, *amounts), owed, chosen)
+    owed = _owed()
+    late = _late(chosen.today).with_only_columns(func.coalesce(func.sum(Invoice.outstanding), 0))
+    amounts = {
+        name: func.coalesce(owed.c[name], 0).label(name) for name in ("outstanding", "invoices", "credit")
+    }
+    columns = (
+        amounts["outstanding"],
+        late.scalar_subquery().label("overdue"),
+        amounts["invoices"],
+        amounts["credit"],
+    )
+    statement = _narrowed(select(Customer, *columns), owed, chosen)
     if chosen.order == Order.NAME:
         found = paging.fetch(statement, NAME_KEYS, chosen.args, ascending=True)
     else:
-        rank = _rank(amounts[0], currencies)
-        keys = (paging.Key(rank), paging.Key(amounts[0], Decimal), paging.Key(Customer.id))
+        rank, outstanding = _rank(amounts["outstanding"], currencies), amounts["outstanding"]
+        keys = (paging.Key(rank), paging.Key(outstanding, Decimal), paging.Key(Customer.id))
         statement = statement.add_columns(rank)
         found = paging.fetch(statement, keys, chosen.args)
     return paging.Page(
@@ -108,7 +116,7 @@ def _rank(outstanding: Any, currencies: Sequence[str]) -> Any:
 
 def count(chosen: Filter) -> int:
     """How many customers the filter holds."""
-    owed = _owed(chosen.today)
+    owed = _owed()
     return db.session.scalar(_narrowed(select(func.count()).select_from(Customer), owed, chosen)) or 0
 
 
@@ -120,7 +128,7 @@ def balances_of(customer_id: int, today: date) -> list[invoices.Total]:
             Invoice.tenant_id == current_tenant_id(),
             Invoice.customer_id == customer_id,
             Invoice.archived_at.is_(None),
-            Invoice.status.in_((*invoices.UNPAID, InvoiceStatus.CREDIT)),
+            IS_UNPAID | (Invoice.status == InvoiceStatus.CREDIT),
         )
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
@@ -135,7 +143,7 @@ def paying(words: str, args: Mapping[str, str]) -> paging.Page:
         .where(
             Invoice.tenant_id == Customer.tenant_id,
             Invoice.customer_id == Customer.id,
-            Invoice.status.in_(invoices.UNPAID),
+            IS_UNPAID,
             Invoice.archived_at.is_(None),
             Invoice.missing_since.is_(None),
         )
@@ -147,23 +155,30 @@ def paying(words: str, args: Mapping[str, str]) -> paging.Page:
     return paging.fetch(statement, NAME_KEYS, args, ascending=True)
 
 
-def _owed(today: date) -> Any:
-    """Sums by customer and currency over invoices that are not archived."""
-    unpaid = Invoice.status.in_(invoices.UNPAID)
-    late = invoices.is_overdue(today)
-    credit = Invoice.status == InvoiceStatus.CREDIT
+def _owed() -> Any:
+    """What is kept by customer and currency, over invoices that are not archived."""
     return (
         select(
-            Invoice.customer_id,
-            Invoice.currency,
-            func.coalesce(func.sum(Invoice.outstanding).filter(unpaid), 0).label("outstanding"),
-            func.coalesce(func.sum(Invoice.outstanding).filter(late), 0).label("overdue"),
-            func.count().filter(unpaid).label("invoices"),
-            func.coalesce(func.sum(Invoice.outstanding).filter(credit), 0).label("credit"),
+            CustomerSum.customer_id,
+            CustomerSum.currency,
+            func.sum(CustomerSum.outstanding).label("outstanding"),
+            cast(func.sum(CustomerSum.invoices), BigInteger).label("invoices"),
+            func.sum(CustomerSum.credit).label("credit"),
         )
-        .where(Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None), unpaid | credit)
-        .group_by(Invoice.customer_id, Invoice.currency)
+        .where(CustomerSum.tenant_id == current_tenant_id())
+        .group_by(CustomerSum.customer_id, CustomerSum.currency)
         .subquery("owed")
+    )
+
+
+def _late(today: date) -> Any:
+    """The overdue invoices of one customer in its own currency."""
+    return select(Invoice.id).where(
+        Invoice.tenant_id == Customer.tenant_id,
+        Invoice.customer_id == Customer.id,
+        Invoice.currency == Customer.currency,
+        Invoice.archived_at.is_(None),
+        invoices.is_overdue(today),
     )
 
 
@@ -177,7 +192,7 @@ def _narrowed(statement: Any, owed: Any, chosen: Filter) -> Any:
     if chosen.show == Show.OWING:
         statement = statement.where(owed.c.outstanding > 0)
     if chosen.show == Show.OVERDUE:
-        statement = statement.where(owed.c.overdue > 0)
+        statement = statement.where(_late(chosen.today).exists())
     if chosen.words:
         statement = statement.where(finding.customer(chosen.words))
     return statement
@@ -185,17 +200,57 @@ def _narrowed(statement: Any, owed: Any, chosen: Filter) -> Any:
 
 def totals(chosen: Filter) -> list[invoices.Total]:
     """What the customers of the filter owe together, one Total per currency."""
-    owed = _owed(chosen.today)
-    ids = _narrowed(select(Customer.id), owed, chosen)
+    owed = _owed()
+    ids = _narrowed(select(Customer.id), owed, chosen).cte("chosen")
+    late = _overdue(chosen, ids).subquery("late")
     rows = db.session.execute(
-        select(Invoice.currency, *invoices.sums(chosen.today))
+        select(
+            owed.c.currency,
+            cast(func.sum(owed.c.invoices), BigInteger),
+            func.sum(owed.c.outstanding),
+            func.coalesce(func.max(late.c.amount), 0),
+            func.coalesce(func.max(late.c.number), 0),
+            func.sum(owed.c.credit),
+        )
+        .outerjoin(late, late.c.currency == owed.c.currency)
+        .where(owed.c.customer_id.in_(select(ids.c.id)))
+        .group_by(owed.c.currency)
+        .having((func.sum(owed.c.invoices) != 0) | (func.sum(owed.c.credit) != 0))
+        .order_by(owed.c.currency)
+    ).all()
+    return [invoices.Total(*row) for row in rows]
+
+
+def _overdue(chosen: Filter, ids: Any) -> Any:
+    """By currency, `amount` and `number` of the overdue invoices of these customers."""
+    rows = (
+        select(Invoice.currency, func.sum(Invoice.outstanding).label("amount"), func.count().label("number"))
         .where(
             Invoice.tenant_id == current_tenant_id(),
             Invoice.archived_at.is_(None),
-            Invoice.status.in_((*invoices.UNPAID, InvoiceStatus.CREDIT)),
-            Invoice.customer_id.in_(ids),
+            invoices.is_overdue(chosen.today),
         )
         .group_by(Invoice.currency)
-        .order_by(Invoice.currency)
-    ).all()
-    return [invoices.Total(*row) for row in rows]
+    )
+    if chosen.words or chosen.show not in (Show.CURRENT, Show.EVERY):
+        return rows.where(Invoice.customer_id.in_(select(ids.c.id)))
+    everybodys = (
+        select(InvoiceSum.currency, InvoiceSum.outstanding, InvoiceSum.invoices)
+        .where(
+            InvoiceSum.tenant_id == current_tenant_id(),
+            InvoiceSum.archived.is_(False),
+            InvoiceSum.status.in_(invoices.UNPAID),
+            InvoiceSum.due_on < chosen.today,
+        )
+        .subquery()
+    )
+    hidden = select(Customer.id).where(
+        Customer.tenant_id == current_tenant_id(), Customer.archived_at.is_not(None)
+    )
+    theirs = rows.where(Invoice.customer_id.in_(hidden)).subquery()
+    parts = [select(everybodys)]
+    if chosen.show == Show.CURRENT:
+        parts.append(select(theirs.c.currency, -theirs.c.amount, -theirs.c.number))
+    both = union_all(*parts).subquery("parts")
+    amount, number = func.sum(both.c.outstanding), cast(func.sum(both.c.invoices), BigInteger)
+    return select(both.c.currency, amount.label("amount"), number.label("number")).group_by(both.c.currency)

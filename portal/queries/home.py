@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 
 from portal import connect
 from portal.access.tenancy import current_tenant_id, scoped
@@ -18,7 +18,7 @@ from portal.models import (
     ExceptionState,
     Integration,
     IntegrationState,
-    Invoice,
+    InvoiceSum,
     RunState,
     SyncRun,
     SyncSchedule,
@@ -104,9 +104,9 @@ class Syncs:
 def comparison() -> Comparison:
     """Counts over invoices that are not archived."""
     rows = db.session.execute(
-        select(Invoice.agreement, func.count().label("number"))
-        .where(Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None))
-        .group_by(Invoice.agreement)
+        select(InvoiceSum.agreement, cast(func.sum(InvoiceSum.invoices), BigInteger).label("number"))
+        .where(InvoiceSum.tenant_id == current_tenant_id(), InvoiceSum.archived.is_(False))
+        .group_by(InvoiceSum.agreement)
     ).all()
     counts = {row.agreement: row.number for row in rows}
     return Comparison(

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from sqlalchemy import case, extract, func, select
+from sqlalchemy import BigInteger, case, cast, extract, func, select
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.formatters import MONTHS
 from portal.models import (
-    Invoice,
-    Payment,
+    InvoiceSum,
+    PaymentSum,
 )
 from portal.money import ZERO
 from portal.queries.invoices import UNPAID
@@ -32,17 +32,23 @@ class Bar:
 
 def ages(today: date) -> tuple[dict[str, list[Bar]], dict[str, int]]:
     """Bars of what is unpaid, and how many invoices that is, by currency."""
-    late = func.coalesce(today - Invoice.due_on, 0)
+    late = func.coalesce(today - InvoiceSum.due_on, 0)
     group = case((late <= 0, "not_due"), (late <= 30, "to_30"), (late <= 60, "to_60"), (late <= 90, "to_90"),
                  else_="over_90")  # fmt: skip
     rows = db.session.execute(
-        select(Invoice.currency, group.label("age"), func.sum(Invoice.outstanding), func.count())
-        .where(
-            Invoice.tenant_id == current_tenant_id(),
-            Invoice.archived_at.is_(None),
-            Invoice.status.in_(UNPAID),
+        select(
+            InvoiceSum.currency,
+            group.label("age"),
+            func.sum(InvoiceSum.outstanding),
+            cast(func.sum(InvoiceSum.invoices), BigInteger),
         )
-        .group_by(Invoice.currency, "age")
+        .where(
+            InvoiceSum.tenant_id == current_tenant_id(),
+            InvoiceSum.archived.is_(False),
+            InvoiceSum.status.in_(UNPAID),
+        )
+        .group_by(InvoiceSum.currency, "age")
+        .having(func.sum(InvoiceSum.invoices) != 0)
     )
     sums: dict[str, dict[str, Decimal]] = {}
     counts: dict[str, int] = {}
@@ -58,16 +64,16 @@ def age_bars(by_age: dict[str, Decimal]) -> list[Bar]:
 
 
 def collected(today: date) -> dict[str, dict[tuple[int, int], Decimal]]:
-    year, month = extract("year", Payment.paid_on), extract("month", Payment.paid_on)
+    year, month = extract("year", PaymentSum.paid_on), extract("month", PaymentSum.paid_on)
     rows = db.session.execute(
-        select(Payment.currency, year, month, func.sum(Payment.amount))
+        select(PaymentSum.currency, year, month, func.sum(PaymentSum.amount))
         .where(
-            Payment.tenant_id == current_tenant_id(),
-            Payment.deleted_at.is_(None),
-            Payment.paid_on >= months(today)[0],
-            Payment.paid_on < _month_after(today),
+            PaymentSum.tenant_id == current_tenant_id(),
+            PaymentSum.deleted.is_(False),
+            PaymentSum.paid_on >= months(today)[0],
+            PaymentSum.paid_on < _month_after(today),
         )
-        .group_by(Payment.currency, year, month)
+        .group_by(PaymentSum.currency, year, month)
     )
     sums: dict[str, dict[tuple[int, int], Decimal]] = {}
     for currency, in_year, in_month, amount in rows:

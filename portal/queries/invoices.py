@@ -7,12 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import BigInteger, Select, and_, cast, func, literal, select
 from sqlalchemy.orm import contains_eager
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Agreement, Invoice, InvoiceStatus
+from portal.models import IS_UNPAID, Agreement, Invoice, InvoiceStatus, InvoiceSum
 from portal.queries import finding, paging
 from portal.queries.text import cleaned, number
 
@@ -43,6 +43,10 @@ class Show(StrEnum):
     def adds_up(self) -> bool:
         """Whether what its invoices have outstanding is one sum: all of them are owed."""
         return self in (self.UNPAID, self.OVERDUE, self.PART_PAID)
+
+
+# Those whose name is that of a status.
+OF_STATUS = (Show.PART_PAID, Show.PAID, Show.CREDIT, Show.VOIDED)
 
 
 @dataclass(frozen=True)
@@ -116,14 +120,40 @@ def every(chosen: Filter) -> Select[Any]:
 
 def totals(chosen: Filter) -> list[Total]:
     """The sums of the filter in force, one per currency."""
+    if not chosen.words and chosen.customer_id is None:
+        return _kept(chosen)
     statement = _narrowed(select(Invoice.currency, *sums(chosen.today)), chosen)
     rows = db.session.execute(statement.group_by(Invoice.currency).order_by(Invoice.currency)).all()
     return [Total(*row) for row in rows]
 
 
+def _kept(chosen: Filter) -> list[Total]:
+    """The same, from the sums that are kept."""
+    kept = InvoiceSum
+    unpaid, late = kept.status.in_(UNPAID), kept.status.in_(UNPAID) & (kept.due_on < chosen.today)
+    statement = select(
+        kept.currency,
+        cast(func.sum(kept.invoices), BigInteger),
+        func.coalesce(func.sum(kept.outstanding).filter(unpaid), 0),
+        func.coalesce(func.sum(kept.outstanding).filter(late), 0),
+        cast(func.coalesce(func.sum(kept.invoices).filter(late), 0), BigInteger),
+        func.coalesce(func.sum(kept.outstanding).filter(kept.status == InvoiceStatus.CREDIT), 0),
+    ).where(kept.tenant_id == current_tenant_id())
+    if chosen.show != Show.EVERY:
+        statement = statement.where(kept.archived == (chosen.show == Show.ARCHIVED))
+    if chosen.show in OF_STATUS:
+        statement = statement.where(kept.status == chosen.show.value)
+    elif chosen.show.adds_up:
+        statement = statement.where(late if chosen.show == Show.OVERDUE else unpaid)
+    if chosen.agreement is not None:
+        statement = statement.where(kept.agreement == chosen.agreement)
+    some = statement.group_by(kept.currency).having(func.sum(kept.invoices) != 0)
+    return [Total(*row) for row in db.session.execute(some.order_by(kept.currency)).all()]
+
+
 def sums(today: date) -> list[Any]:
     """Columns in the order of Total, after the currency."""
-    unpaid = Invoice.status.in_(UNPAID)
+    unpaid = IS_UNPAID
     late = is_overdue(today)
     return [
         func.count(),
@@ -136,14 +166,16 @@ def sums(today: date) -> list[Any]:
 
 def is_overdue(today: date) -> Any:
     """Unpaid and due before today in the partner's zone."""
-    return and_(Invoice.status.in_(UNPAID), Invoice.due_on < today)
+    return and_(IS_UNPAID, Invoice.due_on < today)
 
 
 def _narrowed(statement: Any, chosen: Filter) -> Any:
     statement = statement.where(Invoice.tenant_id == current_tenant_id())
     statement = statement.where(*_shown(chosen))
     if chosen.agreement is not None:
-        statement = statement.where(Invoice.agreement == chosen.agreement)
+        statement = statement.where(
+            Invoice.agreement == literal(chosen.agreement.value, literal_execute=True)
+        )
     if chosen.customer_id is not None:
         statement = statement.where(Invoice.customer_id == chosen.customer_id)
     if chosen.words:
@@ -160,7 +192,7 @@ def _shown(chosen: Filter) -> list[Any]:
     if chosen.show == Show.ALL:
         return [here]
     if chosen.show == Show.UNPAID:
-        return [here, Invoice.status.in_(UNPAID)]
+        return [here, IS_UNPAID]
     if chosen.show == Show.OVERDUE:
         return [here, is_overdue(chosen.today)]
     return [here, Invoice.status == chosen.show.value]

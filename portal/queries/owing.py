@@ -8,8 +8,7 @@ from sqlalchemy import func, select
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Customer, Invoice
-from portal.queries.invoices import UNPAID
+from portal.models import IS_UNPAID, Customer, Invoice
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def by(customer_ids: Sequence[int]) -> list[Owed]:
             Customer.tenant_id == current_tenant_id(),
             Customer.id.in_(customer_ids),
             Customer.archived_at.is_(None),
-            Invoice.status.in_(UNPAID),
+            IS_UNPAID,
             Invoice.archived_at.is_(None),
         )
         .group_by(Customer.id, Customer.name, Invoice.currency)

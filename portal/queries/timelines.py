@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
+from sqlalchemy.orm import aliased, contains_eager
 
 from portal import formatters
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
     Agreement,
+    Allocation,
     AttemptOutcome,
     AuditEvent,
     Delivery,
@@ -20,21 +23,61 @@ from portal.models import (
     Payment,
     User,
 )
-from portal.queries.arrivals import ON_THE_WAY, Journey, Part, Step, parts_of
+from portal.queries.arrivals import ON_THE_WAY, Journey, Part, Step, parts, parts_from, parts_of
 
+IN_A_VISIT: Any = and_(
+    AuditEvent.event == "payment.recorded",
+    AuditEvent.subject_type == "payment",
+    AuditEvent.visit_id.is_not(None),
+)
 TOLD = (AttemptOutcome.CONFIRMED, AttemptOutcome.NOTHING_TO_DO)
 
 
 def told(payments: Sequence[Payment]) -> list[Journey]:
     """Each payment with its parts and its timeline."""
-    parts = parts_of(payments)
-    deliveries = {part.delivery.id for several in parts.values() for part in several if part.delivery}
+    recorded = select(AuditEvent.subject_id, User).join(User, User.id == AuditEvent.true_user_id)
+    by_support = recorded.where(IN_A_VISIT, AuditEvent.tenant_id == current_tenant_id())
+    ids = AuditEvent.subject_id.in_([payment.id for payment in payments])
+    rows: Any = db.session.execute(by_support.where(ids))
+    return _told(payments, parts_of(payments), dict(row for row in rows))
+
+
+def of_invoice(paying: Any) -> list[Journey]:
+    """The payments that `paying` selects the ids of, newest first, with their parts and timelines."""
+    support = aliased(User)
+    recorded = (
+        IN_A_VISIT & (AuditEvent.tenant_id == Payment.tenant_id) & (AuditEvent.subject_id == Payment.id)
+    )
+    people = contains_eager(Allocation.payment)
+    statement = (
+        parts()
+        .join(Allocation.payment)
+        .outerjoin(AuditEvent, recorded)
+        .outerjoin(support, support.id == AuditEvent.true_user_id)
+        .add_columns(support)
+        .where(Allocation.payment_id.in_(paying))
+        .options(people.joinedload(Payment.recorded_by), people.joinedload(Payment.deleted_by))
+    )
+    rows = db.session.execute(statement).all()
+    by_id = {row[0].payment_id: row[0].payment for row in rows}
+    payments = sorted(by_id.values(), key=lambda payment: payment.id, reverse=True)
+    by_support = {row[0].payment_id: row[2] for row in rows if row[2] is not None}
+    return _told(payments, parts_from(rows, by_id), by_support)
+
+
+def _told(
+    payments: Sequence[Payment], of_each: Mapping[int, Sequence[Part]], by_support: Mapping[int, User]
+) -> list[Journey]:
+    """`by_support` holds, by payment, who was at the keyboard in a support visit."""
+    deliveries = {part.delivery.id for several in of_each.values() for part in several if part.delivery}
     tries = _tries(deliveries)
     people = _people(payments)
     recorders = {payment.id: people.get(payment.recorded_by_id, "") for payment in payments}
-    recorders |= _by_support(recorders)
+    for one, user in by_support.items():
+        recorders[one] = f"{user.label} (support), as {recorders[one]}"
     return [
-        Journey(p, parts[p.id], timeline(p, parts[p.id], tries, people, recorders[p.id])) for p in payments
+        Journey(p, of_each[p.id], timeline(p, of_each[p.id], tries, people, recorders[p.id]))
+        for p in payments
     ]
 
 
@@ -154,23 +197,5 @@ def _tries(delivery_ids: Iterable[int]) -> Mapping[int, list[DeliveryAttempt]]:
 
 
 def _people(payments: Sequence[Payment]) -> Mapping[int | None, str]:
-    ids = ({p.recorded_by_id for p in payments} | {p.deleted_by_id for p in payments}) - {None}
-    rows = db.session.scalars(select(User).where(User.id.in_(ids))) if ids else ()
-    return {row.id: row.label for row in rows}
-
-
-def _by_support(recorders: Mapping[int, str]) -> Mapping[int, str]:
-    """By payment, those recorded in a support visit: who was at the keyboard, and in whose name."""
-    event = (
-        select(AuditEvent.subject_id, User)
-        .join(User, User.id == AuditEvent.true_user_id)
-        .where(
-            AuditEvent.tenant_id == current_tenant_id(),
-            AuditEvent.event == "payment.recorded",
-            AuditEvent.subject_type == "payment",
-            AuditEvent.subject_id.in_(list(recorders)),
-            AuditEvent.visit_id.is_not(None),
-        )
-    )
-    rows = db.session.execute(event)
-    return {one: f"{user.label} (support), as {recorders[one]}" for one, user in rows if one is not None}
+    people = [person for p in payments for person in (p.recorded_by, p.deleted_by) if person is not None]
+    return {person.id: person.label for person in people}

@@ -9,6 +9,7 @@ from random import Random
 
 from portal import ledger
 from portal.access.tenancy import tenant_scope
+from portal.ledger import kept_sums
 from portal.money import rounded
 from tests import factories
 from tests.how_many import how_many
@@ -29,6 +30,7 @@ def test_the_drift_over_many_operations_is_nothing(app):
         for _ in range(max(OPERATIONS // A_ROUND, 1)):
             books.play(A_ROUND)
             assert books.drift(books.now.touched) == 0
+            assert kept_sums.differences() == []
         assert books.drift(books.invoices) == 0
 
 

@@ -15,8 +15,21 @@ from portal.extensions import db
 from tests import factories
 
 SIZES = (2_000, 5_000, 12_000)
-# What sums up every row that a partner has (all invoices, all payments) still reads them all.
-PAGES = ("invoices", "invoices?show=overdue", "invoices?show=part_paid", "deliveries")
+PAGES = (
+    "", "invoices", "invoices?show=all", "invoices?show=every", "invoices?show=overdue", "invoices?show=part_paid",
+    "invoices?show=paid", "invoices?show=archived", "invoices?show=all&agreement=differs", "customers", "deliveries",
+    "deliveries?show=all",
+)  # fmt: skip
+# Behind row-level security: an index for a pattern would stand there unused.
+SEARCHES = {
+    "invoices?q=INV-100001": "ix_invoice_word_tenant_id_word_invoice_id",
+    "payments?q=check+7": "ix_payment_word_tenant_id_word_payment_id",
+    "search?q=INV-100001": "ix_invoice_word_tenant_id_word_invoice_id",
+}
+TABLES = (
+    "invoice", "payment", "delivery", "customer", "allocation", "invoice_sum", "customer_sum", "payment_sum",
+    "invoice_word", "payment_word",
+)  # fmt: skip
 WHOLE = ("Seq Scan on invoice ", "Seq Scan on payment ", "Seq Scan on delivery ")
 
 
@@ -38,8 +51,11 @@ def test_no_plan_of_a_list_reads_a_whole_table_nor_is_compiled(
         owner = log_in(partner, "owner")
     for page in PAGES:
         plans = plans_of(app, lambda at=page: owner.get(f"/p/northwind/{at}"))  # type: ignore[misc]
-        assert len(plans) > 4
+        assert len(plans) > 2
         assert [plan for plan in plans if "JIT:" in plan or any(one in plan for one in WHOLE)] == [], page
+    for page, index in SEARCHES.items():
+        plans = plans_of(app, lambda at=page: owner.get(f"/p/northwind/{at}"))  # type: ignore[misc]
+        assert [plan for plan in plans if index in plan and "Index Cond: ((tenant_id = " in plan], page
 
 
 def vacuum(superuser: psycopg.Connection[Any]) -> None:
@@ -47,10 +63,10 @@ def vacuum(superuser: psycopg.Connection[Any]) -> None:
 
     An index holds on to the pages of the rows that earlier tests deleted, and so seems dearer than the table.
     """
-    for table in ("invoice", "payment", "delivery", "customer", "allocation"):
+    for table in TABLES:
         superuser.execute(f"REINDEX TABLE {table}")
     for _ in range(100):
-        superuser.execute("VACUUM ANALYZE invoice, payment, delivery, customer, allocation")
+        superuser.execute(f"VACUUM ANALYZE {', '.join(TABLES)}")
         if superuser.execute(SEEN_BY_ALL).fetchone()[0]:
             return
         time.sleep(0.1)
