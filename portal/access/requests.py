@@ -13,9 +13,9 @@ from portal.access import form_tokens, second_step, sessions, support, visiting
 from portal.access.actor import Actor, Source
 from portal.access.disabled import PartnerDisabled
 from portal.access.permissions import ROLE_PERMISSIONS
-from portal.access.tenancy import finding_a_partner, tenant_scope
+from portal.access.tenancy import show_what_is_in_scope, shown_by_its_statement, tenant_scope
 from portal.extensions import db, login_manager
-from portal.models import LoginSession, Membership, Tenant
+from portal.models import LoginSession, Tenant
 from portal.web import outages, outermost
 
 POLL_HEADER = "X-Portal-Poll"
@@ -45,6 +45,7 @@ def _keep_partner_slug(endpoint: str, values: dict[str, Any]) -> None:
 
 def _identify() -> None:
     g.request_id = outermost.request_id()
+    g.pop("who", None)
     g.partner = g.true_user = g.login_session = g.support_visit = g.halfway = None
     g.permissions = set()
     if knows_nobody():
@@ -54,10 +55,21 @@ def _identify() -> None:
         g.actor = Actor(source=Source.WEB, request_id=g.request_id)
     if access == "api":
         return
-    if g.partner_slug is not None and request.method in visiting.SAFE_METHODS and "_user_id" in session:
-        _read_one_moment()
-    if current_user.is_authenticated:
+    if _is_signed_in():
         _signed_in()
+
+
+def _is_signed_in() -> bool:
+    """Reads whose login it is, for a page in the transaction that reads all of it."""
+    if "_user_id" not in session:
+        return bool(current_user.is_authenticated)
+    with shown_by_its_statement():
+        if g.partner_slug is not None and request.method in visiting.SAFE_METHODS:
+            _read_one_moment()
+        found = bool(current_user.is_authenticated)
+    if "who" not in g:  # the cookie was refused without asking for its login
+        show_what_is_in_scope()
+    return found
 
 
 def _ask_to_log_in() -> Any:
@@ -141,24 +153,14 @@ def _enter_as_staff() -> None:
 
 
 def _enter_as_member() -> None:
-    """With one statement for all that a person belongs to: the frame offers the others."""
-    with finding_a_partner():
-        mine = memberships(g.true_user.id)
-        tenant, role = next((one for one in mine if one[0].slug == g.partner_slug), (None, ""))
-        if tenant is None:
-            raise NotFound
-        if tenant.disabled_at is not None:
-            raise PartnerDisabled(tenant)
-        _open(tenant)
+    mine = sessions.who(current_user.token).memberships
+    tenant, role = next((one for one in mine if one[0].slug == g.partner_slug), (None, ""))
+    if tenant is None:
+        raise NotFound
+    if tenant.disabled_at is not None:
+        raise PartnerDisabled(tenant)
+    _open(tenant)
     g.role, g.permissions = role, ROLE_PERMISSIONS[role]
-    g.my_partners = [partner for partner, _ in mine]
-
-
-def memberships(user_id: int) -> list[tuple[Tenant, str]]:
-    """The partners that a person belongs to, by name, with the role there. For the system's scope."""
-    found = select(Tenant, Membership.role).join(Membership, Membership.tenant_id == Tenant.id)
-    rows = db.session.execute(found.where(Membership.user_id == user_id).order_by(Tenant.name))
-    return [(tenant, role) for tenant, role in rows]
 
 
 def _enter_as_support(tenant: Tenant) -> None:

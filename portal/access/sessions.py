@@ -11,7 +11,7 @@ from flask_login import UserMixin, login_user, logout_user
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import lifetimes, passwords, support
+from portal.access import lifetimes, passwords, support, who_is
 from portal.access.second_step import Step
 from portal.access.tenancy import people_scope
 from portal.extensions import db
@@ -108,10 +108,18 @@ def end_one(login: LoginSession) -> None:
 
 def load(token: str) -> SignedIn | None:
     """The signed-in person of a cookie's token, or None when it ended or went stale."""
-    login = db.session.scalar(select(LoginSession).where(LoginSession.token_hash == _hash(token)))
+    login = who(token).login
     if login is None or not lifetimes.lives(login):
         return None
     return SignedIn(login, token)
+
+
+def who(token: str) -> who_is.Found:
+    """Whose token it is, and their partners, as it was when this request first asked."""
+    if "who" not in g:
+        g.who = who_is.read(_hash(token))
+    found: who_is.Found = g.who
+    return found
 
 
 def is_due(login: LoginSession) -> bool:

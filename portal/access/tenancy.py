@@ -47,6 +47,7 @@ class NoTenant(RuntimeError):
 
 NOWHERE = Scope()
 _current: ContextVar[Scope] = ContextVar("scope", default=NOWHERE)
+_by_statement: ContextVar[bool] = ContextVar("by_statement", default=False)
 
 
 def current_tenant_id() -> int:
@@ -77,22 +78,25 @@ def system_scope() -> Iterator[None]:
 
 
 @contextmanager
-def finding_a_partner() -> Iterator[None]:
-    """The open transaction reads as the system does, until a partner's scope is entered inside or the block ends."""
-    before = _current.get()
-    _show(db.session.connection(), Scope(system=True))
-    try:
-        yield
-    finally:
-        if _current.get() == before:
-            _apply_to_open_transaction()
-
-
-@contextmanager
 def people_scope() -> Iterator[None]:
     """Every transaction inside sees people and their logins, and no partner's rows."""
     with _scope(NOWHERE):
         yield
+
+
+@contextmanager
+def shown_by_its_statement() -> Iterator[None]:
+    """A transaction begun inside is shown nothing yet: its first statement sets the scope outside all partners itself."""
+    token = _by_statement.set(True)
+    try:
+        yield
+    finally:
+        _by_statement.reset(token)
+
+
+def show_what_is_in_scope() -> None:
+    """Shows the open transaction, if there is one, what the running scope shows."""
+    _apply_to_open_transaction()
 
 
 @contextmanager
@@ -167,7 +171,9 @@ def _show(connection: Connection, scope: Scope) -> None:
 
 @event.listens_for(Session, "after_begin")
 def _scope_every_transaction(_: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    if not transaction.nested:  # a savepoint is inside the scope that its transaction has
+    if (
+        not transaction.nested and not _by_statement.get()
+    ):  # a savepoint is inside the scope that its transaction has
         _apply(connection)
 
 

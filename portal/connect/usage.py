@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
@@ -28,8 +29,8 @@ UPDATE integration SET usage_used = :used, usage_limit = :limit, usage_read_at =
 WHERE tenant_id = :tenant_id AND id = :integration_id"""
 
 OWN_CALLS = """
-SELECT coalesce(sum(calls), 0)::bigint FROM api_usage
-WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND minute > :since"""
+SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(calls) FILTER (WHERE minute > :since), 0)::bigint FROM api_usage
+WHERE tenant_id = :tenant_id AND integration_id = :integration_id AND minute > :hour"""
 
 
 class Budget:
@@ -151,23 +152,23 @@ def add_own_calls(integration: Integration, calls: int) -> None:
 
 def own_calls(integration: Integration) -> int:
     """How many calls this portal made for the integration in the last 60 minutes."""
-    return _own_calls_since(integration, clock.now() - timedelta(minutes=MINUTES))
+    return calls_of_the_hour(integration)[0]
 
 
 def everybodys_calls(integration: Integration) -> int:
-    """At least so many calls all tools made in the last 60 minutes: Autotask's count and our own since it was read.
+    """At least so many calls all tools made in the last 60 minutes: Autotask's count and our own since it was read."""
+    return calls_of_the_hour(integration)[1]
+
+
+def calls_of_the_hour(integration: Integration) -> tuple[int, int]:
+    """Our own and everybody's, in whole minutes: those in which the hour began and the count was read are left out.
 
     A count older than the hour says nothing any more; then only our own are known.
     """
-    own, read_at = own_calls(integration), integration.usage_read_at
-    if read_at is None or read_at < clock.now() - timedelta(minutes=MINUTES):
-        return own
-    return max(own, (integration.usage_used or 0) + _own_calls_since(integration, read_at))
-
-
-def _own_calls_since(integration: Integration, since: datetime) -> int:
-    """Calls of whole minutes: the minute in which `since` lies does not count."""
-    rows = outside_transaction.read(
-        integration.tenant_id, OWN_CALLS, integration_id=integration.id, since=since
-    )
-    return int(rows[0][0])
+    hour, read_at = clock.now() - timedelta(minutes=MINUTES), integration.usage_read_at
+    values = {"integration_id": integration.id, "hour": hour, "since": read_at or hour}
+    counted: Any = outside_transaction.read(integration.tenant_id, OWN_CALLS, **values)[0]
+    own, since = counted
+    if read_at is None or read_at < hour:
+        return own, own
+    return own, max(own, (integration.usage_used or 0) + since)

@@ -134,6 +134,8 @@ def _entries(about: About, lines: Sequence[Any]) -> list[Entry]:
 
 
 def _events(positions: Sequence[int]) -> dict[int, Entry]:
+    if not positions:
+        return {}
     rows = db.session.scalars(
         scoped(AuditEvent)
         .where(AuditEvent.position.in_(positions))
@@ -154,6 +156,8 @@ def _from_event(row: AuditEvent) -> Entry:
 
 
 def _changes(about: About, moments: Sequence[tuple[int, datetime]]) -> dict[tuple[int, datetime], Entry]:
+    if not moments:
+        return {}
     rows = db.session.scalars(
         select(SyncChange)
         .where(*_changed(about), tuple_(SyncChange.run_id, SyncChange.at).in_(moments))

@@ -10,7 +10,7 @@ from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.connect.opening import unusable
 from portal.connect.testing import last_test
-from portal.connect.usage import everybodys_calls, own_calls
+from portal.connect.usage import calls_of_the_hour
 from portal.extensions import db
 from portal.models import (
     INCOMPLETE,
@@ -87,19 +87,20 @@ def overview(integration: Integration | None) -> Overview:
         return Overview(None)
     paused = integration.paused_until is not None and integration.paused_until > clock.now()
     reason = unusable(integration)
+    told, (own, everybody) = _told(integration), calls_of_the_hour(integration)
     return Overview(
         integration,
         state=UNUSABLE if reason else integration.state,
-        last_completed_at=_last_completed_at(integration),
-        next_due_at=_next_due_at(integration),
-        own_calls=own_calls(integration),
-        used=everybodys_calls(integration),
+        last_completed_at=told.last_completed_at,
+        next_due_at=told.next_due_at,
+        own_calls=own,
+        used=everybody,
         paused=paused and integration.state == IntegrationState.CONNECTED,
         last_test=last_test(integration),
         first_run=_first_run(integration),
-        may_start_first=integration.is_connected and not reason and not ever_started(integration),
+        may_start_first=integration.is_connected and not reason and not told.ever_started,
         unusable=reason,
-        read_before=_was_read_whole(integration),
+        read_before=told.read_before,
     )
 
 
@@ -112,22 +113,21 @@ def readable() -> dict[str, int]:
     return counts
 
 
-def _last_completed_at(integration: Integration) -> datetime | None:
-    return db.session.scalar(
-        select(func.max(SyncRun.finished_at)).where(
-            SyncRun.tenant_id == current_tenant_id(),
-            SyncRun.integration_id == integration.id,
-            SyncRun.state == RunState.COMPLETED,
-        )
-    )
-
-
-def _next_due_at(integration: Integration) -> datetime | None:
-    return db.session.scalar(
-        select(func.min(SyncSchedule.next_due_at)).where(
-            SyncSchedule.tenant_id == current_tenant_id(), SyncSchedule.integration_id == integration.id
-        )
-    )
+def _told(integration: Integration) -> Any:
+    """`last_completed_at`, `next_due_at`, `ever_started` and `read_before`, in one statement."""
+    runs = scoped(SyncRun).where(SyncRun.integration_id == integration.id)
+    whole = runs.where(SyncRun.kind == SyncKind.ALL)
+    done = SyncRun.state == RunState.COMPLETED
+    schedules = scoped(SyncSchedule).where(SyncSchedule.integration_id == integration.id)
+    columns: dict[str, Any] = {
+        "last_completed_at": runs.where(done)
+        .with_only_columns(func.max(SyncRun.finished_at))
+        .scalar_subquery(),
+        "next_due_at": schedules.with_only_columns(func.min(SyncSchedule.next_due_at)).scalar_subquery(),
+        "ever_started": whole.exists(),
+        "read_before": whole.where(done).exists(),
+    }
+    return db.session.execute(select(*(column.label(name) for name, column in columns.items()))).one()
 
 
 def _first_run(integration: Integration) -> SyncRun | None:
@@ -142,13 +142,6 @@ def _first_run(integration: Integration) -> SyncRun | None:
         .order_by(SyncRun.id.desc())
         .limit(1)
     )
-
-
-def _was_read_whole(integration: Integration) -> bool:
-    """Whether a full read was ever completed: the next one is not the first, also after connecting again."""
-    whole = scoped(SyncRun).where(SyncRun.integration_id == integration.id, SyncRun.kind == SyncKind.ALL)
-    done = whole.where(SyncRun.state == RunState.COMPLETED).with_only_columns(SyncRun.id)
-    return db.session.scalar(done.limit(1)) is not None
 
 
 def ever_started(integration: Integration) -> bool:

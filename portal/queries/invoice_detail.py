@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, contains_eager, undefer
+from werkzeug.exceptions import NotFound
 
 from portal import connect
 from portal.access.tenancy import current_tenant_id, scoped
@@ -20,8 +21,9 @@ from portal.models import (
     Invoice,
     InvoiceLine,
     InvoicePdf,
+    InvoiceStatus,
 )
-from portal.queries import arrivals, both_sides, credits, cut, history, invoice_pdf, line_sums, payments
+from portal.queries import arrivals, both_sides, cut, history, line_sums, payments
 
 AGREEMENTS: dict[str, str] = {
     Agreement.AGREES: "Autotask agrees.",
@@ -91,23 +93,62 @@ class Detail:
         return self.delivery is not None and self.delivery.state in arrivals.ON_THE_WAY
 
 
-def of(invoice: Invoice) -> Detail:
-    """Everything about one invoice, in a fixed number of queries."""
+def find(invoice_id: int) -> Detail:
+    """Everything about one invoice, in a fixed number of queries. Raises NotFound."""
+    row = _with_what_belongs_to_it(invoice_id) if 0 < invoice_id < 2**63 else None
+    if row is None:
+        raise NotFound
+    invoice, delivery, integration, pdf, credit_left = row
     journeys = payments.of_invoice(invoice.id)
-    delivery = delivery_of(invoice.id)
     return Detail(
         invoice=invoice,
-        integration=integration_of(invoice),
+        integration=integration,
         delivery=delivery,
         lines=_lines(invoice.id),
         journeys=journeys,
         credits=_credits(invoice),
         exceptions=_exceptions(invoice.id),
-        pdf=invoice_pdf.row(invoice.id),
+        pdf=pdf,
         history=history.latest(_about(invoice.id, [one.payment.id for one in journeys], delivery)),
-        has_usable_credit=invoice.is_payable and bool(credits.usable(invoice.customer_id, invoice.currency)),
+        has_usable_credit=invoice.is_payable and credit_left,
         source=connect.current() if invoice.autotask_id is None else None,
     )
+
+
+def of(invoice: Invoice) -> Detail:
+    return find(invoice.id)
+
+
+def _with_what_belongs_to_it(invoice_id: int) -> Any:
+    """The invoice with its customer, its delivery, integration and PDF, and whether a credit could be applied to it."""
+    credit = aliased(Invoice)
+    credit_left = (
+        select(credit.id)
+        .where(
+            credit.tenant_id == Invoice.tenant_id,
+            credit.customer_id == Invoice.customer_id,
+            credit.currency == Invoice.currency,
+            credit.status == InvoiceStatus.CREDIT,
+            credit.archived_at.is_(None),
+            credit.outstanding < 0,
+        )
+        .exists()
+    )
+    statement = (
+        select(Invoice, Delivery, Integration, InvoicePdf, credit_left)
+        .join(Invoice.customer)
+        .outerjoin(Delivery, (Delivery.tenant_id == Invoice.tenant_id) & (Delivery.invoice_id == Invoice.id))
+        .outerjoin(
+            Integration,
+            (Integration.tenant_id == Invoice.tenant_id) & (Integration.id == Invoice.integration_id),
+        )
+        .outerjoin(
+            InvoicePdf, (InvoicePdf.tenant_id == Invoice.tenant_id) & (InvoicePdf.invoice_id == Invoice.id)
+        )
+        .where(Invoice.tenant_id == current_tenant_id(), Invoice.id == invoice_id)
+        .options(contains_eager(Invoice.customer), undefer(Invoice.last_read_at))
+    )
+    return db.session.execute(statement).one_or_none()
 
 
 def history_of(invoice_id: int) -> history.About:

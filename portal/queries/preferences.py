@@ -43,8 +43,8 @@ def cards(integration: Integration) -> list[Card]:
 
 
 def _card(integration: Integration, kind: SyncKind) -> Card:
-    refusal = manual.refusal(integration, kind)
     last = manual.last_press(integration, kind)
+    refusal = manual.refusal_after(last, integration, kind)
     return Card(
         kind=kind.value,
         name=manual.NAMES[kind],

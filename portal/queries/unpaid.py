@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from portal.access.tenancy import scoped
 from portal.extensions import db
-from portal.models import Invoice, InvoiceStatus
+from portal.models import IS_UNPAID, Invoice, InvoiceStatus
 from portal.money import ZERO
-from portal.queries.invoices import UNPAID
 
 
 class Unpaid(list[Invoice]):
@@ -34,12 +34,25 @@ def unpaid_of(customer_id: int) -> Unpaid:
             scoped(Invoice)
             .where(
                 Invoice.customer_id == customer_id,
-                Invoice.status.in_(UNPAID),
+                IS_UNPAID,
                 Invoice.archived_at.is_(None),
             )
             .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)
         )
     )
+
+
+def unsettled_of(customer_id: int) -> dict[str, Any]:
+    """Both a customer's `unpaid` invoices and its `credits`, in their orders, by one statement."""
+    statement = scoped(Invoice).where(
+        Invoice.customer_id == customer_id,
+        IS_UNPAID | (Invoice.status == InvoiceStatus.CREDIT),
+        Invoice.archived_at.is_(None),
+    )
+    rows = db.session.scalars(statement.order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)).all()
+    credits = [row for row in rows if row.is_credit]
+    credits.sort(key=lambda row: (row.issued_on, row.id), reverse=True)
+    return {"unpaid": Unpaid(row for row in rows if not row.is_credit), "credits": credits}
 
 
 def credits_of(customer_id: int) -> Sequence[Invoice]:

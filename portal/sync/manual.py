@@ -47,6 +47,11 @@ def press(
 
 def refusal(integration: Integration, kind: str) -> Refused | None:
     """Why a press is refused now, or None."""
+    return refusal_after(last_press(integration, kind), integration, kind)
+
+
+def refusal_after(last: SyncRun | None, integration: Integration, kind: str) -> Refused | None:
+    """The same, for who knows the last press."""
     if not integration.is_connected:
         return Refused("Autotask is not connected, so nothing can be fetched. Connect it again first.")
     if kind not in LIMITS:
@@ -58,7 +63,7 @@ def refusal(integration: Integration, kind: str) -> Refused | None:
         return Refused(
             "Nothing was read yet. Choose filters or start the first sync on the integration's page."
         )
-    next_at = next_allowed_at(integration, kind)
+    next_at = _next_after(last, kind)
     if next_at is None or next_at <= clock.now():
         return None
     often = HOW_OFTEN[SyncKind(kind)]
@@ -67,7 +72,10 @@ def refusal(integration: Integration, kind: str) -> Refused | None:
 
 def next_allowed_at(integration: Integration, kind: str) -> datetime | None:
     """When the next press is allowed, counted from the last start by hand; None when it never was pressed."""
-    last = last_press(integration, kind)
+    return _next_after(last_press(integration, kind), kind)
+
+
+def _next_after(last: SyncRun | None, kind: str) -> datetime | None:
     return last.created_at + LIMITS[SyncKind(kind)] if last else None
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped
@@ -64,20 +66,27 @@ def table(
 ) -> list[Promise]:
     """The rows for the integration's page; what is `unconfirmed` comes from the page's own reading."""
     now = now or clock.now()
-    due = _due(integration)
+    runs, waiting, due = _last_completed(), _waiting(now), _due(integration)
+
+    def _row(
+        item: str, promise: str, kinds: tuple[SyncKind, ...], counted: str, scheduled: SyncKind
+    ) -> Promise:
+        run = max((runs[kind] for kind in kinds if kind in runs), key=_ended, default=None)
+        return _promised(item, promise, run, counted, due.get(scheduled), _late(scheduled, waiting, due, now))
+
     synced = [] if not integration.is_primary else [
-        _row("New invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES, SyncKind.NEW, due, now),
+        _row("New invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES, SyncKind.NEW),
         _row("Changes to unpaid invoices", "Daily", (SyncKind.UNPAID, SyncKind.ALL), counts.INVOICES,
-             SyncKind.UNPAID, due, now),
+             SyncKind.UNPAID),
         _row("Line items", "Hourly for new, daily for changed ones", (SyncKind.NEW, SyncKind.UNPAID, SyncKind.ALL),
-             counts.LINES, SyncKind.NEW, due, now),
+             counts.LINES, SyncKind.NEW),
         _row("Customers and contacts", "Hourly", (SyncKind.NEW, SyncKind.CUSTOMERS, SyncKind.ALL),
-             counts.CUSTOMERS, SyncKind.NEW, due, now),
-        _row("PDF invoices", "Hourly", (SyncKind.PDFS,), counts.PDFS, SyncKind.PDFS, due, now),
+             counts.CUSTOMERS, SyncKind.NEW),
+        _row("PDF invoices", "Hourly", (SyncKind.PDFS,), counts.PDFS, SyncKind.PDFS),
     ]  # fmt: skip
     matched = [] if integration.is_primary else [
         _row("Matching with Autotask's invoices", "Hourly", (SyncKind.NEW, SyncKind.ALL), counts.INVOICES,
-             SyncKind.NEW, due, now),
+             SyncKind.NEW),
     ]  # fmt: skip
     sent = _deliveries(_unconfirmed() if unconfirmed is None else unconfirmed, now)
     held = standing.held_by(integration, now)
@@ -111,17 +120,14 @@ def _inside_sentence(item: str) -> str:
     return " ".join(word if word.isupper() else word.lower() for word in item.split())
 
 
-def _row(
+def _promised(
     item: str,
     promise: str,
-    kinds: tuple[SyncKind, ...],
+    run: SyncRun | None,
     counted: str,
-    scheduled: SyncKind,
-    due: Mapping[str, datetime],
-    now: datetime,
+    next_at: datetime | None,
+    late_by: timedelta | None,
 ) -> Promise:
-    run = _last_completed(kinds)
-    next_at = due.get(scheduled)
     numbers = {name: run.items.get(counted, {}).get(name, 0) for name in counts.NUMBERS} if run else {}
     return Promise(
         item=item,
@@ -129,47 +135,71 @@ def _row(
         run=run,
         done_at=run.finished_at if run else None,
         next_at=next_at,
-        late_by=_late(scheduled, next_at, now),
+        late_by=late_by,
         numbers=numbers,
         counted=counted,
     )
 
 
-def _late(kind: SyncKind, next_at: datetime | None, now: datetime) -> timedelta | None:
+def _late(
+    kind: SyncKind, waiting: Mapping[str, datetime | None], due: Mapping[str, datetime], now: datetime
+) -> timedelta | None:
     """Late counts from when the oldest run not yet completed was due."""
-    waiting = db.session.scalar(
-        select(func.min(SyncRun.due_at)).where(
-            SyncRun.tenant_id == current_tenant_id(),
-            SyncRun.kind == kind,
-            SyncRun.due_at > func.coalesce(_completed_due(kind), datetime(1970, 1, 1, tzinfo=now.tzinfo)),
-        )
-    )
-    oldest = min((at for at in (waiting, next_at) if at is not None), default=None)
+    oldest = min((at for at in (waiting[kind], due.get(kind)) if at is not None), default=None)
     if oldest is None or now - oldest < GRACE[kind]:
         return None
     return now - oldest
 
 
-def _completed_due(kind: SyncKind) -> object:
-    """When the last completed run began, by the clock or by hand: what was due before is made good."""
-    return (
-        select(func.max(SyncRun.started_at))
+def _waiting(now: datetime) -> Mapping[str, datetime | None]:
+    """By kind, when the oldest run was due that is not made good: in one statement."""
+    long_ago = datetime(1970, 1, 1, tzinfo=now.tzinfo)
+    oldest = [
+        select(func.min(SyncRun.due_at))
         .where(
             SyncRun.tenant_id == current_tenant_id(),
-            SyncRun.kind.in_((kind, SyncKind.ALL)),
-            SyncRun.state == RunState.COMPLETED,
+            SyncRun.kind == kind,
+            SyncRun.due_at > func.coalesce(_completed_due(kind), long_ago),
+        )
+        .scalar_subquery()
+        .label(kind.value)
+        for kind in GRACE
+    ]
+    return dict(db.session.execute(select(*oldest)).one()._mapping)
+
+
+def _completed_due(kind: SyncKind) -> Any:
+    """When the last completed run began, by the clock or by hand: what was due before is made good."""
+    done = aliased(SyncRun)
+    return (
+        select(func.max(done.started_at))
+        .where(
+            done.tenant_id == current_tenant_id(),
+            done.kind.in_((kind, SyncKind.ALL)),
+            done.state == RunState.COMPLETED,
         )
         .scalar_subquery()
     )
 
 
-def _last_completed(kinds: tuple[SyncKind, ...]) -> SyncRun | None:
-    return db.session.scalar(
+def _ended(run: SyncRun) -> datetime:
+    assert run.finished_at is not None
+    return run.finished_at
+
+
+def _last_completed() -> Mapping[str, SyncRun]:
+    """By kind, the run that was completed last."""
+    last = [
         scoped(SyncRun)
-        .where(SyncRun.kind.in_(kinds), SyncRun.state == RunState.COMPLETED)
+        .where(SyncRun.kind == kind, SyncRun.state == RunState.COMPLETED, SyncRun.finished_at.is_not(None))
         .order_by(SyncRun.finished_at.desc())
         .limit(1)
-    )
+        .with_only_columns(SyncRun.id)
+        .scalar_subquery()
+        for kind in SyncKind
+    ]
+    found = db.session.scalars(scoped(SyncRun).where(SyncRun.id.in_(last)))
+    return {run.kind: run for run in found}
 
 
 def _due(integration: Integration) -> dict[str, datetime]:

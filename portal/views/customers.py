@@ -10,7 +10,7 @@ from portal.access.tenancy import find_or_404
 from portal.models import Customer
 from portal.queries import currencies, customers, history, payments
 from portal.queries.contacts import contacts_of, page_of_contacts
-from portal.queries.unpaid import credits_of, unpaid_of
+from portal.queries.unpaid import unsettled_of
 from portal.web import htmx
 
 pages = Blueprint("customers", __name__, url_prefix="/p/<partner_slug>/customers")
@@ -43,8 +43,7 @@ def show(customer_id: int) -> Any:
         balances=currencies.main_first(
             customers.balances_of(customer_id, today), lambda total: total.invoices
         ),
-        unpaid=unpaid_of(customer_id),
-        credits=credits_of(customer_id),
+        **unsettled_of(customer_id),
         contacts=contacts_of(customer_id),
         journeys=payments.of_customer(customer_id),
         history=history.latest(history.of_customer(customer_id)),

@@ -49,7 +49,7 @@ def export() -> Any:
 @pages.get("/<int:invoice_id>")
 @requires(Permission.VIEW)
 def show(invoice_id: int) -> Any:
-    detail = invoice_detail.of(find_or_404(Invoice, invoice_id))
+    detail = invoice_detail.find(invoice_id)
     getting_pdf = request.args.get("getting") == "pdf"
     return htmx.render(
         "invoices/show.html",

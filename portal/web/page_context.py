@@ -38,7 +38,9 @@ def frame() -> dict[str, Any]:
 def my_partners() -> list[Tenant]:
     """The partners of the person of this request, read once; none for support."""
     if "my_partners" not in g:
-        g.my_partners = [] if g.true_user.is_staff else partners_of(g.true_user.id)
+        g.my_partners = (
+            [partner for partner, _ in g.who.memberships] if "who" in g else partners_of(g.true_user.id)
+        )
     return list(g.my_partners)
 
 
