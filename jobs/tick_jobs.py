@@ -6,17 +6,17 @@ from portal.mail import send
 from portal.notices import sweep as notices
 from portal.operating import alarms
 from portal.people import lost_factors
-from portal.queue import DELIVERIES, SYNCS, bell
+from portal.queue import DELIVERIES, SYNCS, bell, is_empty
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
-from portal.sync import due_runs, run_lease
+from portal.sync import due_runs, run_lease, runs
 
 
 def due_work() -> None:
     """Every minute: creates the runs that are due by the clock, and rings for all work that waits."""
-    due_runs.create_due()
-    for tenant_id, run_id in run_lease.due():
-        bell(SYNCS, "jobs.sync.run_sync", tenant_id, run_id)
+    # While bells wait there, every run that is due has one: a second would only cost its worker the time.
+    waiting = run_lease.due() if is_empty(SYNCS) else []
+    runs.ring_all([*waiting, *due_runs.create_due()])
     for tenant_id in due.tenants_to_deliver():
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
     if send.due():

@@ -17,7 +17,7 @@ from portal.notices import visits
 from portal.operating import alarms, counting, heartbeats
 from portal.people import lost_factors
 from portal.reconcile import due, sweep, waiting_together
-from portal.sync import due_runs, run_lease
+from portal.sync import due_runs, run_lease, runs
 
 
 @dataclass
@@ -47,7 +47,7 @@ def watches() -> list[Watch]:
     """What the portal has to watch. Deliveries first: they are promised in real time."""
     return [
         Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
-        Watch("schedules", 15, lambda: [()], due_runs.create_due),
+        Watch("schedules", 15, lambda: [()], create_due_runs),
         Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
@@ -60,6 +60,11 @@ def watches() -> list[Watch]:
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
         Watch("logins", 60, lambda: list(probing.due_probes()), probe),
     ]
+
+
+def create_due_runs() -> None:
+    """Creates the runs that are due by the clock, and rings for all of them at once."""
+    runs.ring_all(due_runs.create_due())
 
 
 def compare(tenant_id: int) -> None:

@@ -60,6 +60,14 @@ def bell(queue_name: str, job_path: str, *ids: int) -> bool:
     return bool(job_id)
 
 
+def is_empty(queue_name: str) -> bool:
+    """Whether no bell waits there for a worker; True while Redis cannot say."""
+    try:
+        return not Queue(queue_name, connection=web_redis(), job_class=JsonJob).count
+    except RedisError:
+        return True
+
+
 def enqueue(queue: Queue, job_path: str, ids: tuple[int, ...] = (), name: str = "") -> str:
     """Queues one call and returns its id: `name` (or the function's), the ids, and a part of its own.
 

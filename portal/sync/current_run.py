@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from portal import attention, clock
 from portal.access.tenancy import current_tenant_id
+from portal.clock import monotonic
 from portal.extensions import db
-from portal.models import Cause, SyncRun
+from portal.models import Cause, SyncRun, SyncTrigger
 from portal.sync import counts, run_lease, runs
 from portal.sync.bad_records import BadRecords
 from portal.sync.checkpoint import Checkpoint
@@ -27,6 +28,13 @@ class LeaseLost(Exception):
 class Cancelled(Exception):
     """A person asked the run to stop."""
 
+
+class TurnOver(Exception):
+    """Other partners' runs wait: this one goes on behind them, where it stopped."""
+
+
+# A run that takes longer gives way to those of other partners, so that a first read delays nobody by more.
+TURN_SECONDS = 5.0
 
 # The lease is checked in the transaction that writes the page: who lost it writes nothing.
 SAVE = text("""
@@ -60,6 +68,7 @@ class Running:
     memory: Memory
     pages: QueryPages = field(default_factory=QueryPages)
     growth: Growth = field(default_factory=Growth)
+    turn_began: float = field(default_factory=monotonic)
     saved_at: float = float("-inf")
 
     @property
@@ -126,11 +135,20 @@ class Running:
         return cancel_requested_at is not None
 
     def save_page(self, page: Sequence[Any]) -> None:
-        """Like save(), after a page. Raises Flood when there were too many."""
+        """Like save(), after a page. Raises Flood when there were too many, or TurnOver."""
         self.progress.done += len(page)
         self.save()
         self.growth.keep_up(self.items)
         self.pages.one_more(self.progress.words)
+        self.give_way()
+
+    def give_way(self) -> None:
+        """Raises TurnOver after a while, if other partners wait; nobody's run at a terminal does."""
+        if self.task.trigger == SyncTrigger.COMMAND or monotonic() - self.turn_began < TURN_SECONDS:
+            return
+        self.turn_began = monotonic()
+        if run_lease.others_wait():
+            raise TurnOver
 
     def save_calls(self) -> None:
         """Writes only how many calls there were, at the end of a try."""

@@ -16,7 +16,7 @@ from portal.models import Cause, RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
 from portal.sync import bad_records, flood, run_lease, runs, what_to_read
 from portal.sync.completion import complete
-from portal.sync.current_run import Cancelled, LeaseLost, Running
+from portal.sync.current_run import Cancelled, LeaseLost, Running, TurnOver
 
 DELIVER_JOB = "jobs.deliver.deliver_due"
 
@@ -25,6 +25,8 @@ PAUSES = (5, 20, 60, 180, 300)
 SHORT_PAUSES = (1, 4)
 
 FAULT = "The portal failed while it worked on this run. It was recorded for support; press Retry to go on."
+
+GIVES_WAY = "Other partners' reads come first for a moment; it goes on by itself where it stopped."
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,9 @@ def perform(run_id: int) -> bool:
         log.info("sync.lease_lost")
     except Cancelled:
         _end(running, RunState.CANCELLED, None, None)
+    except TurnOver:
+        _wait(running, 0.0, "turn", GIVES_WAY, tries=None)
+        runs.ring(runs.get(run_id))
     except Exception as error:
         db.session.rollback()
         _failed(running, error)

@@ -42,9 +42,10 @@ CLAIM = text(f"""
                 AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
                 AND other.lease_until >= clock_timestamp()))
     RETURNING attempts""")
-DUE_RUNS = text(f"""
-    SELECT tenant_id, id FROM run_standing AS sync_run
-    WHERE {DUE} AND tenant_id IN (SELECT id FROM tenant WHERE disabled_at IS NULL) ORDER BY id LIMIT :limit""")
+DUE_SOMEWHERE = f"""FROM run_standing AS sync_run
+    WHERE {DUE} AND tenant_id IN (SELECT id FROM tenant WHERE disabled_at IS NULL)"""
+DUE_RUNS = text(f"SELECT tenant_id, id {DUE_SOMEWHERE} ORDER BY id LIMIT :limit")
+OTHERS_WAIT = text(f"SELECT EXISTS (SELECT {DUE_SOMEWHERE} AND tenant_id <> :mine)")
 
 
 def claim(run_id: int) -> str | None:
@@ -116,6 +117,15 @@ def _settle(run_id: int, token: str, **values: Any) -> bool:
         .execution_options(synchronize_session=False)
     )
     return bool(done)
+
+
+def others_wait() -> bool:
+    """Whether a run of another partner than the one in scope waits to be worked on. Closes its transaction."""
+    mine = current_tenant_id()
+    with system_scope():
+        found = bool(db.session.scalar(OTHERS_WAIT, {"mine": mine}))
+        db.session.rollback()
+    return found
 
 
 def due(limit: int = 200) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 None of these commits unless it says so.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import func, or_, text, update
@@ -84,6 +85,13 @@ def get(run_id: int) -> SyncRun:
 def ring(run: SyncRun) -> None:
     """Asks a worker to take the run up. Call it after the commit; a lost bell costs seconds."""
     bell(SYNCS, RUN_JOB, run.tenant_id, run.id)
+
+
+def ring_all(keys: Iterable[tuple[int, int]]) -> None:
+    """The same for many (tenant id, run id), once each; the rest is not tried after one that was lost."""
+    for tenant_id, run_id in dict.fromkeys(keys):
+        if not bell(SYNCS, RUN_JOB, tenant_id, run_id):
+            break
 
 
 def cancel(actor: Actor, run: SyncRun) -> bool:
