@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 class Places:
     """Addresses. `environment` is what a portal process needs; the raw limit has a portal's database of its own.
 
-    `peer_url` is an empty database; `folder` is gone afterwards.
+    `peer_url` is an empty database; `folder` is gone afterwards. `admin_url` is the portal's database as its superuser sees it.
     """
 
     sandbox_url: str
@@ -29,6 +29,7 @@ class Places:
     environment: dict[str, str]
     peer_url: str
     folder: Path
+    admin_url: str
 
     @property
     def limit_environment(self) -> dict[str, str]:
@@ -55,7 +56,8 @@ def places(customers: int, invoices: int, pace: float, version: int | None = Non
                 connection.execute(f"CREATE DATABASE {name} OWNER {postgres.APP_ROLE}")
         sandbox = opened.enter_context(sandbox_at(customers, invoices, pace))
         portal = environment(f"{base}/bench", bell.port, sandbox)
-        yield Places(sandbox, f"{base}/bench_limit", portal, f"{base}/bench_peer", folder)
+        whole = admin.removesuffix("postgres") + "bench"
+        yield Places(sandbox, f"{base}/bench_limit", portal, f"{base}/bench_peer", folder, whole)
 
 
 @contextmanager

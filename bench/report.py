@@ -17,7 +17,8 @@ INTRODUCTION = """# How fast it reads, and what it costs as it grows
 process of its own. The *limit* fetches, parses with exact decimals, copies into a temporary table and upserts a page at
 a time into the portal's own tables, with their indexes, keys and row-level security; it compares nothing, keeps no
 history, and cannot be taken up again; it asks for one page at a time, and for three where an answer takes 100 ms. *Load* is the machine's, over the minute before:
-above the number of its processors, seconds say little and ratios are what to look at.
+above the number of its processors, seconds say little and ratios are what to look at. Pages, searches, the fleet and
+10,000 partners on paper: [growth.md](growth.md).
 """
 
 

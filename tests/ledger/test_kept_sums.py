@@ -146,7 +146,7 @@ def test_a_sum_that_went_wrong_is_named_and_mended(
 
 
 def test_the_migration_and_the_code_mean_the_same_sums(app: Flask, partner: Tenant) -> None:
-    """The triggers of 0026 wrote what `missing` compares: over every status, also archived and deleted ones."""
+    """The triggers of 0029 wrote what `missing` compares: over every status, also archived and deleted ones."""
     source = factories.integration(app)
     customer = factories.customer(source)
     for amount in ("100", "-5", "0"):

@@ -2,16 +2,16 @@
 
 ILIKE may leak rows of others, so no index answers it behind row-level security, pg_trgm's neither; comparing may not.
 
-Revision ID: 0029
-Revises: 0028
+Revision ID: 0032
+Revises: 0031
 
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0029"
-down_revision = "0028"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 

@@ -1,17 +1,17 @@
 """What pages add up is kept: triggers write the difference beside every change of an invoice or payment.
 
-They serve the release before as well. Sums of what is already here are made by 0027.
+They serve the release before as well. Sums of what is already here are made by 0030.
 
-Revision ID: 0026
-Revises: 0025
+Revision ID: 0029
+Revises: 0028
 
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
