@@ -15,10 +15,13 @@ from portal.access.tenancy import scoped
 from portal.attention import decisions
 from portal.autotask.filters import SyncFilters
 from portal.extensions import db
+from portal.imports import runs as imports
+from portal.imports.given import GivenCustomer
 from portal.models import (
     Contact,
     Delivery,
     ExceptionItem,
+    ImportKind,
     Integration,
     IntegrationState,
     Invoice,
@@ -199,6 +202,11 @@ def _delivery(invoice_id: int) -> Delivery:
     return db.session.query(Delivery).filter_by(invoice_id=invoice_id).one()
 
 
+def bring_in(_: Ids) -> None:
+    one = GivenCustomer("C-1", "Brought in", "USD")
+    imports.put_batch(factories.ACTOR, ImportKind.CUSTOMERS, [one], [None], None)
+
+
 def _invoice(ids: Ids, name: str) -> Invoice:
     return db.session.get_one(Invoice, (ids["partner"], ids[name]))
 
@@ -237,6 +245,7 @@ ACTS: dict[str, tuple[Work, ...]] = {
         Work(put_away, ("missing", "invoices/{credit}", "activity")),
         Work(put_customer_away, ("customers/{payer}", "customers/{payer}/history")),
         Work(meet, ("customers/{customer}", "customers/{customer}/contacts")),
+        Work(bring_in, ("imports",)),
     ),
     "people": (
         Work(support_leaves, ("", "activity", "activity/visits", "activity/visits/{visit}")),
