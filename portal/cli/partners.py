@@ -15,6 +15,7 @@ from portal.cli import lookup
 from portal.cli.backup import whole_file
 from portal.extensions import db
 from portal.leaving import erasure, takeout
+from portal.ledger import kept_sums
 from portal.models import Tenant
 from portal.people import disabling, partners
 from portal.storage import StorageFailed
@@ -128,6 +129,17 @@ def verify_staff_log(head: str) -> None:
     lookup.answer(asdict(found))
     if found.broken_at is not None:
         lookup.refuse(f"The log of staff does not fit at event {found.broken_at}: {found.why}")
+
+
+@commands.command("mend-sums")
+@click.argument("slug")
+def mend_sums(slug: str) -> None:
+    """Brings the sums that lists and home show up to their rows; tells which were wrong."""
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        found = [asdict(one) for one in kept_sums.differences()]
+        kept_sums.mend()
+    lookup.answer({"partner": slug, "mended": found})
 
 
 @commands.command("verify-audit")

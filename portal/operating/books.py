@@ -10,12 +10,13 @@ from portal.access import audit_chain, staff_log
 from portal.access.tenancy import current_tenant_id, system_scope, tenant_scope
 from portal.extensions import db
 from portal.formatters import plural
+from portal.ledger import kept_sums
 from portal.models import Tenant, Upkeep
 from portal.operating import sealed
 from portal.operating.check import Finding, ok, worth_a_look, wrong
 
 # Regular duties by name, and how often each is done.
-DUTIES = {"schedules": timedelta(hours=1), "retention": timedelta(days=1)}
+DUTIES = {"schedules": timedelta(hours=1), "sums": timedelta(minutes=10), "retention": timedelta(days=1)}
 # Integrations whose schedule was begun and is not whole; one without any waits for its filters.
 TORN = text("""
     SELECT count(*) FROM (
@@ -122,6 +123,13 @@ def sums() -> Finding:
             f"What invoices say is paid is not the sum of their payments, credits and settlements at: {', '.join(broken)}.",
             CALL_FOR_HELP,
             len(broken),
+        )
+    if unkept := _of_partners(lambda: bool(kept_sums.differences())):
+        return wrong(
+            f"What lists and home add up is not the sum of their rows at: {', '.join(unkept)}.",
+            "flask partners mend-sums SLUG puts it right, while everybody goes on writing; then tell whoever maintains "
+            "the portal.",
+            len(unkept),
         )
     return ok(
         "What invoices say is paid is the sum of their payments, credits and settlements, at every partner."

@@ -137,6 +137,10 @@ def a_wrong_sum(_: Flask, superuser: psycopg.Connection[Any], __: Any) -> None:
     superuser.execute("UPDATE invoice SET paid_amount = paid_amount - 1")
 
 
+def a_wrong_kept_sum(_: Flask, superuser: psycopg.Connection[Any], __: Any) -> None:
+    superuser.execute("UPDATE invoice_sum SET outstanding = outstanding + 1")
+
+
 Arrange = Callable[[Flask, Any, pytest.MonkeyPatch], None]
 FAILING: dict[str, tuple[Arrange, str]] = {
     "configuration": (an_open_door, "INSECURE_COOKIES is 1"),
@@ -153,6 +157,10 @@ FAILING: dict[str, tuple[Arrange, str]] = {
     "secrets": (a_lost_key, "cannot be decrypted"),
     "audit": (a_changed_event, "northwind"),
     "sums": (a_wrong_sum, "northwind"),
+    "sums, kept": (
+        a_wrong_kept_sum,
+        "What lists and home add up is not the sum of their rows at: northwind.",
+    ),
 }
 
 
