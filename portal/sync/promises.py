@@ -198,7 +198,9 @@ def _last_completed() -> Mapping[str, SyncRun]:
         .scalar_subquery()
         for kind in SyncKind
     ]
-    found = db.session.scalars(scoped(SyncRun).where(SyncRun.id.in_(last)))
+    found = db.session.scalars(
+        scoped(SyncRun).where(SyncRun.id.in_(last)).execution_options(populate_existing=True)
+    )
     return {run.kind: run for run in found}
 
 

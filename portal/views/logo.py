@@ -14,10 +14,10 @@ from portal.people import logo
 from portal.storage import StorageFailed
 from portal.web import downloads, htmx
 
-pages = Blueprint("logo", __name__, url_prefix="/p/<partner_slug>/settings/logo")
+pages = Blueprint("logo", __name__, url_prefix="/p/<partner_slug>/settings")
 
 
-@pages.get(".png")
+@pages.get("/logo.png")
 @requires(Permission.VIEW)
 def picture() -> Any:
     try:
@@ -29,14 +29,14 @@ def picture() -> Any:
     return downloads.png("logo.png", found)
 
 
-@pages.get("")
+@pages.get("/logo")
 @requires(Permission.SETTINGS)
 @fresh
 def edit() -> Any:
     return _page(LogoForm(formdata=None))
 
 
-@pages.post("")
+@pages.post("/logo")
 @requires(Permission.SETTINGS)
 @fresh
 @redraws_form
@@ -55,7 +55,7 @@ def update() -> Any:
     return htmx.redirect(url_for("logo.edit"))
 
 
-@pages.post("/remove")
+@pages.post("/logo/remove")
 @requires(Permission.SETTINGS)
 @fresh
 def remove() -> Any:

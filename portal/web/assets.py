@@ -70,8 +70,12 @@ def _find(name: str) -> Held:
 
 
 def _on_disk(name: str) -> Held:
-    path = _place(current_app.static_folder or "static", name) if name.isprintable() else None
-    if path is None or not path.is_file():
+    try:
+        path = _place(current_app.static_folder or "static", name) if name.isprintable() else None
+        found = path is not None and path.is_file()
+    except OSError:  # longer than any file's name may be
+        found = False
+    if path is None or not found:
         raise NotFound
     return _read(path, path.stat().st_mtime_ns)
 

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from flask import Flask, g, has_request_context
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from portal.access.permissions import Permission, may
-from portal.access.tenancy import system_scope
+from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db
 from portal.models import Membership, SupportVisit, Tenant
 from portal.queries import activity, health, needs
@@ -28,11 +28,19 @@ def frame() -> dict[str, Any]:
         "current_actor": None,
         "current_partner": partner,
         "support_visit": _bar(g.support_visit) if partner is not None and g.support_visit else None,
-        "own_visit": g.support_visit if partner is None else None,
+        "own_visit": _own_visit() if partner is None else None,
         "my_partners": my_partners(),
         "alarms": health.open_alarms() if g.true_user.is_staff and partner is None else [],
         **(_needs() if partner is not None else {"nav_counts": {}, "notices": [], "support_here": []}),
     }
+
+
+def _own_visit() -> SupportVisit | None:
+    """The visit of the person of this request, read again where a page that looks across partners let go of it."""
+    if (visit := g.support_visit) is not None and inspect(visit).expired_attributes:
+        with tenant_scope(inspect(visit).identity[0]):
+            db.session.refresh(visit, ["reason", "expires_at", "as_user", "tenant"])
+    return visit
 
 
 def my_partners() -> list[Tenant]:

@@ -170,11 +170,11 @@ def test_support_acts_and_the_partner_sees_it(
     with app.app_context():
         sweep.sweep()
     owner.goto(f"{served}/p/northwind/activity")
-    expect(owner.get_by_text("Fabrikam").first).to_be_visible()
-    expect(owner.get_by_text("Kim Staff").first).to_be_visible()
+    expect(owner.locator("main").get_by_text("Fabrikam").first).to_be_visible()
+    expect(owner.locator("main").get_by_text("Kim Staff").first).to_be_visible()
     fits(owner, width, "activity")
     owner.goto(f"{served}/p/northwind/notices")
-    expect(owner.get_by_text(re.compile("has left: .* 1 change made")).first).to_be_visible()
+    expect(owner.locator("main").get_by_text(re.compile("Support left at")).first).to_be_visible()
     fits(owner, width, "notices")
 
 

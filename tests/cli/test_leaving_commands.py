@@ -128,7 +128,8 @@ def disable(app, superuser):
 
 KEPT = {
     "customer", "invoice", "payment", "allocation", "delivery", "audit_event", "audit_head", "integration",
-    "integration_status", "invoice_pdf", "stored_file", "api_key",
+    "integration_status", "invoice_pdf", "stored_file", "api_key", "invoice_sum", "customer_sum", "payment_sum",
+    "invoice_word",
 }  # fmt: skip
 
 

@@ -72,7 +72,8 @@ def test_a_disabled_person_is_out_everywhere_at_once_and_comes_back_by_a_new_log
     app: Flask, partner: Tenant, dana: User, run: Run, log_in: LogIn
 ) -> None:
     with app.app_context(), factories.inside(partner):
-        api_keys.create(Actor.of(dana.id), "Checkout", ["read"])
+        key, _ = api_keys.create(factories.ACTOR, "Checkout", ["read"])
+        key.created_by_id = dana.id  # when she was an owner
         db.session.commit()
     browser = log_in(user=dana)
     code, [told], _ = run("users", "disable", "DANA@northwind.example")

@@ -74,7 +74,9 @@ def reporting(app, environment, receiver) -> Iterator[Received]:
     yield received
     lines._listeners.clear()
     sentry_sdk.get_client().close(timeout=2)
-    sentry_sdk.init()
+    sentry_sdk.init(
+        default_integrations=False, auto_enabling_integrations=False
+    )  # they would write into our jobs
     with made.app_context():
         db.engine.dispose()
 

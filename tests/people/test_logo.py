@@ -133,7 +133,7 @@ def test_it_is_shown_to_the_partners_own_people_alone_and_cannot_act_as_a_page(
         (stranger, 404),
         (staff, 404),
     ):
-        assert browser.get(address).status_code == status
+        assert browser.get(address).status_code == status, (status, browser)
     assert app.test_client().get(address).location.startswith("/login")
     answer = reader.get(address)
     assert (answer.mimetype, answer.headers["X-Content-Type-Options"]) == ("image/png", "nosniff")

@@ -16,6 +16,7 @@ TYPES = (
     "application/json",
     "application/problem+json",
     "text/csv; charset=utf-8",
+    "text/plain; version=1.0.0; charset=utf-8",  # metrics, as Prometheus reads them
 )
 
 

@@ -33,6 +33,9 @@ TABLES = (
 WHOLE = ("Seq Scan on invoice ", "Seq Scan on payment ", "Seq Scan on delivery ")
 
 
+ENDED = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND xact_start < now() - interval '2 seconds'"""
 SEEN_BY_ALL = """
     SELECT bool_and(relallvisible >= relpages) FROM pg_class
     WHERE relname IN ('invoice', 'payment', 'delivery') AND relkind = 'r'"""
@@ -69,6 +72,8 @@ def vacuum(superuser: psycopg.Connection[Any]) -> None:
         superuser.execute(f"VACUUM ANALYZE {', '.join(TABLES)}")
         if superuser.execute(SEEN_BY_ALL).fetchone()[0]:
             return
+        # What an earlier test left open in this worker's own database holds the horizon.
+        superuser.execute(ENDED)
         time.sleep(0.1)
     raise AssertionError("a transaction stays open for ten seconds")
 
