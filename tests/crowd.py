@@ -100,7 +100,9 @@ def _exception(run: SyncRun, number: int) -> None:
 
 def _park(partner_id: int, number: int) -> None:
     """One more delivery that needs a person."""
-    customer = db.session.scalars(scoped(Customer).limit(1)).one()
+    customer = db.session.scalars(
+        scoped(Customer).where(Customer.autotask_id.is_not(None)).order_by(Customer.id).limit(1)
+    ).one()
     invoice = factories.invoice(customer, number=f"STUCK-{number}")
     factories.payment((invoice, "100.00"))
     delivery = db.session.query(Delivery).filter_by(invoice_id=invoice.id).one()

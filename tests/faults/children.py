@@ -63,6 +63,8 @@ def start(app: Flask, tenant_id: int, work: Callable[[], Any], *points: tuple[st
         return Child(pid)
     code = 99
     try:
+        for one in (signal.SIGTERM, signal.SIGALRM):  # whatever an earlier test in this process made of them
+            signal.signal(one, signal.SIG_DFL)
         signal.alarm(LONGEST)
         with app.app_context():
             db.engine.dispose(close=False)

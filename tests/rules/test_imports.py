@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "portal.operating": {
         "portal.models",
         "portal.access",
+        "portal.ledger",
         "portal.mail",
         "portal.reconcile",
         "portal.sync",
