@@ -103,7 +103,7 @@ def drain(watch: psycopg.Connection[Any], fleet: fleet_partners.Fleet) -> None:
 def beside(app: Flask, watch: psycopg.Connection[Any], fleet: fleet_partners.Fleet, name: str) -> None:
     if name != "alone":
         fleet_partners.first_read(app, fleet)
-    since, number = now(watch), len(fleet.small) // 5
+    since, number = now(watch), max(len(fleet.small) // 5, 1)
     watch.execute(DUE, {"apart": SPREAD / number, "kinds": ["new"], "last": fleet.fifth})
     fleet_partners.pay(app, fleet, SPREAD)
     reading = watch.execute(READING, [fleet.large]).fetchone()

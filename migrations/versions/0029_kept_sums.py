@@ -15,6 +15,8 @@ down_revision = "0028"
 branch_labels = None
 depends_on = None
 
+# Whoever records a payment writes it first and its invoices afterwards.
+IN_THE_WRITERS_ORDER = "LOCK TABLE payment, invoice IN SHARE ROW EXCLUSIVE MODE"
 OWN_ROWS = "tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::bigint"
 LARGEST = 10**19
 INVOICE = """tenant_id, currency, status, agreement, archived_at IS NOT NULL AS archived,
@@ -62,6 +64,7 @@ LET_IN = """
 
 def upgrade():
     op.execute("SET LOCAL lock_timeout = '3s'")
+    op.execute(IN_THE_WRITERS_ORDER)
     table("invoice_sum", [
         text("currency", 3), text("status"), text("agreement"), flag("archived"), sa.Column("due_on", sa.Date()),
         number("invoices"),
@@ -138,6 +141,7 @@ def keep(of, change):
 
 def downgrade():
     op.execute("SET LOCAL lock_timeout = '3s'")
+    op.execute(IN_THE_WRITERS_ORDER)
     for of in WORK:
         for change in CHANGES:
             op.execute(f"DROP TRIGGER keep_sums_{change.lower()} ON {of}")

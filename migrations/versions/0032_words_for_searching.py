@@ -15,6 +15,8 @@ down_revision = "0031"
 branch_labels = None
 depends_on = None
 
+# Whoever records a payment writes it first and its invoices afterwards.
+IN_THE_WRITERS_ORDER = "LOCK TABLE payment, invoice IN SHARE ROW EXCLUSIVE MODE"
 OWN_ROWS = "tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::bigint"
 # All of it, from the first digit on, the last part, and from the second word on.
 WORDS = """
@@ -44,6 +46,7 @@ LET_IN = """
 
 def upgrade():
     op.execute("SET LOCAL lock_timeout = '3s'")
+    op.execute(IN_THE_WRITERS_ORDER)
     op.execute(WORDS)
     for of, (words, differs) in OF.items():
         table(of)
@@ -88,6 +91,7 @@ def trigger(of, change, rows, statements):
 
 def downgrade():
     op.execute("SET LOCAL lock_timeout = '3s'")
+    op.execute(IN_THE_WRITERS_ORDER)
     for of in OF:
         for change in ("insert", "delete", "update"):
             op.execute(f"DROP TRIGGER keep_words_{change} ON {of}")

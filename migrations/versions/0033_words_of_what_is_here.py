@@ -30,8 +30,6 @@ def upgrade():
             for of, words in OF.items():
                 fill(connection, of, words, tenant_id)
         connection.execute(scope, {"id": ""})
-        # It served equality alone, and nothing asks for that.
-        op.drop_index("ix_invoice_number", table_name="invoice", if_exists=True, postgresql_concurrently=True)
 
 
 def fill(connection, of, words, tenant_id):
@@ -50,5 +48,4 @@ def fill(connection, of, words, tenant_id):
 
 
 def downgrade():
-    with op.get_context().autocommit_block():
-        op.create_index("ix_invoice_number", "invoice", ["tenant_id", "number"], postgresql_concurrently=True)
+    pass

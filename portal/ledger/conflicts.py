@@ -38,13 +38,18 @@ def judge(invoice_ids: Sequence[int]) -> None:
     """Opens what is in conflict now, and closes what no longer is."""
     rows = db.session.execute(BOTH_SIDES, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)}).all()
     settled: dict[Cause, list[str]] = {}
+    opened: list[tuple[Cause, Row[Any]]] = []
     closing.close([row.id for row in rows if row.is_gone])
     for row in rows:
         for cause, check in CHECKS.items():
             if not (cause in OF_AUTOTASK and row.is_gone) and check(row):
-                _open(cause, row)
+                opened.append((cause, row))
             else:
                 settled.setdefault(cause, []).append(_key(row))
+    if opened:
+        with written_for(db.session.get_one(Tenant, current_tenant_id())):
+            for cause, row in opened:
+                _open(cause, row, CHECKS[cause](row) or "")
     for cause in _open_causes(settled):
         attention.close_items(cause, "invoice", settled[cause])
 
@@ -135,9 +140,7 @@ CHECKS = {
 }
 
 
-def _open(cause: Cause, row: Row[Any]) -> None:
-    with written_for(db.session.get_one(Tenant, current_tenant_id())):
-        detail = CHECKS[cause](row) or ""
+def _open(cause: Cause, row: Row[Any], detail: str) -> None:
     attention.open_item(
         cause,
         "invoice",

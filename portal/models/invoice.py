@@ -77,6 +77,7 @@ class Invoice(TenantOwned, Base):
         Index(None, "tenant_id", "customer_id"),
         Index("ix_invoice_amount_due", "tenant_id", "amount_due"),
         Index(None, "tenant_id", "status", "issued_on", "id"),
+        Index("ix_invoice_number", "tenant_id", "number"),
         by_external_id("invoice"),
         Index(
             "ix_invoice_unpaid",

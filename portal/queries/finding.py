@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, union_all
 
 from portal import formatters
 from portal.access.tenancy import current_tenant_id
@@ -72,6 +72,7 @@ def invoice(words: str) -> ColumnElement[bool]:
         ways += [
             mine.where(Invoice.amount_due == money),
             left.where(IS_UNPAID, Invoice.archived_at.is_(None)),
+            left.where(IS_UNPAID, Invoice.archived_at.is_not(None)),
             left.where(Invoice.status == InvoiceStatus.CREDIT),
         ]
     return Invoice.id.in_(union_all(*ways))
@@ -110,7 +111,7 @@ def _numbered(words: str) -> list[Any]:
 
 def _begins(table: Any, words: str) -> ColumnElement[bool]:
     """Compared and not matched: a pattern would be looked for row by row behind row-level security."""
-    first = func.lower(literal(words[:LONGEST_WORD], Text(collation="C")))
+    first = func.lower(literal(words[:LONGEST_WORD]))
     return and_(table.word >= first, table.word < first.concat(LAST_CHARACTER))
 
 

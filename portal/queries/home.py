@@ -107,6 +107,7 @@ def comparison() -> Comparison:
         select(InvoiceSum.agreement, cast(func.sum(InvoiceSum.invoices), BigInteger).label("number"))
         .where(InvoiceSum.tenant_id == current_tenant_id(), InvoiceSum.archived.is_(False))
         .group_by(InvoiceSum.agreement)
+        .having(func.sum(InvoiceSum.invoices) != 0)
     ).all()
     counts = {row.agreement: row.number for row in rows}
     return Comparison(

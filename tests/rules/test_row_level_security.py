@@ -173,7 +173,7 @@ WHOLE_ROWS = {"delivery", "integration_status", "mail", "membership", "support_v
 
 
 def test_whoever_serves_sees_whole_rows_across_partners_of_no_table_but_those_that_are_documented(database):
-    """Nr 15. The owner's rights, which the views use, are told by the role that a policy names."""
+    """The owner's rights, which the views use, are told by the role that a policy names."""
     shown = database.execute(
         text("SELECT tablename, roles::text FROM pg_policies WHERE qual LIKE '%''system''%' ORDER BY 1")
     ).all()

@@ -93,7 +93,15 @@ def test_home_says_which_invoices_are_not_compared(app: Flask, partner: Tenant, 
             source = db.session.get_one(Integration, (partner_id(), source_id))
             factories.invoice(factories.customer(source), "5.00", **values)
         factories.invoice(factories.customer(), "5.00")
+        for away in (True, False):  # there and back leaves nothing to say
+            row = db.session.query(Invoice).filter_by(agreement="portal_only").one()
+            row.archived_at = clock.now() if away else None
+            db.session.commit()
+        archived = factories.invoice(factories.customer(source), "5.00", missing_since=clock.now())
+        archived.archived_at = clock.now()
+        db.session.commit()
     page = reader.get("/p/northwind/").text
+    assert "0 no longer" not in words_of(page)
     said = words_of(page)
     assert "Both sides agree on the only invoice." in said
     assert [f"Not compared {one}" in said for one in ("2 voided", "1 outside filters", "1 only here")] == [

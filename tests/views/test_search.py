@@ -7,6 +7,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import clock
 from portal.connect.settings import set_identifier
 from portal.extensions import db
 from portal.models import Customer, Integration, Tenant
@@ -36,6 +37,13 @@ def reader(app: Flask, request: pytest.FixtureRequest, log_in: Callable[..., Fla
             other = factories.customer(source, name="Contoso", number="C-1", autotask_id=40404)
             theirs = factories.invoice(other, "99.00", number="INV-1", autotask_id=9001)
             factories.payment((theirs, "10.00"), reference="Wire 5")
+            factories.payment((theirs, "11.00"), reference="Überweisung MÜLLER 5")
+            source = db.session.get_one(Integration, (partner.id, source_id))
+            of_theirs = factories.customer(source, name="Fabrikam", autotask_id=50505)
+            put_away = factories.invoice(
+                of_theirs, "77.00", number="RÉF-7", autotask_number="RÉF-7", archived_at=clock.now()
+            )
+            factories.payment((put_away, "30.00"), reference="Cash 1")
             source = db.session.get_one(Integration, (partner.id, source_id))
             set_identifier(factories.ACTOR, source, request.param)
             db.session.commit()
@@ -56,6 +64,11 @@ FOUND = [
     ("1204.5 USD", {"search": "invoices", "invoices": "invoices", "payments": ""}),
     ("704.50", {"search": "invoices", "invoices": "invoices"}),
     ("$500", {"search": "payments", "payments": "payments", "invoices": ""}),
+    ("überweisung müller", {"search": "invoices payments", "payments": "payments"}),
+    ("Überweisung", {"search": "invoices payments", "payments": "payments"}),
+    ("réf-7", {"search": "invoices payments"}),
+    ("RÉF-7", {"search": "invoices payments"}),
+    ("47.00", {"search": "invoices"}),
     ("120", {"search": "", "invoices": "", "payments": "", "customers": ""}),
 ]
 
