@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from portal import attention, clock
 from portal.extensions import db
-from portal.models import Cause, Contact, Customer, Integration, Tenant
+from portal.models import Cause, Contact, Customer, Integration, Invoice, Tenant
 from tests import factories
 from tests.reading import element, elements, words, words_of
 
