@@ -161,6 +161,7 @@ class _Readers:
         self._waiting: Queue[Range | None] = Queue()
         self._stopping, self._begun = threading.Event(), list[Range]()
         self.number, self._is_whole = 0, False
+        self._failed: BaseException | None = None
         self._start(source.client)
 
     def grow(self) -> None:
@@ -210,11 +211,15 @@ class _Readers:
 
     def _read_all(self, client: Client) -> None:
         while (at := self._waiting.get()) is not None:
+            if self._failed is not None:  # ranges are begun in order: this one lies behind what failed
+                at.came.put(self._failed)
+                continue
             try:
                 with self._app.app_context():
                     self._ask(client, at)
                 at.came.put(None)
             except BaseException as error:
+                self._failed = error
                 at.came.put(error)
 
     def _ask(self, client: Client, at: Range) -> None:

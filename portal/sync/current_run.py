@@ -135,15 +135,17 @@ class Running:
         return cancel_requested_at is not None
 
     def save_page(self, page: Sequence[Any]) -> None:
-        """Like save(), after a page. Raises Flood when there were too many, or TurnOver."""
+        """Like save(), after a page. Raises Flood when there were too many."""
         self.progress.done += len(page)
         self.save()
         self.growth.keep_up(self.items)
         self.pages.one_more(self.progress.words)
-        self.give_way()
 
     def give_way(self) -> None:
-        """Raises TurnOver after a while, if other partners wait; nobody's run at a terminal does."""
+        """Raises TurnOver after a while, if other partners wait; nobody's run at a terminal does.
+
+        Called where what was read is not read again: the next turn goes on behind it.
+        """
         if self.task.trigger == SyncTrigger.COMMAND or monotonic() - self.turn_began < TURN_SECONDS:
             return
         self.turn_began = monotonic()

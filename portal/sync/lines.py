@@ -179,6 +179,7 @@ def _read_group(running: Running, client: Client, group: dict[int, int]) -> None
     db.session.execute(READ_NOW, {"tenant_id": current_tenant_id(), "ids": invoice_ids, "read_at": read_at})
     wanted_pdfs.want(sorted(touched))
     running.save()
+    running.give_way()
 
 
 def _invoices_of(written: upsert.Written) -> list[int]:

@@ -47,7 +47,7 @@ def perform(run_id: int) -> bool:
         _end(running, RunState.CANCELLED, None, None)
     except TurnOver:
         _wait(running, 0.0, "turn", GIVES_WAY, tries=None)
-        runs.ring(runs.get(run_id))
+        runs.ring_all([(running.task.integration.tenant_id, run_id)])
     except Exception as error:
         db.session.rollback()
         _failed(running, error)

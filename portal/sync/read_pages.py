@@ -76,6 +76,7 @@ def _take_in(
     step.last_id = last_id
     step.rows += len(page)
     running.save_page(page)
+    running.give_way()
 
 
 def _begin(running: Running, name: str, resource: Resource, complete: bool, only: str) -> Step:
@@ -124,6 +125,7 @@ def read_by_id(
             step.gone += [autotask_id for autotask_id in condition["value"] if autotask_id not in found]
             step.checked = condition["value"][-1]
             running.save()
+            running.give_way()
     step.done = True
     running.save()
     return step.gone

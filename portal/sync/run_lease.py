@@ -18,17 +18,18 @@ CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(8201, hashtext(:key))")
 # Waits and may be tried now, or its worker died.
 DUE = """(sync_run.state = 'waiting' AND coalesce(sync_run.next_try_at, clock_timestamp()) <= clock_timestamp()
             OR sync_run.state = 'running' AND sync_run.lease_until < clock_timestamp())"""
+# It waits for no other run of its integration.
+FREE = """(sync_run.kind = 'pdfs' OR NOT EXISTS (
+            SELECT FROM run_standing AS other
+            WHERE other.tenant_id = sync_run.tenant_id AND other.integration_id = sync_run.integration_id
+                AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
+                AND other.lease_until >= clock_timestamp()))"""
 # Since when the longest of them waits, without those that wait for another run of their integration.
 OLDEST = text(f"""
     SELECT min(CASE WHEN sync_run.state = 'running' THEN sync_run.lease_until
         ELSE greatest(sync_run.next_try_at, sync_run.created_at) END)
     FROM run_standing AS sync_run JOIN tenant t ON t.id = sync_run.tenant_id AND t.disabled_at IS NULL
-    WHERE {DUE}
-        AND (sync_run.kind = 'pdfs' OR NOT EXISTS (
-            SELECT FROM run_standing AS other
-            WHERE other.tenant_id = sync_run.tenant_id AND other.integration_id = sync_run.integration_id
-                AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
-                AND other.lease_until >= clock_timestamp()))""")
+    WHERE {DUE} AND {FREE}""")
 # Reading customers and invoices goes one run after the other for each integration; PDFs go beside them.
 CLAIM = text(f"""
     UPDATE sync_run SET state = 'running', lease_token = :token, error = NULL, error_kind = NULL,
@@ -45,7 +46,7 @@ CLAIM = text(f"""
 DUE_SOMEWHERE = f"""FROM run_standing AS sync_run
     WHERE {DUE} AND tenant_id IN (SELECT id FROM tenant WHERE disabled_at IS NULL)"""
 DUE_RUNS = text(f"SELECT tenant_id, id {DUE_SOMEWHERE} ORDER BY id LIMIT :limit")
-OTHERS_WAIT = text(f"SELECT EXISTS (SELECT {DUE_SOMEWHERE} AND tenant_id <> :mine)")
+OTHERS_WAIT = text(f"SELECT EXISTS (SELECT {DUE_SOMEWHERE} AND {FREE} AND tenant_id <> :mine)")
 
 
 def claim(run_id: int) -> str | None:

@@ -77,3 +77,25 @@ def test_a_run_of_a_disabled_or_the_same_partner_is_nothing_to_wait_for(
         assert not run_lease.others_wait()
     superuser.execute("UPDATE tenant SET disabled_at = now() WHERE id = %s", [other[0]])
     assert not run_lease.others_wait()
+
+
+def test_lines_of_one_group_are_read_to_their_end_before_anybody_else_comes(
+    empty: Sandbox, connect: Any, app: Flask, monkeypatch: pytest.MonkeyPatch, partner: Tenant
+) -> None:
+    """A group whose turn ended in its middle would be read from its first page in every turn."""
+    company = empty.add_company(companyName="Contoso")
+    integration = connect(empty)
+    assert sync(integration, trigger="schedule").state == "completed"
+    for _ in range(2):
+        empty.add_invoice(lines=[{"rate": "1.00"}] * 700, companyID=company)
+    with app.app_context(), factories.inside(factories.tenant()):
+        runs.start(factories.integration(app), "new", "schedule", ACTOR)
+        db.session.commit()
+    monkeypatch.setattr(current_run, "TURN_SECONDS", 0.0)
+    empty.clear_requests()
+    run = sync(integration, "new", "schedule")
+    for _ in range(12):
+        if runs.get(run.id).state == "waiting":
+            perform.perform(run.id)
+    assert runs.get(run.id).state == "completed"
+    assert len(empty.calls("BillingItems")) <= 6, "no page is asked for in every turn anew"
