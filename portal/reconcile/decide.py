@@ -44,11 +44,24 @@ def reading_of(item: dict[str, Any], started_at: datetime) -> Reading:
 
 @dataclass(frozen=True)
 class Known:
-    """What the wish was made from: Autotask's values as the portal holds them."""
+    """What the wish was made from: Autotask's values as the portal holds them.
+
+    Of an invoice that `is_given` by the partner's own system, amounts are not Autotask's to tell, and that system may
+    have voided it too.
+    """
 
     total_raw: Decimal = Decimal(0)
     tax_raw: Decimal = Decimal(0)
     is_voided: bool = False
+    is_given: bool = False
+    voided_by_source: bool = False
+
+    def is_moved_by(self, read: Reading) -> bool:
+        """Whether Autotask says something else by now."""
+        if self.is_given:
+            return (read.is_voided or self.voided_by_source) != self.is_voided
+        there = (read.total_raw, read.tax_raw, read.is_voided)
+        return there != (self.total_raw, self.tax_raw, self.is_voided)
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,7 @@ def decide(wish_paid_on: date | None, marks: Marks, known: Known, read: Reading)
     """What makes Autotask show the wish; what its own people set is not touched (rules 5.6 and 5.9)."""
     if read.is_voided and wish_paid_on is None:
         return Decision(Act.NOTHING, sentence="The invoice is voided in Autotask: nothing is sent.")
-    if (read.total_raw, read.tax_raw, read.is_voided) != (known.total_raw, known.tax_raw, known.is_voided):
+    if known.is_moved_by(read):
         return Decision(Act.LEARN, sentence="The invoice was changed in Autotask: its new values come first.")
     if read.is_voided:
         return VOIDED

@@ -53,12 +53,16 @@ class Drain:
             if not claims:
                 return
             together, started = Together(store, clients), clock.monotonic()
+            # Whoever meets what ends this round begins the next one alone.
+            taken, self.together = self.together, 1
             with clients.grown_to(len(claims)):
                 works = together.deliver([Work(claim) for claim in claims])
+            self.together = taken
             self._pace(clock.monotonic() - started)
             for work in works:
                 self._note(work)
             if self.stopped and together.odd is not None:
+                self.together = 1
                 raise together.odd
 
     def _pace(self, seconds: float) -> None:
@@ -73,7 +77,7 @@ class Drain:
         if work.failure is not None and work.failure.kind in SHARED:
             self.stopped = True
             waiting_together.wait_like(work.claim.delivery_id)
-        elif work.failure is None and work.was_answered and not self.hurried:
+        elif not self.stopped and work.failure is None and work.was_answered and not self.hurried:
             self.hurried = True
             waiting_together.hurry()
         if self.tell is not None:

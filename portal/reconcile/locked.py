@@ -18,6 +18,7 @@ from portal.reconcile import attempts, when_to_compare
 from portal.reconcile.attempts import Attempt
 from portal.reconcile.decide import Known
 from portal.reconcile.delivery_row import Row
+from portal.reconcile.mirror import GIVEN
 from portal.reconcile.transitions import Held
 from portal.reconcile.work import Work
 
@@ -28,7 +29,8 @@ _READ = ", ".join(_STATE if name == "state" else f"d.{name}" for name in COLUMNS
 
 # In the order of their invoices, as the ledger writes them. Who also locks invoices does that before.
 LOCK = text(f"""
-    SELECT d.id, d.invoice_id, d.wished_at, {_READ}, i.autotask_id, i.total_raw, i.tax_raw, i.is_voided
+    SELECT d.id, d.invoice_id, d.wished_at, {_READ}, i.autotask_id, i.total_raw, i.tax_raw, i.is_voided,
+        {GIVEN} AS is_given, i.voided_by_source
     FROM delivery d JOIN invoice i ON i.tenant_id = d.tenant_id AND i.id = d.invoice_id
     WHERE d.tenant_id = :tenant_id AND d.id = ANY(:ids)
     ORDER BY d.invoice_id FOR UPDATE OF d""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
@@ -116,7 +118,7 @@ def _locked(found: Any, writes: list[Attempt], now: datetime) -> Locked:
         id=found.id,
         invoice_id=found.invoice_id,
         autotask_id=found.autotask_id,
-        known=Known(found.total_raw, found.tax_raw, found.is_voided),
+        known=Known(found.total_raw, found.tax_raw, found.is_voided, found.is_given, found.voided_by_source),
         wished_at=found.wished_at,
         before=row,
         held=Held(row, tuple(one.as_try(now) for one in writes)),

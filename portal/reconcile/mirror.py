@@ -17,11 +17,14 @@ from portal.extensions import db
 from portal.models import Integration, Invoice
 from portal.reconcile.decide import Known, Reading
 
+# SQL for an invoice `i`: the partner's own system gave it, and Autotask, as secondary, only says whether it is paid.
+GIVEN = """(i.external_id IS NOT NULL AND EXISTS (SELECT FROM integration n
+        WHERE n.tenant_id = i.tenant_id AND n.id = i.integration_id AND n.role = 'secondary'))"""
 # Held until the transaction ends: always before their deliveries, and in the order that the ledger uses.
-LOCK = text("""
+LOCK = text(f"""
     SELECT id, integration_id, number, currency, total_raw, tax_raw, amount_due, is_voided, voided_on, due_on,
-        autotask_due_on, autotask_paid_on, autotask_read_at, locally_changed_at
-    FROM invoice WHERE tenant_id = :tenant_id AND id = ANY(:ids) ORDER BY id FOR UPDATE""").bindparams(
+        autotask_due_on, autotask_paid_on, autotask_read_at, locally_changed_at, {GIVEN} AS is_given, voided_by_source
+    FROM invoice i WHERE tenant_id = :tenant_id AND id = ANY(:ids) ORDER BY id FOR UPDATE""").bindparams(
     bindparam("ids", type_=ARRAY(BigInteger))
 )
 
@@ -54,10 +57,12 @@ class Mirrored:
     autotask_paid_on: date | None
     autotask_read_at: datetime | None
     locally_changed_at: datetime | None
+    is_given: bool
+    voided_by_source: bool
 
     @property
     def known(self) -> Known:
-        return Known(self.total_raw, self.tax_raw, self.is_voided)
+        return Known(self.total_raw, self.tax_raw, self.is_voided, self.is_given, self.voided_by_source)
 
 
 def lock(invoice_ids: Sequence[int]) -> dict[int, Mirrored]:
@@ -94,11 +99,24 @@ def _read_at(invoice_ids: Sequence[int]) -> dict[int, datetime | None]:
 def _take(invoice: Mirrored, read: Reading) -> None:
     invoice.autotask_read_at = read.started_at
     invoice.autotask_paid_on = read.paid_on
+    if invoice.is_given:
+        _take_what_is_not_its_own_systems(invoice, read)
+        return
     invoice.is_voided, invoice.voided_on = read.is_voided, read.voided_on
     if read.due_on != invoice.autotask_due_on:
         invoice.autotask_due_on = invoice.due_on = read.due_on
     if (read.total_raw, read.tax_raw) != (invoice.total_raw, invoice.tax_raw):
         _take_total(invoice, read)
+
+
+def _take_what_is_not_its_own_systems(invoice: Mirrored, read: Reading) -> None:
+    """Amounts and due date stay as they were given; a void of either side counts (rule 6)."""
+    invoice.autotask_due_on = read.due_on
+    invoice.is_voided = read.is_voided or invoice.voided_by_source
+    if not invoice.is_voided:
+        invoice.voided_on = None
+    elif read.voided_on is not None:
+        invoice.voided_on = read.voided_on
 
 
 def _take_total(invoice: Mirrored, read: Reading) -> None:

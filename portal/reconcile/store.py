@@ -26,6 +26,10 @@ from portal.reconcile.work import Claim, Phase, Work
 
 CHANGED = Failure("changed", "The invoice was changed in Autotask. The portal looks again.")
 GIVEN_BACK = "Given back before it was sent, because the wish changed or time ran short."
+NOT_LOOKED_AT = (
+    "Sent, but not looked at yet, because Autotask did not answer in time. The portal looks again before it sends "
+    "anything."
+)
 OVERTAKEN = "Another worker had taken over; the invoice is looked at again."
 
 
@@ -138,7 +142,7 @@ def _fail(found: Locks, one: Locked, work: Work, _: bool) -> None:
 def _release(found: Locks, one: Locked, work: Work, _: bool) -> None:
     found.keep(one, transitions.release(one.held, work, found.now))
     if work.attempt_id is not None:
-        found.describe(one, work, AttemptOutcome.OVERTAKEN, GIVEN_BACK)
+        found.describe(one, work, AttemptOutcome.OVERTAKEN, NOT_LOOKED_AT if work.sent else GIVEN_BACK)
 
 
 ENDINGS: dict[str, Callable[[Locks, Locked, Work, bool], None]] = {

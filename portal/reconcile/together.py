@@ -23,7 +23,8 @@ from portal.reconcile.store import SqlStore
 from portal.reconcile.work import Autotask, Phase, Work
 
 log = structlog.get_logger(__name__)
-LONGEST_STEP = 20.0  # after so long the rest of a step is given back, while its leases last
+# After so long, the rest of what is taken together is given back: with one last call it ends within its job's minute.
+LONGEST = 30.0
 INTERNAL = Failure("internal", "Something went wrong in the portal itself. It tries again by itself.")
 CALLS = (Phase.READ, Phase.SEND, Phase.VERIFY)
 ORDER = (Phase.READ, Phase.BEGIN, Phase.SEND, Phase.VERIFY)
@@ -37,6 +38,7 @@ class Together:
     crew: Crew
     odd: Misshapen | None = None
     refusal: Unauthorized | None = None
+    until: float = field(default_factory=lambda: clock.monotonic() + LONGEST)
 
     def deliver(self, works: Sequence[Work]) -> list[Work]:
         """All steps of all of them. Raises Unauthorized once all are given back."""
@@ -73,21 +75,21 @@ class Together:
     def _call(self, phase: str, works: list[Work]) -> list[Work]:
         """K2, the write, or K5. What Autotask as a whole does not answer is met by one of them."""
         moment = Moment(self.store.now()) if phase != Phase.SEND else Moment(None)
-        until, met = clock.monotonic() + LONGEST_STEP, list[Work]()
+        met = list[Work]()
 
         def one(client: Client, work: Work) -> Work:
-            after = self._advanced(work, moment, client)
+            after = self._advanced(phase, work, moment, client)
             if self.refusal is not None or (after.failure is not None and after.failure.kind in SHARED):
                 met.append(after)
             return after
 
-        found = self.crew.each(one, works, lambda: bool(met) or clock.monotonic() > until)
+        found = self.crew.each(one, works, lambda: bool(met) or clock.monotonic() > self.until)
         return [
             _given_back(work) if after is None or (after in met[1:] and not after.sent) else after
             for work, after in zip(works, found, strict=True)
         ]
 
-    def _advanced(self, work: Work, moment: "Moment", client: Client) -> Work:
+    def _advanced(self, phase: str, work: Work, moment: "Moment", client: Client) -> Work:
         try:
             return steps.advance(work, moment, Noticing(client, self))
         except Unauthorized as refusal:
@@ -97,7 +99,10 @@ class Together:
             raise
         except Exception:
             log.exception("delivery.failed", delivery_id=work.claim.delivery_id)
-            return work.failed(replace(INTERNAL, maybe_applied=True))
+            # A write that was begun may have landed: its mark stays ours, and it is watched.
+            return replace(work, sent=work.sent or phase == Phase.SEND).failed(
+                replace(INTERNAL, maybe_applied=True)
+            )
 
 
 def _next(works: Sequence[Work]) -> str | None:
@@ -126,11 +131,26 @@ def _one_by_one_if_it_fails(
         if isinstance(error, DBAPIError) and (error.connection_invalidated or len(works) == 1):
             raise
         if len(works) > 1:
-            return [one for work in works for one in _one_by_one_if_it_fails(step, [work], store)]
+            return _one_by_one(step, works, store)
         log.exception("delivery.failed", delivery_id=works[0].claim.delivery_id)
         failed = replace(works[0], failure=replace(INTERNAL, maybe_applied=True))
         store.fail(failed)
         return [replace(failed, phase=Phase.DONE)]
+
+
+def _one_by_one(step: Callable[[list[Work]], list[Work]], works: list[Work], store: SqlStore) -> list[Work]:
+    """Each by itself; what the database refuses one of them is raised once all had their turn."""
+    done, refused = list[Work](), None
+    for work in works:
+        try:
+            done += _one_by_one_if_it_fails(step, [work], store)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            refused = error
+    if refused is not None:
+        raise refused
+    return done
 
 
 @dataclass

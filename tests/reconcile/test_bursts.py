@@ -12,8 +12,10 @@ from sqlalchemy import event
 from portal.access.tenancy import tenant_scope
 from portal.autotask.client import Client
 from portal.extensions import db
-from portal.models import DeliveryState
+from portal.models import DeliveryState, Payment
+from portal.payments import recording
 from portal.reconcile import deliver, findings
+from tests import factories
 from tests.both_sides import Both
 from tests.faults import children
 
@@ -166,3 +168,31 @@ def test_a_worker_killed_with_several_in_its_hands_is_made_good_by_the_next(
 
 def _six_at_once() -> int:
     return deliver.run(deliver.Drain(together=6))
+
+
+def the_payment() -> int:
+    """The one payment there is."""
+    return db.session.query(Payment).one().id
+
+
+def test_a_fault_of_the_portal_while_it_sends_leaves_the_mark_with_us(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write had landed: once the payment is deleted, Autotask's date is taken away again."""
+    (invoice,), real = paid(both, 1), Client.patch
+
+    def lands_and_fails(self: Client, *arguments: Any) -> None:
+        real(self, *arguments)
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Client, "patch", lands_and_fails)
+        both.deliver()
+    assert both.shown(invoice) == DAY
+    both.make_due()
+    both.deliver()
+    assert both.delivery(invoice).state == DeliveryState.CONFIRMED
+    recording.delete(factories.ACTOR, the_payment(), "Recorded twice")
+    db.session.commit()
+    both.deliver()
+    assert both.shown(invoice) is None

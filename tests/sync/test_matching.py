@@ -7,13 +7,13 @@ from decimal import Decimal
 import pytest
 from flask import current_app
 
-from portal import connect
+from portal import clock, connect
 from portal.extensions import db
 from portal.imports import runs as imports
 from portal.imports.given import GivenCustomer, GivenInvoice
 from portal.models import Customer, Delivery, ExceptionItem, ImportKind, Integration, Invoice, Payment
 from portal.payments import recording
-from portal.reconcile import deliver
+from portal.reconcile import deliver, sweep
 from portal.sync import manual
 from sandbox import Sandbox
 from tests import factories
@@ -215,3 +215,37 @@ def test_an_invoice_that_the_own_system_voided_stays_voided_whatever_autotask_sa
     imports.put(ACTOR, ImportKind.INVOICES, given)
     db.session.commit()
     assert one(Invoice).status == "open"
+
+
+def test_what_the_own_system_gave_is_never_overwritten_by_autotask(
+    secondary, empty: Sandbox, company: int
+) -> None:
+    """Rule 6: neither a delivery nor the sweep takes amounts or an end of the void from there."""
+    there(empty, company, "INV-1")
+    imports.put(ACTOR, ImportKind.CUSTOMERS, GivenCustomer("C-1", "Contoso", "USD"))
+    given = GivenInvoice("I-1", "C-1", "INV-1", "USD", date(2026, 11, 1), Decimal("100.00"))
+    imports.put(ACTOR, ImportKind.INVOICES, given)
+    db.session.commit()
+    sync(secondary, "new", "schedule")
+    payment = factories.payment((one(Invoice), "100.00"), on=date(2026, 11, 19))
+    deliver.deliver_due()
+    assert one(Delivery).state == "confirmed"
+    imports.put(ACTOR, ImportKind.INVOICES, replace(given, net=Decimal("150.00")))
+    db.session.commit()
+    deliver.deliver_due()
+    db.session.expire_all()
+    assert (one(Invoice).amount_due, one(Invoice).status, one(Delivery).state) == (
+        150,
+        "part_paid",
+        "confirmed",
+    )
+    assert empty.invoice(one(Invoice).autotask_id)["paidDate"] is None
+    recording.delete(ACTOR, payment.id, "Returned")
+    imports.put(ACTOR, ImportKind.INVOICES, replace(given, net=Decimal("150.00"), voided=True))
+    db.session.commit()
+    deliver.deliver_due()
+    db.session.query(Delivery).update({"look_at": clock.now()})
+    db.session.commit()
+    sweep.compare_due()
+    db.session.expire_all()
+    assert (one(Invoice).status, one(Invoice).amount_due) == ("voided", 150)
