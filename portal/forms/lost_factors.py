@@ -6,6 +6,8 @@ from wtforms.validators import InputRequired, Length
 from portal.forms import Form
 
 SHORTEST, LONGEST = 10, 300
+MADE_SURE = "It is written down that you made sure."
+STOPPED = "The request is stopped, and the person is told. Their second factors stay."
 
 
 class AgreementForm(Form):

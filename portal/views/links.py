@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, flash, g, make_response, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, g, make_response, redirect, render_template, request, url_for
 
 from portal.access import devices, passwords
 from portal.access.permissions import public
@@ -17,14 +17,15 @@ pages = Blueprint("links", __name__, url_prefix=links.PATH.rstrip("/"))
 log = structlog.get_logger()
 
 
-@pages.after_request
+@pages.after_app_request
 def keep_secret(answer: Response) -> Response:
     """The address is the secret: nobody keeps it. Like every page, it names itself to no other site."""
-    answer.headers["Cache-Control"] = "no-store"
+    if request.path.startswith(links.PATH):
+        answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
-@pages.errorhandler(links.DeadLink)
+@pages.app_errorhandler(links.DeadLink)
 def dead(_: links.DeadLink) -> Any:
     db.session.rollback()
     return render_template("links/dead.html"), 404

@@ -3,17 +3,17 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, flash, g, render_template, url_for
+from flask import Blueprint, g, render_template, url_for
 
 from portal.access import factor_resets
 from portal.access.freshness import fresh
 from portal.access.permissions import public, signed_in, staff_only
 from portal.access.second_step import Step, open_at
 from portal.extensions import db
-from portal.forms.lost_factors import AgreementForm
-from portal.people import links, lost_factors
+from portal.forms.lost_factors import MADE_SURE, STOPPED, AgreementForm
+from portal.people import lost_factors
 from portal.queries import lost_factors as waiting
-from portal.web import htmx
+from portal.web import htmx, refusable
 
 pages = Blueprint("lost_factors", __name__)
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ def _asking(refused: str = "", status: int = 200) -> Any:
 @pages.get("/links/factors/<token>")
 @public
 def link(token: str) -> Any:
-    return _unkept(render_template("lost_factors/link.html", asked=lost_factors.of_link(token), token=token))
+    return render_template("lost_factors/link.html", asked=lost_factors.of_link(token), token=token)
 
 
 @pages.post("/links/factors/<token>")
@@ -61,13 +61,7 @@ def withdraw(token: str) -> Any:
     user = lost_factors.withdraw(token)
     db.session.commit()
     log.info("factors.kept", user_id=user.id)
-    return _unkept(render_template("lost_factors/link.html", asked=None, token=token))
-
-
-@pages.errorhandler(links.DeadLink)
-def dead(_: links.DeadLink) -> Any:
-    db.session.rollback()
-    return render_template("links/dead.html"), 404
+    return render_template("lost_factors/link.html", asked=None, token=token)
 
 
 @pages.get("/staff/lost-factors")
@@ -90,38 +84,22 @@ def agree(reset_id: int) -> Any:
     form = AgreementForm()
     if not form.validate():
         return _page(reset_id, form, 422)
-    try:
+
+    def step() -> None:
         lost_factors.agree_as_staff(g.actor, reset_id, form.how.data)
-    except lost_factors.CannotAgree as refusal:
-        db.session.rollback()
-        flash(str(refusal), "warning")
-        return htmx.redirect(url_for("lost_factors.index"))
-    db.session.commit()
-    flash("It is written down that you made sure.", "success")
-    return htmx.redirect(url_for("lost_factors.show", reset_id=reset_id))
+
+    if refusable.told(step, lost_factors.CannotAgree, MADE_SURE):
+        return htmx.redirect(url_for("lost_factors.show", reset_id=reset_id))
+    return htmx.redirect(url_for("lost_factors.index"))
 
 
 @pages.post("/staff/lost-factors/<int:reset_id>/stop")
 @staff_only
 @fresh
 def stop(reset_id: int) -> Any:
-    try:
-        lost_factors.stop_as_staff(g.actor, reset_id)
-    except lost_factors.CannotAgree as refusal:
-        db.session.rollback()
-        flash(str(refusal), "warning")
-    else:
-        db.session.commit()
-        flash("The request is stopped, and the person is told. Their second factors stay.", "success")
+    refusable.told(lambda: lost_factors.stop_as_staff(g.actor, reset_id), lost_factors.CannotAgree, STOPPED)
     return htmx.redirect(url_for("lost_factors.index"))
 
 
 def _page(reset_id: int, form: AgreementForm, status: int = 200) -> Any:
     return render_template("lost_factors/show.html", one=waiting.one(reset_id), form=form), status
-
-
-def _unkept(page: str) -> Response:
-    """The address is the secret: nobody keeps it."""
-    answer = Response(page)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer

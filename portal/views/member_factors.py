@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, render_template, request, url_for
+from flask import Blueprint, abort, g, render_template, request, url_for
 
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
-from portal.extensions import db
-from portal.forms.lost_factors import AgreementForm
+from portal.forms.lost_factors import MADE_SURE, STOPPED, AgreementForm
 from portal.models import Membership
 from portal.people import lost_factors
 from portal.queries import lost_factors as waiting
-from portal.web import htmx
+from portal.web import htmx, refusable
 
 pages = Blueprint(
     "member_factors", __name__, url_prefix="/p/<partner_slug>/settings/people/<int:member_id>/factors"
@@ -33,14 +32,11 @@ def agree(member_id: int) -> Any:
     form = AgreementForm()
     if not form.validate():
         return _page(member_id, form, 422)
-    try:
+
+    def step() -> None:
         lost_factors.agree_as_owner(g.actor, member_id, _meant(), form.how.data)
-    except lost_factors.CannotAgree as refusal:
-        db.session.rollback()
-        flash(str(refusal), "warning")
-    else:
-        db.session.commit()
-        flash("It is written down that you made sure.", "success")
+
+    refusable.told(step, lost_factors.CannotAgree, MADE_SURE)
     return htmx.redirect(url_for("member_factors.show", member_id=member_id))
 
 
@@ -48,14 +44,10 @@ def agree(member_id: int) -> Any:
 @requires(Permission.USERS)
 @fresh
 def stop(member_id: int) -> Any:
-    try:
+    def step() -> None:
         lost_factors.stop_as_owner(g.actor, member_id, _meant())
-    except lost_factors.CannotAgree as refusal:
-        db.session.rollback()
-        flash(str(refusal), "warning")
-    else:
-        db.session.commit()
-        flash("The request is stopped, and the person is told. Their second factors stay.", "success")
+
+    refusable.told(step, lost_factors.CannotAgree, STOPPED)
     return htmx.redirect(url_for("people.index"))
 
 

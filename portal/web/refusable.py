@@ -1,7 +1,9 @@
-"""A step that may be refused, taken for a form: its refusal stands beside the field, and nothing is written."""
+"""A step that may be refused: its refusal stands beside a form's field or above the page, and nothing is written."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from flask import flash
 
 from portal.extensions import db
 from portal.forms.own_records import AmountForm
@@ -18,3 +20,16 @@ def accepted(form: AmountForm, step: Callable[[], Result]) -> Result | None:
         db.session.rollback()
         form.refuse(refusal)
         return None
+
+
+def told(step: Callable[[], Any], refusal: type[Exception], done: str) -> bool:
+    """Takes the step, commits it and says so, or says why it was refused; whether it was taken."""
+    try:
+        step()
+    except refusal as why:
+        db.session.rollback()
+        flash(str(why), "warning")
+        return False
+    db.session.commit()
+    flash(done, "success")
+    return True

@@ -229,7 +229,10 @@ def test_the_link_in_either_mail_stops_it_and_puts_whoever_asked_out(
     assert row_of(app, reset).outcome == "withdrawn"
     assert thief.get(ASK).location.startswith("/login")
     for other in (path, link("factors_lost"), link("factors_to_go")):
-        assert app.test_client().post(other).status_code == 404, "each of them is used up"
+        gone = app.test_client().post(other)
+        assert (gone.status_code, gone.headers["Cache-Control"]) == (404, "no-store"), (
+            "each of them is used up"
+        )
     travel.shift(WAIT + timedelta(seconds=1))
     settle(app)
     assert had(app, nora) == 1
