@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
 
 from portal import clock
 from portal.access import api_keys, totp
@@ -33,6 +36,7 @@ from portal.models import (
     Tenant,
     User,
 )
+from portal.people import logo
 from portal.sync import runs
 from tests import factories
 from tests.fixtures.people import with_factor_proved
@@ -135,6 +139,9 @@ def _rows(app: Flask, tenant: Tenant, owner: User, word: str) -> str:
         [None],
         None,
     )
+    picture = BytesIO()
+    Image.new("RGB", (90, 30), "navy").save(picture, "PNG")
+    logo.change(factories.ACTOR, picture.getvalue())
     _, secret = api_keys.create(factories.ACTOR, f"{word} checkout", list(api_keys.Scope))
     db.session.commit()
     return secret
@@ -167,6 +174,11 @@ def address(app: Flask, rule: Rule, slug: str, of: Partner) -> str:
     """The rule's address at this partner's, with the other arguments naming rows of `of`."""
     values = {name: slug if name == "partner_slug" else id_of(of, name) for name in rule.arguments}
     return app.url_map.bind("localhost").build(rule.endpoint, values)
+
+
+def text_of(answer: TestResponse) -> str:
+    """What an answer holds, be it a page or a picture."""
+    return answer.get_data().decode(errors="replace")
 
 
 def somebody(app: Flask, who: str, of: Partner) -> FlaskClient:

@@ -12,7 +12,7 @@ from portal.access.permissions import ROLE_PERMISSIONS, Permission, of_support
 from portal.models import Role, VisitMode
 from tests.rules.test_every_route import access, routes
 from tests.rules.test_hostile_input import BODY, Recorded, forms_of
-from tests.strangers import NAMED, Partner, address
+from tests.strangers import NAMED, Partner, address, text_of
 
 Answers = Iterator[tuple[str, TestResponse]]
 
@@ -35,8 +35,8 @@ def own_pages(app: Flask, browser: FlaskClient, ours: Partner, theirs: Partner, 
     for rule in pages(app, who):
         needed = {"invoice_id": ours.ids["invoice"]} if rule.endpoint == "credits.new" else {}
         answer = browser.get(address(app, rule, ours.slug, ours), query_string=needed)
-        told += ours.word in answer.text
-        wanted = "" if rule.endpoint in ("invoices.pdf", "logo.picture") else " wants 200/303"
+        told += ours.word in text_of(answer)
+        wanted = "" if rule.endpoint == "invoices.pdf" else " wants 200/303"
         yield f"page GET {rule}{wanted}", answer
     assert told > 20, "the walk looks at pages, not at refusals"
 
@@ -84,7 +84,7 @@ def foreign_forms(app: Flask, browser: FlaskClient, ours: Partner, theirs: Partn
     for rule in pages(app, who):
         own = address(app, rule, ours.slug, ours)
         page = browser.get(f"{own}?invoice={ours.ids['invoice']}&invoice_id={ours.ids['invoice']}")
-        for action, fields in forms_of(page.text):
+        for action, fields in forms_of(text_of(page)):
             forms.setdefault(action, {}).update(fields)
     for rule, method in routes(app, partner=True):
         if method == "POST" and access(app, rule) in held(who):

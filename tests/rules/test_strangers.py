@@ -34,6 +34,7 @@ from tests.strangers import (
     id_of,
     name_of,
     somebody,
+    text_of,
     without_row_level_security,
 )
 from tests.strangers_inside import foreign_forms, foreign_paths, foreign_queries, own_pages, programs
@@ -88,7 +89,7 @@ def rows(superuser: psycopg.Connection[Any], of: Partner | None = None) -> dict[
 def seen(theirs: Partner, who: str, what: str, answer: TestResponse) -> list[str]:
     """What is wrong with an answer to somebody who is nobody at that partner's; staff may know that it is there."""
     words = [theirs.word, *([] if who[0] == "s" else [name_of(theirs.slug)])]
-    told = any(word.lower() in (answer.text + str(answer.headers)).lower() for word in words)
+    told = any(word.lower() in (text_of(answer) + str(answer.headers)).lower() for word in words)
     found = [f"{what} tells the other's words"] if told else []
     if answer.status_code >= 500 and answer.status_code != 503:
         found.append(f"{what} answers {answer.status_code}")
