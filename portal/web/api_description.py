@@ -78,6 +78,15 @@ def _put(noun: str, name: str) -> dict[str, Any]:
             "404": _problem("This cannot be an external_id: 1 to 100 characters, no blanks around them."),
             "422": _problem("It is refused, with the field and the reason; nothing was changed."),
         },
+        parameters=[
+            {
+                "name": f"{noun}_id",
+                "in": "path",
+                "required": True,
+                "description": "The name that your system gave it, its external_id; not the portal's id.",
+                "schema": TEXT | {"minLength": 1, "maxLength": 100},
+            }
+        ],
         requestBody=_sent(_ref(f"Given{name}")),
     )
 
@@ -205,19 +214,23 @@ DESCRIPTION: dict[str, Any] = {
         "/customers": {"get": _operation(
             "Customers by id", {"200": _answer(_ref("Customers"), "A page.")}, parameters=[*PAGING, BY_NAME]),
             "put": _batch("customers", "GivenCustomer")},
-        "/customers/{external_id}": {"put": _put("customer", "Customer")},
-        "/customers/{customer_id}": {"get": _operation(
-            "One customer", {"200": _answer(_ref("Customer"), "The customer."), "404": GONE})},
+        "/customers/{customer_id}": {
+            "get": _operation(
+                "One customer", {"200": _answer(_ref("Customer"), "The customer."), "404": GONE}),
+            "put": _put("customer", "Customer"),
+        },
         "/invoices": {"get": _operation(
             "Invoices by id", {"200": _answer(_ref("Invoices"), "A page.")},
             parameters=[*PAGING, _query("status", "Only these.", {"enum": list(InvoiceStatus)}),
                         _query("customer_id", "Only this customer's.", ID), BY_NAME,
                         _query("number", "Only those with this number.", TEXT)]),
             "put": _batch("invoices", "GivenInvoice")},
-        "/invoices/{external_id}": {"put": _put("invoice", "Invoice")},
-        "/invoices/{invoice_id}": {"get": _operation(
-            "One invoice with its lines",
-            {"200": _answer(_ref("InvoiceWithLines"), "The invoice."), "404": GONE})},
+        "/invoices/{invoice_id}": {
+            "get": _operation(
+                "One invoice with its lines",
+                {"200": _answer(_ref("InvoiceWithLines"), "The invoice."), "404": GONE}),
+            "put": _put("invoice", "Invoice"),
+        },
         "/payments": {
             "get": _operation("Payments by id", {"200": _answer(_ref("Payments"), "A page.")}, parameters=PAGING),
             "post": _operation(
@@ -243,5 +256,4 @@ DESCRIPTION: dict[str, Any] = {
 for _path, _item in DESCRIPTION["paths"].items():
     if "{" in _path:
         _name = _path.partition("{")[2].partition("}")[0]
-        _kind = TEXT | {"minLength": 1, "maxLength": 100} if _name == "external_id" else ID
-        _item["parameters"] = [{"name": _name, "in": "path", "required": True, "schema": _kind}]
+        _item["parameters"] = [{"name": _name, "in": "path", "required": True, "schema": ID}]

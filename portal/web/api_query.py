@@ -7,7 +7,9 @@ from flask import request
 
 from portal.web.api_description import DESCRIPTION
 
-ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
+ARGUMENT = re.compile(r"<[^>]+>|{[^}]+}")
+# What an argument is called in the description may be another name than the route has for it.
+WRITTEN = {ARGUMENT.sub("{}", path): path for path in DESCRIPTION["paths"]}
 
 
 class BadQuery(ValueError):
@@ -27,7 +29,8 @@ def refuse_unknown() -> None:
 
 def described_path(rule: str) -> str:
     """A route's address as the description writes it: `/invoices/{invoice_id}`."""
-    return ARGUMENT.sub(r"{\1}", rule.removeprefix("/api/v1"))
+    shape = ARGUMENT.sub("{}", rule.removeprefix("/api/v1"))
+    return WRITTEN.get(shape, shape)
 
 
 def _known() -> set[str]:

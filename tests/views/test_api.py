@@ -1,5 +1,6 @@
 """The JSON API: keys, idempotency, paging, problems in words; closed to everybody else."""
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -375,6 +376,12 @@ def test_the_description_names_every_route_and_no_other(app: Flask) -> None:
         if method not in ("HEAD", "OPTIONS")
     }
     assert described == routed
+
+
+def test_no_two_addresses_of_the_description_differ_by_a_name_alone() -> None:
+    """OpenAPI calls such templates identical, and programs that read it lose one of the two."""
+    paths = [re.sub(r"{.*?}", "{}", path) for path in DESCRIPTION["paths"]]
+    assert sorted(paths) == sorted(set(paths))
 
 
 def test_the_description_and_its_page_are_served(app: Flask, client: FlaskClient) -> None:
