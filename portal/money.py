@@ -8,7 +8,8 @@ from functools import lru_cache
 from babel.core import get_global
 from babel.numbers import get_currency_precision, get_territory_currencies
 
-LARGEST = Decimal(10) ** 11
+# The bound of every money column.
+LARGEST = Decimal(99_999_999_999)
 ZERO = Decimal(0)
 
 _STORED_STEP = Decimal("0.000001")
@@ -19,6 +20,7 @@ _NOISY_DIGITS = 20
 _WIDE = Context(prec=60, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _STORABLE = Context(prec=17, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Inexact])
 
+_NOT_STORABLE = f"is not an amount up to {LARGEST} with at most six decimals"
 _LONGEST = 40
 _BLANKS = str.maketrans(dict.fromkeys(" \N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"))
 
@@ -95,30 +97,31 @@ def plain(amount: Decimal, currency: str) -> str:
 
 
 def storable(amount: Decimal) -> Decimal:
-    """`amount` as it is, when a numeric(20,6) column below 10^11 holds it exactly; else AmountError."""
+    """`amount` as it is, when a numeric(20,6) column up to LARGEST holds it exactly; else AmountError."""
     try:
         step = amount.quantize(_STORED_STEP, None, _STORABLE)
     except (InvalidOperation, Inexact):
-        raise AmountError("is not an amount below 10^11 with at most six decimals") from None
+        raise AmountError(_NOT_STORABLE) from None
     if step != step:
         raise AmountError("is not a number")
+    if abs(step) > LARGEST:
+        raise AmountError(_NOT_STORABLE)
     return amount if step else ZERO
 
 
 def without_noise(amount: Decimal) -> Decimal | None:
     """The four decimals that a double like 1234.5600000000001 was meant to carry, or None."""
-    if not amount.is_finite() or abs(amount) >= LARGEST or len(amount.as_tuple().digits) > _NOISY_DIGITS:
+    if not amount.is_finite() or abs(amount) > LARGEST or len(amount.as_tuple().digits) > _NOISY_DIGITS:
         return None
     meant = amount.quantize(_AUTOTASK_STEP, context=_WIDE)
     return meant if meant and abs(meant - amount) <= abs(amount) * _NOISE else None
 
 
 def shortened(amount: Decimal) -> Decimal | None:
-    """`amount` half up to the six decimals that are stored, or None if it is not below 10^11."""
-    if not amount.is_finite() or abs(amount) >= LARGEST:
+    """`amount` half up to the six decimals that are stored, or None if it is above LARGEST."""
+    if not amount.is_finite() or abs(amount) > LARGEST:
         return None
-    result = amount.quantize(_STORED_STEP, context=_WIDE)
-    return result if abs(result) < LARGEST else None
+    return amount.quantize(_STORED_STEP, context=_WIDE)
 
 
 def parse_amount(text: str, currency: str, style: NumberFormat = COMMA_POINT) -> Decimal:
@@ -137,8 +140,8 @@ def parse_amount(text: str, currency: str, style: NumberFormat = COMMA_POINT) ->
         raise AmountError(f"Write the amount in digits, like {_example(currency, style)}.")
     _refuse_ambiguous(typed, currency, style)
     amount = Decimal(typed.replace(style.group, "").replace(style.point, "."))
-    if abs(amount) >= LARGEST:
-        raise AmountError(f"The amount must be below {style.grouped(str(LARGEST))}.")
+    if abs(amount) > LARGEST:
+        raise AmountError(f"The amount must be at most {style.grouped(str(LARGEST))}.")
     return rounded(amount, currency)
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.money import (
@@ -21,7 +21,7 @@ from portal.money import (
 
 CURRENCIES = ["USD", "EUR", "JPY", "KWD"]
 MORE_CURRENCIES = [*CURRENCIES, "CLF"]  # which has four decimals
-amounts = st.decimals("-99999999999.999999", "99999999999.999999", allow_nan=False, places=6)
+amounts = st.decimals("-99999999999", "99999999999", allow_nan=False, places=6)
 
 
 @pytest.mark.parametrize(("currency", "units"), [("USD", 2), ("EUR", 2), ("JPY", 0), ("KWD", 3), ("XYZ", 2)])
@@ -60,7 +60,6 @@ def test_rounding_moves_by_half_a_unit_at_most_and_twice_is_once(amount, currenc
 
 @given(amounts, st.sampled_from(CURRENCIES))
 def test_what_is_written_can_be_typed_again(amount, currency):
-    assume(abs(rounded(amount, currency)) < 10**11)
     written = plain(amount, currency)
     assert parse_amount(written, currency) == rounded(amount, currency)
     if minor_units(currency):
@@ -69,7 +68,6 @@ def test_what_is_written_can_be_typed_again(amount, currency):
 
 @given(amounts, st.sampled_from(MORE_CURRENCIES), st.sampled_from(sorted(NUMBER_FORMATS)))
 def test_what_a_partner_is_shown_can_be_typed_back(amount, currency, chosen):
-    assume(abs(rounded(amount, currency)) < 10**11)
     style, digits = NUMBER_FORMATS[chosen], plain(amount, currency)
     for shown in (style.grouped(digits), style.typed(digits)):
         assert parse_amount(shown, currency, style) == rounded(amount, currency)
@@ -112,7 +110,7 @@ def test_amounts_are_read_as_the_partner_writes_them(chosen, text, amount):
             "USD amounts have at most 2 decimals. Write the amount like 1234,50.",
         ),
         ("point_comma", "1.234", "KWD", "Write the amount without the point, like 1234,500."),
-        ("point_comma", "100000000000", "USD", "below 100.000.000.000."),
+        ("point_comma", "100000000000", "USD", "at most 99.999.999.999."),
         ("space_comma", "1.234,50", "USD", "in digits, like 1234,50."),
         ("space_comma", "1234.50", "USD", "in digits, like 1234,50."),
         ("space_comma", "1 234", "KWD", "Write the amount without the space, like 1234,500."),
@@ -138,7 +136,8 @@ def test_another_way_of_writing_is_refused_and_never_guessed(chosen, text, curre
         ("1234", "JPY", "1234"),
         ("1.234", "KWD", "1.234"),
         ("1,234.000", "KWD", "1234.000"),
-        ("99999999999.99", "USD", "99999999999.99"),
+        ("99999999999.00", "USD", "99999999999.00"),
+        ("99,999,999,998.99", "USD", "99999999998.99"),
     ],
 )
 def test_amounts_are_read_as_typed(text, currency, amount):
@@ -178,8 +177,9 @@ def test_amounts_are_read_as_typed(text, currency, amount):
         ("0.001", "USD", "at most 2 decimals"),
         ("1.5", "JPY", "JPY amounts have no decimals. Write the amount like 1234."),
         ("1,234", "KWD", "Write the amount without the comma, like 1234.500."),
-        ("100000000000", "USD", "must be below 100,000,000,000"),
-        ("-100000000000", "USD", "must be below"),
+        ("100000000000", "USD", "must be at most 99,999,999,999."),
+        ("99,999,999,999.50", "USD", "must be at most 99,999,999,999."),
+        ("-99,999,999,999.01", "USD", "must be at most"),
         ("1" * 41, "USD", "at most 40 characters"),
         ("1" * 1_000_000, "USD", "at most 40 characters"),
     ],
@@ -197,7 +197,7 @@ def test_any_text_is_an_amount_or_an_amount_error(text, currency):
     except AmountError:
         return
     assert amount.is_finite()
-    assert abs(amount) < 10**11
+    assert abs(amount) <= 99_999_999_999
 
 
 @given(amounts)
@@ -205,7 +205,20 @@ def test_six_decimals_are_stored_as_they_are(amount):
     assert storable(amount) == amount
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1E+11", "0.0000001", "1E+400", "9" * 5000, "1E-400"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        "Infinity",
+        "1E+11",
+        "99999999999.000001",
+        "-99999999999.5",
+        "0.0000001",
+        "1E+400",
+        "9" * 5000,
+        "1E-400",
+    ],
+)
 def test_what_the_database_cannot_hold_exactly_is_refused(text):
     with pytest.raises(AmountError):
         storable(Decimal(text))
@@ -221,7 +234,7 @@ def test_the_noise_of_a_double_is_told_from_money(amount):
 
 @pytest.mark.parametrize(
     ("text", "short"),
-    [("0.33333333333", "0.333333"), ("NaN", None), ("1E+11", None), ("99999999999.9999999", None)],
+    [("0.33333333333", "0.333333"), ("NaN", None), ("1E+11", None), ("99999999999.0000001", None)],
 )
 def test_long_quantities_are_shortened_to_what_is_stored(text, short):
     assert shortened(Decimal(text)) == (None if short is None else Decimal(short))

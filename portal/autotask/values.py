@@ -62,7 +62,7 @@ def whole(row: Row, key: str, flags: Flags) -> int | None:
 
 
 def amount(row: Row, key: str, flags: Flags) -> Decimal:
-    """Money, exact as sent. Refused: null, text that is not digits, 10^11 and up, over six decimals.
+    """Money, exact as sent. Refused: null, text that is not digits, above 99999999999, over six decimals.
 
     The noise of a double (1234.5600000000001) is taken off and noted; nothing else is ever rounded.
     """

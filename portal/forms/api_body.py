@@ -85,7 +85,7 @@ class Fields:
         return usual
 
     def number(self, name: str, usual: Decimal | None = None) -> Decimal | None:
-        """Digits in a string, below 10^11 and with at most six decimals; `usual` where the field is lacking."""
+        """Digits in a string, up to money.LARGEST and with at most six decimals; `usual` where the field is lacking."""
         value = self.sent.get(name)
         if value is None and usual is not None:
             return usual

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from portal import money
-from portal.forms.api_body import BadBody, Fault, Fields
-from portal.imports.given import GivenCustomer, GivenInvoice, GivenLine, rate_of
+from portal.forms.api_body import BadBody, Fields
+from portal.imports.given import AT_MOST, GivenCustomer, GivenInvoice, GivenLine, rate_of
 
 LONGEST_NAME = 100
 MOST_LINES = 500
@@ -66,9 +66,11 @@ def invoice(name: str, sent: Any) -> GivenInvoice:
 def _sums(fields: Fields, lines: list[GivenLine], currency: str) -> tuple[Decimal, Decimal]:
     """(net, tax): of the lines, against which a total and a tax that were sent are held, else as they were sent."""
     if not lines:
-        total, tax = fields.number("total"), fields.number("tax", Decimal(0))
+        tax = fields.number("tax", Decimal(0))
         if "total" not in fields.sent:
-            fields.faults[-1] = Fault("/total", TOTAL)
+            fields.wrong("total", TOTAL)
+            return Decimal(0), Decimal(0)
+        total = fields.number("total")
         return (total - tax, tax) if total is not None and tax is not None else (Decimal(0), Decimal(0))
     net, tax = sum((line.amount for line in lines), Decimal(0)), sum((line.tax for line in lines), Decimal(0))
     for name, made in (("total", net + tax), ("tax", tax)):
@@ -86,13 +88,24 @@ def _lines(fields: Fields) -> list[GivenLine]:
 
 def _line(fields: Fields) -> GivenLine:
     amount = fields.number("amount") or Decimal(0)
+    tax = fields.number("tax", Decimal(0)) or Decimal(0)
+    if abs(amount + tax) > money.LARGEST:
+        fields.wrong("amount", f"With tax it must be {AT_MOST}.")
     quantity = fields.number("quantity", Decimal(1)) or Decimal(0)
     return GivenLine(
         name=fields.text("name", 500, 1),
         amount=amount,
-        tax=fields.number("tax", Decimal(0)) or Decimal(0),
+        tax=tax,
         quantity=quantity,
-        rate=fields.number("rate", rate_of(amount, quantity)) or Decimal(0),
+        rate=_rate(fields, amount, quantity),
         description=fields.text("description", 4000),
         item_on=fields.day("date", DAY, needed=False),
     )
+
+
+def _rate(fields: Fields, amount: Decimal, quantity: Decimal) -> Decimal:
+    """What one costs, as it was sent or as the amount makes it."""
+    made = fields.number("rate") if fields.sent.get("rate") is not None else rate_of(amount, quantity)
+    if made is None and fields.sent.get("rate") is None:
+        fields.wrong("quantity", f"What one costs must be {AT_MOST}.")
+    return made or Decimal(0)

@@ -1,22 +1,20 @@
 """Customers of the partner's own system. None of it goes to Autotask (rule 3.8). The caller commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import BigInteger, String, column, select, text, values
 
 from portal import money
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.imports import outcome
 from portal.imports.given import GivenCustomer
-from portal.imports.outcome import Outcome, Refusal
+from portal.imports.outcome import TWICE, Outcome, Refusal, owned
 from portal.models import Customer, Invoice
 
 # Two batches of one partner that name the same records follow each other.
 LOCK = text("SELECT pg_advisory_xact_lock(8301, hashtext(:tenant))")
-TWICE = Refusal("external_id", "This external_id stands more than once in what was sent.")
-OWNED = Refusal("", "Autotask owns this customer. Change it there; the next sync brings it here.")
 
 
 def lock() -> None:
@@ -34,33 +32,32 @@ def take(given: Sequence[GivenCustomer]) -> list[Outcome]:
     lock()
     known = named([one.external_id for one in given])
     twice = outcome.repeated(one.external_id for one in given)
-    billed = _currencies_billed(list(known.values()))
+    billed = _billed_otherwise(given, known)
     found = [_decide(one, known.get(one.external_id), twice, billed) for one in given]
     db.session.flush()
     return outcome.made(Customer, found)
 
 
 def _decide(
-    given: GivenCustomer, row: Customer | None, twice: set[str], billed: dict[int, set[str]]
+    given: GivenCustomer, row: Customer | None, twice: set[str], billed: Mapping[int, str]
 ) -> Outcome | dict[str, Any]:
     """The outcome, or the columns of a row to add."""
-    values = _values(given)
+    wanted = _values(given)
     refusals = [TWICE] if given.external_id in twice else []
     if not money.is_currency(given.currency):
         refusals.append(Refusal("currency", f"There is no currency {given.currency}."))
     if row is not None and row.autotask_id is not None:
-        refusals.append(OWNED)
-    if row is not None and billed.get(row.id, set()) - {given.currency}:
-        refusals.append(
-            Refusal("currency", f"This customer has invoices in {row.currency}; its currency stays.")
-        )
+        refusals.append(owned("customer"))
+    if row is not None and row.id in billed:
+        sentence = f"This customer has invoices in {billed[row.id]}; its currency stays."
+        refusals.append(Refusal("currency", sentence))
     if refusals:
         return outcome.refused(given.external_id, refusals)
     if row is None:
-        return {"tenant_id": current_tenant_id(), "external_id": given.external_id, **values}
-    changes = outcome.compared(row, values)
+        return {"tenant_id": current_tenant_id(), "external_id": given.external_id, **wanted}
+    changes = outcome.compared(row, wanted)
     for name in changes:
-        setattr(row, name, values[name])
+        setattr(row, name, wanted[name])
     return outcome.taken(given.external_id, row.id, row.name, changes)
 
 
@@ -69,14 +66,32 @@ def _values(given: GivenCustomer) -> dict[str, Any]:
     return {name: getattr(given, name) for name in names}
 
 
-def _currencies_billed(rows: Sequence[Customer]) -> dict[int, set[str]]:
-    """The currencies of each customer's invoices."""
-    found: dict[int, set[str]] = {}
-    pairs = (
-        select(Invoice.customer_id, Invoice.currency)
-        .where(Invoice.tenant_id == current_tenant_id(), Invoice.customer_id.in_([row.id for row in rows]))
-        .distinct()
+def _billed_otherwise(given: Sequence[GivenCustomer], known: Mapping[str, Customer]) -> dict[int, str]:
+    """{customer: a currency of its invoices} of those that get another currency than some invoice of theirs has.
+
+    They are held until the transaction ends, so that no invoice is made meanwhile.
+    """
+    wanted = {
+        row.id: one.currency
+        for one in given
+        if (row := known.get(one.external_id)) is not None and row.currency != one.currency
+    }
+    if not wanted:
+        return {}
+    held = scoped(Customer).where(Customer.id.in_(wanted)).order_by(Customer.id).with_for_update()
+    db.session.scalars(held.execution_options(populate_existing=True)).all()
+    asked = values(column("id", BigInteger), column("currency", String), name="asked").data(
+        list(wanted.items())
     )
-    for customer_id, currency in db.session.execute(pairs) if rows else ():
-        found.setdefault(customer_id, set()).add(currency)
-    return found
+    other = (
+        select(Invoice.currency)
+        .where(
+            Invoice.tenant_id == current_tenant_id(),
+            Invoice.customer_id == asked.c.id,
+            Invoice.currency != asked.c.currency,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = db.session.execute(select(asked.c.id, other))
+    return {customer_id: currency for customer_id, currency in found if currency is not None}

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from portal import money
 
+AT_MOST = f"at most {money.COMMA_POINT.grouped(str(money.LARGEST))}"
+
 
 @dataclass(frozen=True)
 class GivenCustomer:
@@ -51,6 +53,6 @@ class GivenInvoice:
     voided: bool = False
 
 
-def rate_of(amount: Decimal, quantity: Decimal) -> Decimal:
-    """What one costs, to six decimals."""
-    return money.shortened(amount / quantity) or amount if quantity else amount
+def rate_of(amount: Decimal, quantity: Decimal) -> Decimal | None:
+    """What one costs, to six decimals; None for more than can be stored."""
+    return money.shortened(amount / quantity) if quantity else amount

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from portal import clock, connect, ledger
 from portal.access.tenancy import current_tenant_id, scoped
@@ -12,7 +13,7 @@ from portal.extensions import db
 from portal.imports import customers, invoice_rules, lines, outcome
 from portal.imports.given import GivenInvoice, GivenLine
 from portal.imports.invoice_rules import Known
-from portal.imports.outcome import Outcome
+from portal.imports.outcome import Outcome, Refusal
 from portal.models import Agreement, Invoice, Tenant
 
 OF_THE_INVOICE = ("number", "issued_on", "due_on", "currency", "order_number", "comments")
@@ -31,7 +32,8 @@ def take(given: Sequence[GivenInvoice]) -> list[Outcome]:
     customers.lock()
     known = _known(given)
     stand = lines.of([row.id for row in known.invoices.values()])
-    found = [_decide(one, known, stand) for one in given]
+    against = invoice_rules.of_all(given, known)
+    found = [_decide(one, why, known, stand) for one, why in zip(given, against, strict=True)]
     db.session.flush()
     outcomes = outcome.made(Invoice, found)
     _finish(given, outcomes)
@@ -43,24 +45,33 @@ def _known(given: Sequence[GivenInvoice]) -> Known:
     here = select(Invoice.id).where(Invoice.tenant_id == current_tenant_id(), Invoice.external_id.in_(ids))
     ledger.lock_invoices(db.session.scalars(here).all())
     rows = db.session.scalars(
-        scoped(Invoice).where(Invoice.external_id.in_(ids)).execution_options(populate_existing=True)
+        scoped(Invoice)
+        .where(Invoice.external_id.in_(ids))
+        .options(joinedload(Invoice.customer))
+        .execution_options(populate_existing=True)
     )
     return Known(
         invoices={str(row.external_id): row for row in rows},
         customers=customers.named([one.customer for one in given]),
-        numbers=_numbers(given),
+        claimed=_claimed(given),
+        held=_held(given),
         integration=connect.current(),
         twice=outcome.repeated(one.external_id for one in given),
     )
 
 
-def _numbers(given: Sequence[GivenInvoice]) -> dict[str, str]:
-    """Who has each number: what is given first, then what is here and does not come in with them."""
-    coming = {one.external_id for one in given}
-    taken: dict[str, str] = {}
+def _claimed(given: Sequence[GivenInvoice]) -> dict[str, str]:
+    """Who of these has each number: whoever is given first."""
+    found: dict[str, str] = {}
     for one in given:
         if not one.voided:
-            taken.setdefault(one.number, one.external_id)
+            found.setdefault(one.number, one.external_id)
+    return found
+
+
+def _held(given: Sequence[GivenInvoice]) -> dict[str, str]:
+    """Who has one of their numbers here and does not come in with them."""
+    coming = {one.external_id for one in given}
     pairs = select(Invoice.number, Invoice.external_id).where(
         Invoice.tenant_id == current_tenant_id(),
         Invoice.number.in_([one.number for one in given]),
@@ -68,14 +79,16 @@ def _numbers(given: Sequence[GivenInvoice]) -> dict[str, str]:
         Invoice.external_id.not_in(coming),
         Invoice.is_voided.is_(False),
     )
-    return taken | {number: str(external_id) for number, external_id in db.session.execute(pairs)}
+    return {number: str(external_id) for number, external_id in db.session.execute(pairs)}
 
 
 def _decide(
-    given: GivenInvoice, known: Known, stand: Mapping[int, Sequence[GivenLine]]
+    given: GivenInvoice,
+    refusals: Sequence[Refusal],
+    known: Known,
+    stand: Mapping[int, Sequence[GivenLine]],
 ) -> Outcome | dict[str, Any]:
     """The outcome, or the columns of a row to add."""
-    refusals = invoice_rules.refusals(given, known)
     if refusals:
         return outcome.refused(given.external_id, refusals)
     row, customer = known.invoices.get(given.external_id), known.customers[given.customer]
@@ -103,7 +116,7 @@ def _values(given: GivenInvoice, row: Invoice | None, customer_id: int) -> dict[
         "tax_raw": given.tax,
         "amount_due": invoice_rules.amount_due(given),
         "is_voided": voided,
-        "voided_by_source": given.voided,
+        "voided_by_source": given.voided and not voided_there,
         "voided_on": _voided_on(row) if voided else None,
     }
 

@@ -21,6 +21,13 @@ class Refusal:
     sentence: str
 
 
+TWICE = Refusal("external_id", "This external_id stands more than once in what was sent.")
+
+
+def owned(noun: str) -> Refusal:
+    return Refusal("", f"Autotask owns this {noun}. Change it there; the next sync brings it here.")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """`changes` is {field: (old, new)} as text, in the order of the fields."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-LARGEST_AMOUNT = Decimal("99999999999")
+from portal.money import LARGEST
 
 # A rounded amount, and an amount as Autotask sent it. NaN sorts above every number in PostgreSQL, so the
 # bounds below keep it out as well.
@@ -66,11 +66,10 @@ def belongs_to(column: str, table: str, *, on_delete: str | None = None) -> Fore
     )
 
 
-def bounded(*columns: str, least: str = "-99999999999") -> list[CheckConstraint]:
+def bounded(*columns: str, least: str = f"-{LARGEST}") -> list[CheckConstraint]:
     """Checks that keep NaN, infinities and absurd sizes out of money columns."""
     return [
-        CheckConstraint(f"{name} BETWEEN {least} AND {LARGEST_AMOUNT}", name=f"{name}_bounded")
-        for name in columns
+        CheckConstraint(f"{name} BETWEEN {least} AND {LARGEST}", name=f"{name}_bounded") for name in columns
     ]
 
 

@@ -29,7 +29,7 @@ class NewInvoice:
 
 
 def _check(new: NewInvoice) -> None:
-    _check_amount(new.amount)
+    _check_amount(new.amount, new.tax)
     _check_days(new.issued_on, new.due_on)
     if not new.number.strip():
         raise NotAllowed("Give the invoice a number.", "number")
@@ -37,7 +37,9 @@ def _check(new: NewInvoice) -> None:
 
 def create_invoice(actor: Actor, new: NewInvoice) -> Invoice:
     """An invoice of the portal's own. Raises NotAllowed."""
-    customer = db.session.get(Customer, (current_tenant_id(), new.customer_id))
+    key = (current_tenant_id(), new.customer_id)
+    # Held, so that its currency stays what the invoice says.
+    customer = db.session.get(Customer, key, with_for_update={"read": True}, populate_existing=True)
     if customer is None:
         raise NotAllowed("There is no such customer.", "customer_id")
     _check(new)
@@ -83,7 +85,7 @@ def _checked(invoice: Invoice, amount: Decimal, due_on: date | None) -> Decimal:
     """The amount, rounded as the currency is. Raises NotAllowed."""
     if invoice.status not in UNPAID or invoice.archived_at is not None:
         raise NotAllowed("Only an unpaid invoice can be changed here.")
-    _check_amount(amount)
+    _check_amount(amount, invoice.tax_raw if invoice.autotask_id is None else Decimal(0))
     _check_days(invoice.issued_on, due_on)
     covered = invoice.paid_amount + invoice.credited_amount
     amount = money.rounded(amount, invoice.currency)
@@ -102,9 +104,11 @@ def _set(invoice: Invoice, amount: Decimal, due_on: date | None) -> None:
     db.session.flush()
 
 
-def _check_amount(amount: Decimal) -> None:
+def _check_amount(amount: Decimal, tax: Decimal) -> None:
     if amount <= 0:
         raise NotAllowed("The amount must be more than zero.", "amount")
+    if abs(amount - tax) > money.LARGEST:
+        raise NotAllowed("Without the tax this is more than an invoice can hold.", "tax")
 
 
 def _check_days(issued_on: date, due_on: date | None) -> None:

@@ -8,7 +8,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
 from portal.models import Allocation, IdempotencyKey, Invoice, Payment
-from portal.money import plain
+from portal.money import LARGEST, plain
 from portal.payments import idempotency
 from portal.payments.rules import (
     LONGEST_TEXT,
@@ -104,6 +104,8 @@ def _payable(new: NewPayment) -> list[Invoice]:
     amounts = dict(new.allocations)
     for invoice in found:
         check_invoice(invoice, amounts[invoice.id])
+    if new.amount > LARGEST:
+        raise PaymentRefused("This is more money than one payment can hold. Record several.", "allocations")
     return list(found)
 
 

@@ -9,7 +9,7 @@ from portal import clock, formatters
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import Invoice, InvoiceStatus, PaymentMethod, Tenant
-from portal.money import rounded
+from portal.money import LARGEST, rounded
 
 EARLIEST = date(1990, 1, 1)
 OLD = timedelta(days=365)
@@ -104,7 +104,7 @@ def check_invoice(invoice: Invoice, amount: Decimal) -> None:
         raise PaymentRefused(refusal, "allocations")
     if not amount.is_finite() or amount <= 0:
         raise PaymentRefused("The amount must be more than zero.", "amount")
-    if amount >= Decimal(10) ** 11 or rounded(amount, invoice.currency) != amount:
+    if amount > LARGEST or rounded(amount, invoice.currency) != amount:
         raise PaymentRefused(f"The amount has more digits than {invoice.currency} has.", "amount")
     if amount > invoice.outstanding:
         owed = formatters.money(invoice.outstanding, invoice.currency)

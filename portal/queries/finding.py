@@ -37,7 +37,7 @@ def amount(words: str) -> Decimal | None:
     if found is None:
         return None
     typed = Decimal(found[1].replace(style.group, "").replace(style.point, "."))
-    return typed if abs(typed) < LARGEST and int(typed.as_tuple().exponent) >= -6 else None
+    return typed if abs(typed) <= LARGEST and int(typed.as_tuple().exponent) >= -6 else None
 
 
 def autotask_id(words: str) -> int | None:

@@ -1,6 +1,6 @@
 """The JSON API for a partner's own billing system: customers and invoices to put, one by one or in batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify
@@ -61,7 +61,7 @@ def _put(kind: ImportKind, external_id: str, tell: Callable[[int], dict[str, Any
     assert done.row_id is not None
     answer = jsonify(tell(done.row_id))
     db.session.commit()
-    _ring()
+    _ring(kind, [done])
     answer.status_code = 201 if done.is_created else 200
     return answer
 
@@ -79,7 +79,7 @@ def _put_batch(kind: ImportKind) -> Response:
     run, outcomes = runs.put_batch(g.actor, kind, given, unread, g.api_key_id)
     body = {"import_id": run.id, "data": [_told(one, f"/data/{place}") for place, one in enumerate(outcomes)]}
     db.session.commit()
-    _ring()
+    _ring(kind, outcomes)
     return jsonify(body)
 
 
@@ -111,6 +111,7 @@ def _fault(refusal: Refusal, pointer: str) -> Fault:
     return Fault(f"{pointer}/{refusal.field}" if refusal.field else pointer, refusal.sentence)
 
 
-def _ring() -> None:
+def _ring(kind: ImportKind, outcomes: Sequence[Outcome]) -> None:
     """A matched invoice that changed may owe Autotask something."""
-    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    if kind == ImportKind.INVOICES and any(one.changes for one in outcomes):
+        queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)

@@ -9,65 +9,11 @@ import psycopg
 import pytest
 from flask import Flask
 
-from portal.access import api_keys
 from portal.access.api_keys import Scope
 from portal.extensions import db
-from portal.models import AuditEvent, Customer, ImportRow, ImportRun, Invoice, InvoiceLine, Tenant
+from portal.models import AuditEvent, Customer, ImportRow, ImportRun, Invoice, InvoiceLine
 from tests import factories
-
-CUSTOMER = {"name": "Fabrikam", "currency": "USD"}
-LINES = [{"name": "Hosting", "amount": "100.00", "tax": "19.00"}, {"name": "Support", "amount": "10.00"}]
-INVOICE = {"customer": "C-1", "number": "A-1", "currency": "USD", "issued_on": "2026-11-01", "lines": LINES}
-
-
-class Caller:
-    """A partner whose own system holds a key."""
-
-    def __init__(self, app: Flask, slug: str = "northwind") -> None:
-        self.app, self.browser = app, app.test_client()
-        with app.app_context():
-            self.partner = factories.tenant(slug).id
-        self.secret = self.inside(lambda: self.key(list(Scope)))
-
-    def key(self, scopes: list[str]) -> str:
-        _, secret = api_keys.create(factories.ACTOR, "ERP", scopes)
-        db.session.commit()
-        return secret
-
-    def inside(self, work: Callable[[], Any]) -> Any:
-        with self.app.app_context(), factories.inside(db.session.get_one(Tenant, self.partner)):
-            return work()
-
-    def put(self, path: str, body: Any, secret: str = "") -> Any:
-        headers = {"Authorization": f"Bearer {secret or self.secret}"}
-        return self.app.test_client().put(f"/api/v1/{path}", json=body, headers=headers)
-
-    def get(self, path: str) -> Any:
-        return self.browser.get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {self.secret}"}).json
-
-    def row(self, number: str = "A-1") -> Invoice:
-        return db.session.query(Invoice).filter_by(number=number).one()
-
-    def pay(self, amount: str) -> None:
-        def record() -> None:
-            factories.payment((self.row(), amount))
-
-        self.inside(record)
-
-    def count(self, model: Any) -> int:
-        return int(self.inside(lambda: db.session.query(model).count()))
-
-
-@pytest.fixture
-def caller(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    monkeypatch.setattr("portal.queue.bell", lambda *_: True)
-    made = Caller(app)
-    assert made.put("customers/C-1", CUSTOMER).status_code == 201
-    return made
-
-
-def pointers(answer: Any) -> list[str]:
-    return [one["pointer"] for one in answer.json["errors"]]
+from tests.imports.caller import CUSTOMER, INVOICE, LINES, Caller, pointers
 
 
 def test_an_invoice_is_made_once_and_its_repetition_changes_nothing(caller: Caller) -> None:
@@ -256,6 +202,45 @@ def test_a_batch_takes_as_many_statements_for_ten_rows_as_for_a_hundred(
         return counted
 
     assert batch(100, 100) <= batch(10, 0) + 2
+
+
+def test_a_batch_of_changes_takes_as_many_statements_for_ten_rows_as_for_a_hundred(
+    caller: Caller, count_queries: Callable[[Callable[[], Any]], int]
+) -> None:
+    """Each invoice moves from a customer of its own to another."""
+    customers = [CUSTOMER | {"external_id": f"C-{one}"} for one in range(2, 222)]
+    caller.put("customers", {"data": customers})
+
+    def put(names: range, moved: int) -> set[str]:
+        rows = [
+            INVOICE | {"external_id": f"B-{one}", "number": f"N-{one}", "customer": f"C-{2 + one + moved}"}
+            for one in names
+        ]
+        return {row["result"] for row in caller.put("invoices", {"data": rows}).json["data"]}
+
+    put(range(110), 0)
+    results: set[str] = set()
+    few, many = (
+        count_queries(lambda names=names: results.update(put(names, 110)))  # type: ignore[misc]
+        for names in (range(10), range(10, 110))
+    )
+    assert results == {"changed"}
+    assert many <= few + 2
+
+
+def test_the_bell_of_deliveries_rings_for_changed_invoices_only(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[Any] = []
+    monkeypatch.setattr("portal.queue.bell", lambda *arguments: rung.append(arguments))
+    for _ in range(2):
+        caller.put("invoices/I-1", INVOICE)
+        caller.put("invoices", {"data": [INVOICE | {"external_id": "I-1"}]})
+        caller.put("customers/C-1", CUSTOMER | {"name": "Fabrikam Ltd"})
+    assert rung == []
+    caller.put("invoices/I-1", INVOICE | {"comments": "x"})
+    caller.put("invoices", {"data": [INVOICE | {"external_id": "I-1"}]})
+    assert rung == [("deliveries", "jobs.deliver.deliver_due", caller.partner)] * 2
 
 
 def test_two_who_put_the_same_invoice_at_once_make_one(caller: Caller) -> None:

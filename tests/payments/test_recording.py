@@ -121,6 +121,13 @@ def test_invoices_of_two_currencies_do_not_share_a_payment(customer):
         record((factories.invoice(customer), "1"), (factories.invoice(customer, currency="EUR"), "1"))
 
 
+def test_more_than_a_payment_can_hold_is_refused_in_words(customer):
+    rows = [(factories.invoice(customer, "99999999999"), "99999999999") for _ in range(2)]
+    with pytest.raises(PaymentRefused, match="more money than one payment can hold"):
+        record(*rows)
+    assert stored()[0] == 0
+
+
 def test_yen_have_no_decimals(customer):
     invoice = factories.invoice(customer, "1000", currency="JPY")
     with pytest.raises(PaymentRefused, match="digits"):

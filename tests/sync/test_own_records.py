@@ -51,6 +51,22 @@ def test_every_change_is_in_the_audit_log(synced: Invoice) -> None:
     assert event.details["after"]["amount_due"].startswith("90.00")
 
 
+def test_an_amount_can_be_stored_with_and_without_its_tax(synced: Invoice) -> None:
+    customer, day, most = (
+        own_records.create_customer(ACTOR, "Made here", "USD"),
+        date(2026, 11, 1),
+        Decimal(99_999_999_999),
+    )
+    with pytest.raises(NotAllowed, match="Without the tax"):
+        own_records.create_invoice(ACTOR, NewInvoice(customer.id, "P-1", day, None, most, Decimal(-1)))
+    made = own_records.create_invoice(
+        ACTOR, NewInvoice(customer.id, "P-1", day, None, Decimal(5), Decimal(-1))
+    )
+    with pytest.raises(NotAllowed, match="Without the tax"):
+        own_records.change_invoice(ACTOR, made, most, None)
+    assert own_records.change_invoice(ACTOR, made, most - 1, None)
+
+
 @pytest.mark.parametrize("amount", ["0", "-1"])
 def test_an_amount_must_be_more_than_zero(synced: Invoice, amount: str) -> None:
     with pytest.raises(NotAllowed, match="more than zero"):
