@@ -73,6 +73,7 @@ def make_rows():
     op.create_index(
         op.f("ix_import_row_tenant_id_run_id_place"), "import_row", ["tenant_id", "run_id", "place"]
     )
+    op.create_index(op.f("ix_import_row_tenant_id_subject_id"), "import_row", ["tenant_id", "subject_id"])
 
 
 def of_a_partner(table):

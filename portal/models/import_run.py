@@ -53,6 +53,7 @@ class ImportRow(TenantOwned, Base):
         belongs_to("run_id", "import_run"),
         one_of("result", ImportResult),
         Index(None, "tenant_id", "run_id", "place"),
+        Index(None, "tenant_id", "subject_id"),
     )
 
     run_id: Mapped[int]

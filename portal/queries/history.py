@@ -1,4 +1,4 @@
-"""What happened to a record: what people did (audit events) and what syncs changed, newest first."""
+"""What happened to a record: what people did (audit events), and what syncs and imports changed, newest first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ from portal import formatters
 from portal.access.permissions import shown
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import AuditEvent, SyncChange
-from portal.queries import cut, paging, sync_changes
+from portal.formatters import NOTHING
+from portal.models import AuditEvent, ImportResult, ImportRow, ImportRun, SyncChange
+from portal.queries import cut, imports, paging, sync_changes
 
 MOST = 100
-EVENT, CHANGE = 0, 1
+EVENT, CHANGE, IMPORT = 0, 1, 2
 WORDS = {
     "payment.recorded": "Payment recorded",
     "payment.deleted": "Payment deleted",
@@ -39,6 +40,7 @@ class Entry:
     on_behalf: str = ""
     details: Sequence[str] = field(default_factory=list)
     run_id: int | None = None
+    import_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _without_person(event: AuditEvent) -> str:
 
 
 def _lines(about: About) -> Any:
-    """One row for each line of the history: an event, or all that one sync changed at one moment."""
+    """One row for each line of the history: an event, or all that one sync or import changed at one moment."""
     wanted = or_(
         *(
             and_(AuditEvent.subject_type == kind, AuditEvent.subject_id.in_(ids))
@@ -116,7 +118,10 @@ def _lines(about: About) -> Any:
         .where(*_changed(about))
         .group_by(SyncChange.run_id, SyncChange.at)
     )
-    return union_all(events, changes).subquery("line")
+    brought = imports.of_record(about.kind, about.subject_id).with_only_columns(
+        ImportRun.created_at, literal(IMPORT), ImportRow.id, ImportRow.run_id
+    )
+    return union_all(events, changes, brought).subquery("line")
 
 
 def _changed(about: About) -> list[Any]:
@@ -128,9 +133,27 @@ def _changed(about: About) -> list[Any]:
 
 
 def _entries(about: About, lines: Sequence[Any]) -> list[Entry]:
-    events = _events([line.id for line in lines if line.kind == EVENT])
     changes = _changes(about, [(line.run_id, line.at) for line in lines if line.kind == CHANGE])
-    return [events[line.id] if line.kind == EVENT else changes[line.run_id, line.at] for line in lines]
+    found = {
+        EVENT: _events([line.id for line in lines if line.kind == EVENT]),
+        IMPORT: _imported([line.id for line in lines if line.kind == IMPORT]),
+    }
+    return [
+        changes[line.run_id, line.at] if line.kind == CHANGE else found[line.kind][line.id] for line in lines
+    ]
+
+
+def _imported(row_ids: Sequence[int]) -> dict[int, Entry]:
+    return {
+        one.row.id: Entry(
+            batch.run.created_at,
+            "Made by an import" if one.row.result == ImportResult.CREATED else "Changed by an import",
+            batch.sender,
+            details=[f"{name}: {old or NOTHING} → {new or NOTHING}" for name, old, new in one.lines],
+            import_id=batch.run.id,
+        )
+        for batch, one in (imports.told(row_ids) if row_ids else [])
+    }
 
 
 def _events(positions: Sequence[int]) -> dict[int, Entry]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
 from portal.models import ApiKey, ImportKind, ImportResult, ImportRow, ImportRun, User
-from portal.queries import paging
+from portal.queries import import_words, paging
 from portal.queries.text import cleaned, containing
 
 KINDS = {ImportKind.CUSTOMERS: "Customers", ImportKind.INVOICES: "Invoices"}
@@ -19,6 +20,7 @@ RESULTS = {
     ImportResult.UNCHANGED: "Unchanged",
     ImportResult.REFUSED: "Refused",
 }
+SUBJECTS = {"customer": ImportKind.CUSTOMERS, "invoice": ImportKind.INVOICES}
 # The results of which each record is kept.
 LISTED = {result: word for result, word in RESULTS.items() if result != ImportResult.UNCHANGED}
 PAGES = {
@@ -65,8 +67,14 @@ class Told:
     @property
     def lines(self) -> Sequence[tuple[str, str, str]]:
         """(field, before, after) of what changed; (field, "", the reason) of what was refused."""
-        changed = [(_word(name), old, new) for name, (old, new) in self.row.changes.items()]
-        return changed + [(_word(name) or "Record", "", sentence) for name, sentence in self.row.reasons]
+        words = import_words
+        changed = [
+            (words.field(name), words.value(name, old), words.value(name, new))
+            for name, (old, new) in self.row.changes.items()
+        ]
+        return changed + [
+            (words.field(name), "", words.sentence(reason)) for name, reason in self.row.reasons
+        ]
 
     @property
     def label(self) -> str:
@@ -110,8 +118,32 @@ def records(run: ImportRun, chosen: Filter) -> paging.Page:
         pattern = containing(chosen.words)
         statement = statement.where(or_(ImportRow.label.ilike(pattern), ImportRow.external_id.ilike(pattern)))
     found = paging.fetch(statement, (paging.Key(ImportRow.place),), chosen.args, ascending=True)
-    told = [Told(row, *PAGES[ImportKind(run.kind)]) for row in found.rows]
-    return paging.Page(told, found.newer, found.older)
+    rows = [Told(row, *PAGES[ImportKind(run.kind)]) for row in found.rows]
+    return paging.Page(rows, found.newer, found.older)
+
+
+def of_record(kind: str, subject_id: int) -> Select[Any, Any]:
+    """The rows of batches that made or changed this customer or invoice, with their batches."""
+    return (
+        select(ImportRow, ImportRun)
+        .join(ImportRun, (ImportRun.tenant_id == ImportRow.tenant_id) & (ImportRun.id == ImportRow.run_id))
+        .where(
+            ImportRow.tenant_id == current_tenant_id(),
+            ImportRow.subject_id == subject_id,
+            ImportRun.kind == SUBJECTS[kind],
+        )
+    )
+
+
+def told(row_ids: Sequence[int]) -> list[tuple[Batch, Told]]:
+    """These rows of batches, each with its batch."""
+    of_rows = (
+        _batches()
+        .add_columns(ImportRow)
+        .join(ImportRow, (ImportRow.tenant_id == ImportRun.tenant_id) & (ImportRow.run_id == ImportRun.id))
+    )
+    found = db.session.execute(of_rows.where(ImportRow.id.in_(row_ids)))
+    return [(_batch(rest), Told(row, *PAGES[ImportKind(rest[0].kind)])) for *rest, row in found]
 
 
 def _batches() -> Any:
@@ -127,7 +159,3 @@ def _batches() -> Any:
 def _batch(row: Any) -> Batch:
     run, key_name, person_name = row
     return Batch(run, f"API key {key_name}" if key_name else person_name or "–")
-
-
-def _word(name: str) -> str:
-    return name.replace("_", " ").replace("/", " ").capitalize()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from portal import models
 from portal.autotask.filters import SyncFilters
+from portal.forms.api_records import OF_CUSTOMER
+from portal.imports import invoices
 from portal.models import AuditEvent
 from portal.people import partner
 from portal.queries import event_details, staff_events
@@ -135,6 +137,15 @@ def test_every_word_of_the_code_that_a_detail_can_hold_has_one_of_the_product() 
 
 def test_what_a_partner_changes_of_itself_and_its_filters_has_a_label() -> None:
     assert set(partner.FIELDS) | set(SyncFilters().to_dict()) <= set(LABELS)
+
+
+def test_what_a_billing_system_changes_of_customers_and_invoices_has_a_label() -> None:
+    assert {*OF_CUSTOMER, *invoices.TOLD.values(), "lines"} <= set(LABELS)
+
+
+def test_why_somebody_was_logged_out_everywhere_has_a_label() -> None:
+    """They said “This was not me”."""
+    assert "because" in LABELS
 
 
 def test_a_key_that_nobody_gave_a_word_is_not_shown(app) -> None:

@@ -1,0 +1,26 @@
+"""What imports tell of fields, values and reasons, in the words of pages: stored they are the API's."""
+
+from portal import formatters
+from portal.queries.event_labels import LABELS
+
+DAYS_AND_AMOUNTS = {"issued_on", "due_on", "net", "tax", "total"}
+
+
+def field(pointer: str) -> str:
+    """`due_on` as “Due on”, `lines/0/amount` as “Line 1, amount”; “Record” for a record as a whole."""
+    name, _, rest = pointer.partition("/")
+    place, _, of_line = rest.partition("/")
+    if name == "lines" and place.isdecimal():
+        line = f"Line {formatters.count(int(place) + 1)}"
+        return f"{line}, {field(of_line)[0].lower()}{field(of_line)[1:]}" if of_line else line
+    return LABELS.get(name) or name.replace("_", " ").capitalize() or "Record"
+
+
+def value(name: str, text: str) -> str:
+    """Days and amounts as the partner writes them, other text as it is."""
+    return formatters.kept(text) if name in DAYS_AND_AMOUNTS else text
+
+
+def sentence(reason: str) -> str:
+    named = LABELS["external_id"]
+    return reason.replace("external_id", f"{named[0].lower()}{named[1:]}")
