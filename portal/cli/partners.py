@@ -111,11 +111,11 @@ def erase(slug: str, confirm: str) -> None:
     if confirm != slug:
         lookup.refuse("The slug behind --confirm is another one. Nothing was erased.")
     try:
-        erasure.erase(tenant, lambda table, rows: lookup.answer({"table": table, "rows": rows}))
-    except erasure.CannotErase as refusal:
+        erasure.erase(
+            lookup.OPERATOR, tenant, lambda table, rows: lookup.answer({"table": table, "rows": rows})
+        )
+    except (erasure.CannotErase, StorageFailed) as refusal:
         lookup.refuse(str(refusal))
-    staff_log.record(lookup.OPERATOR, "partner.erased", partner_id=tenant.id)
-    db.session.commit()
     lookup.answer({"partner": slug, "stays": erasure.STAYS})
 
 

@@ -6,10 +6,11 @@ Books must be kept for years, here and by the partner: what stays is said in STA
 import secrets
 from collections.abc import Callable
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
-from portal import connect
-from portal.access import passwords
+from portal import connect, storage
+from portal.access import passwords, staff_log
+from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, people_scope, system_scope, tenant_scope
 from portal.extensions import db, rows_written
 from portal.models import Membership, Tenant
@@ -21,6 +22,8 @@ STAYS = (
         "the books."
     ),
     "The names of customers on those invoices, without their addresses and telephone numbers.",
+    "The partner's own name and settings, without its logo.",
+    "The visits of support: who of staff was inside, as whom, when and for which reason.",
     "The audit logs, which cannot be changed: who did what, with the e-mail addresses that stood in an event.",
     "Backups that were made before: delete them when their time is over.",
 )
@@ -33,7 +36,10 @@ EMPTIED = (
 KEYS = {"mail_secret": "mail_id"}
 CLEARED = (
     "UPDATE customer SET phone = '', address = '' WHERE tenant_id = :partner AND (phone <> '' OR address <> '')",
-    "UPDATE integration SET username = '', email = '', secret = '', state = 'disconnected' WHERE tenant_id = :partner AND secret <> ''",
+    (
+        "UPDATE integration SET username = '', email = '', secret = '', state = 'disconnected' WHERE tenant_id = :partner"
+        " AND (username <> '' OR email <> '' OR secret <> '')"
+    ),
     (
         "UPDATE api_key SET name = 'erased', revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = :partner"
         " AND name <> 'erased'"
@@ -43,19 +49,26 @@ PEOPLE = text(
     "SELECT user_id FROM membership WHERE tenant_id = :partner"
     " UNION SELECT user_id FROM past_member WHERE tenant_id = :partner"
 )
-OF_A_PERSON = ("factor", "recovery_code", "security_event", "login_link")
+# In the order of their keys, too. Of a request, whoever agreed to it goes first.
+OF_A_PERSON = ("factor_reset", "factor", "recovery_code", "security_event", "login_link", "login_session")
+AGREEMENTS = "DELETE FROM factor_reset_agreement WHERE reset_id IN (SELECT id FROM factor_reset WHERE user_id = :person)"
 
 
 class CannotErase(ValueError):
     """Nothing was erased; the message says why, and what to do."""
 
 
-def erase(tenant: Tenant, tell: Callable[[str, int], None]) -> None:
-    """`tell` hears of each table and how many rows went. Commits step by step. Raises CannotErase."""
+def erase(actor: Actor, tenant: Tenant, tell: Callable[[str, int], None]) -> None:
+    """`tell` hears of each table and how many rows went. Commits step by step. Raises CannotErase, StorageFailed.
+
+    Staff's log has its begin and its end: what is broken off leaves a trace.
+    """
     with tenant_scope(tenant.id):
         _refuse(tenant)
         people = list(db.session.scalars(PEOPLE, {"partner": tenant.id}))
         db.session.commit()
+    staff_log.record(actor, "partner.erasing", partner_id=tenant.id)
+    db.session.commit()
     for user_id in people:
         _let_go(tenant.id, user_id)
     tell("app_user", len(people))
@@ -66,6 +79,9 @@ def erase(tenant: Tenant, tell: Callable[[str, int], None]) -> None:
             changed = rows_written(text(statement), {"partner": tenant.id})
             db.session.commit()
             tell(statement.split()[1], changed)
+        tell("logo", _take_logo_away())
+    staff_log.record(actor, "partner.erased", partner_id=tenant.id)
+    db.session.commit()
 
 
 def _refuse(tenant: Tenant) -> None:
@@ -94,6 +110,18 @@ def _empty(table: str) -> int:
     return gone
 
 
+def _take_logo_away() -> int:
+    """The file first: broken off between the two, the next run finds it by its key."""
+    here = Tenant.id == current_tenant_id()
+    key = db.session.scalar(select(Tenant.logo_key).where(here))
+    db.session.commit()  # the storage may take longer than a transaction may idle
+    if key:
+        storage.remove(current_tenant_id(), key)
+        db.session.execute(update(Tenant).where(here).values(logo_key=""))
+        db.session.commit()
+    return int(bool(key))
+
+
 def _let_go(tenant_id: int, user_id: int) -> None:
     """Who belongs to no other partner cannot log in any more and keeps no name; then the membership goes."""
     with system_scope():
@@ -116,9 +144,9 @@ def _let_go(tenant_id: int, user_id: int) -> None:
 
 def _forget(user_id: int) -> None:
     of = {"person": user_id}
+    db.session.execute(text(AGREEMENTS), of)
     for table in OF_A_PERSON:
         db.session.execute(text(f"DELETE FROM {table} WHERE user_id = :person"), of)
-    db.session.execute(text("DELETE FROM login_session WHERE user_id = :person"), of)
     db.session.execute(text("DELETE FROM mail WHERE user_id = :person AND tenant_id IS NULL"), of)
     db.session.execute(
         text(

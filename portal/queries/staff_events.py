@@ -17,6 +17,7 @@ SENTENCES = {
     "partner.disabled": "Partner disabled: {reason}",
     "partner.enabled": "Partner enabled again",
     "partner.exported": "Everything of the partner taken out as a file",
+    "partner.erasing": "Erasing of what the books do not need begun",
     "partner.erased": "What the books do not need was erased",
     "visit.started": "Stepped in {mode}: {reason}",
     "visit.stopped": "Visit ended by {ended_by}",
