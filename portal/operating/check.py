@@ -113,10 +113,11 @@ def _look(check: Check, seconds: int | None) -> Finding:
             "The line check.failed in the log says why.",
         )
     finally:
-        _let_go()
+        let_go()
 
 
-def _let_go() -> None:
+def let_go() -> None:
+    """Ends the transaction, whatever became of it."""
     try:
         db.session.rollback()
     except (SQLAlchemyError, psycopg.Error):

@@ -31,14 +31,7 @@ ADD = text("""
 
 def write() -> None:
     """Adds what this process has counted. Commits; what cannot be written waits for the next time."""
-    taken = counts.take()
-    try:
-        _add(taken)
-        db.session.commit()
-    except SQLAlchemyError:
-        db.session.rollback()
-        counts.give_back(taken)
-        raise
+    _write(counts.take())
 
 
 def write_all() -> None:
@@ -48,8 +41,7 @@ def write_all() -> None:
         left = _collect(web_redis())
     except RedisError:
         return
-    _add(left)
-    db.session.commit()
+    _write(left)
 
 
 def leave(connection: Redis) -> None:
@@ -88,6 +80,16 @@ def write_quietly(app: Flask) -> None:
             write()
         except SQLAlchemyError as error:
             log.info("counts.wait", error=type(error).__name__)
+
+
+def _write(taken: Counter[Key]) -> None:
+    try:
+        _add(taken)
+        db.session.commit()
+    except SQLAlchemyError:
+        db.session.rollback()
+        counts.give_back(taken)
+        raise
 
 
 def _collect(connection: Any) -> Counter[Key]:

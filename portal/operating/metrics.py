@@ -2,32 +2,41 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import counts
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.models import HealthState, MetricCount
 from portal.operating import ready
-from portal.operating.check import Result
+from portal.operating.check import Result, let_go
+from portal.queue.job import JOBS
 
+log = structlog.get_logger(__name__)
 # Name: what it tells, and SQL for (state, number) over all partners.
 GAUGES = {
     "portal_deliveries": (
-        "What Autotask is to be told of, by state.",
-        "SELECT CASE WHEN closed_at IS NULL THEN state ELSE 'closed' END, count(*) FROM delivery GROUP BY 1",
+        "What Autotask is still to be told of, by state.",
+        "SELECT state, count(*) FROM delivery WHERE state <> 'confirmed' AND closed_at IS NULL GROUP BY 1",
     ),
     "portal_sync_runs": (
         "Sync runs that are not over, by state.",
         "SELECT state, count(*) FROM run_standing WHERE state IN ('waiting', 'running') GROUP BY 1",
     ),
-    "portal_mails": ("Mails that are kept, by state.", "SELECT state, count(*) FROM mail GROUP BY 1"),
+    "portal_mails": (
+        "Mails that were not sent, by state.",
+        "SELECT state, count(*) FROM mail WHERE state <> 'sent' GROUP BY 1",
+    ),
     "portal_integrations": (
         "Connections to Autotask, by state.",
         "SELECT state, count(*) FROM integration_status GROUP BY 1",
@@ -42,10 +51,16 @@ GAUGES = {
     ),
 }
 UNITS = sorted({check.unit for check in ready.READY if check.unit})
+# Told as 0 before their first event: increase() sees nothing in a series that begins with it.
+FROM_ZERO: dict[str, list[tuple[str, ...]]] = {
+    "portal_jobs_total": [(job, "failed") for job in JOBS],
+    "portal_log_lines_total": [("audit.head_does_not_fit", "error")],
+}
+MOST = text("SELECT set_config('statement_timeout', :most, true)")
 
 
 def text_of(results: Sequence[Result]) -> bytes:
-    """In Prometheus's text format. Without the database it holds the checks alone, which say so."""
+    """In Prometheus's text format. What the database does not tell within seconds is left out; the checks are told."""
     registry = CollectorRegistry()
     registry.register(_Found(results))
     return generate_latest(registry)
@@ -61,8 +76,7 @@ class _Found(Collector):
     def collect(self) -> Iterator[Family]:
         yield from _checks(self.results)
         if self.results and not self.results[0].is_wrong:
-            yield from _gauges()
-            yield from _counted()
+            yield from _of_the_tables()
 
 
 def _checks(results: Sequence[Result]) -> Iterator[Family]:
@@ -84,21 +98,41 @@ def _checks(results: Sequence[Result]) -> Iterator[Family]:
         yield family
 
 
-def _gauges() -> Iterator[Family]:
+def _of_the_tables() -> Iterator[Family]:
+    """Where one fails, it and all behind it are left out: who asks waits for one of them, not for each."""
+    with suppress(SQLAlchemyError):
+        yield from _in_time("counted", _counted)
+        for name in GAUGES:
+            yield from _in_time(name, partial(_gauge, name))
+
+
+def _in_time(name: str, read: Callable[[], Iterator[Family]]) -> list[Family]:
+    """In a transaction of its own, whose statements may take seconds. Raises SQLAlchemyError."""
     with system_scope():
-        for name, (said, query) in GAUGES.items():
-            family = GaugeMetricFamily(name, said, labels=["state"])
-            for state, number in db.session.execute(text(query)):
-                family.add_metric([state], number)
-            yield family
-        db.session.rollback()
+        try:
+            db.session.execute(MOST, {"most": f"{ready.STATEMENT_SECONDS}s"})
+            return list(read())
+        except SQLAlchemyError as error:
+            log.warning("metrics.left_out", metric=name, error=type(error).__name__)
+            raise
+        finally:
+            let_go()
+
+
+def _gauge(name: str) -> Iterator[Family]:
+    said, query = GAUGES[name]
+    family = GaugeMetricFamily(name, said, labels=["state"])
+    for state, number in db.session.execute(text(query)):
+        family.add_metric([state], number)
+    yield family
 
 
 def _counted() -> Iterator[Family]:
     rows: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
+    for name, series in FROM_ZERO.items():
+        rows[name] = dict.fromkeys(series, 0)
     for row in db.session.scalars(select(MetricCount)):
         rows[row.name][tuple(json.loads(row.labels))] = row.value
-    db.session.rollback()
     for name, metric in counts.KNOWN.items():
         if metric.buckets:
             yield _histogram(name, metric, rows)

@@ -35,8 +35,10 @@ def register(app: Flask) -> None:
 
 
 def send(line: Mapping[str, Any]) -> None:
-    """One line of the level error or above, as it was written."""
+    """One line of the level error or above, as it was written. After a critical one the process ends."""
     sentry_sdk.capture_event(as_event(line))
+    if line.get("level") == "critical":
+        flush()
 
 
 def flush() -> None:

@@ -1,4 +1,4 @@
-"""How does the portal do? The checks as they are now, each with its last hour, and the alarms of a month."""
+"""How does the portal do? The checks as they were found a moment ago, each with its last hour, and the alarms of a month."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from portal.extensions import db
 from portal.formatters import plural
 from portal.models import Alarm, HealthState
 from portal.operating import alarms, history
-from portal.operating.check import Result, look_at
+from portal.operating.check import Result
 from portal.operating.history import Minute
-from portal.operating.ready import READY, STATEMENT_SECONDS
+from portal.operating.latest import looked
 
 # State: badge, words, and the class of a minute's bar.
 LOOKS = {
@@ -91,7 +91,7 @@ def open_alarms() -> Sequence[Alarm]:
 
 def now() -> Health:
     """What is wrong comes first."""
-    results = look_at(READY, STATEMENT_SECONDS)
+    results = looked()
     hours = history.last_hour(clock.now())
     shown = [Shown(result, hours.get(result.check.name, ())) for result in results]
     found = Health(sorted(shown, key=lambda one: not one.result.is_wrong), alarms.lately())

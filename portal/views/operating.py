@@ -1,22 +1,17 @@
 """For machines that watch the portal: does the process answer, and does all of it do what it promises?"""
 
-import threading
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import NotFound
 
-from portal import clock
 from portal.access.permissions import of_the_process
 from portal.operating import metrics
-from portal.operating.check import Result, look_at
-from portal.operating.ready import READY, STATEMENT_SECONDS
+from portal.operating.latest import looked
 from portal.web import machines
 
 pages = Blueprint("operating", __name__)
-LOOK_AGAIN = 1.0  # seconds: however many ask, the database is asked once in that time by each process
-_looking = threading.Lock()
 
 
 @pages.get("/healthz")
@@ -45,13 +40,3 @@ def prometheus() -> Any:
     if not machines.is_trusted():
         raise NotFound
     return Response(metrics.text_of(looked()), content_type=CONTENT_TYPE_LATEST)
-
-
-def looked() -> list[Result]:
-    """What the checks found within the last second."""
-    with _looking:
-        at, found = current_app.extensions.get("ready", (float("-inf"), []))
-        if clock.monotonic() - at >= LOOK_AGAIN:
-            found = look_at(READY, STATEMENT_SECONDS)
-            current_app.extensions["ready"] = (clock.monotonic(), found)
-        return list(found)

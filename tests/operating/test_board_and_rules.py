@@ -8,9 +8,13 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
 
 from portal import counts
 from portal.operating import metrics, ready
+from portal.operating.check import look_at
+from portal.queue.job import JOBS
 from tests.rules.test_imports import ROOT
 
 FOLDER = ROOT / "docs" / "operating"
@@ -35,6 +39,44 @@ def selectors(node: object) -> Iterator[promql_parser.VectorSelector]:
         for one in inner if isinstance(inner, (list, tuple)) else [inner]:
             if one is not None and not isinstance(one, (str, int, float)):
                 yield from selectors(one)
+
+
+def increases(node: object) -> Iterator[promql_parser.VectorSelector]:
+    """The series that increase() is asked of."""
+    if isinstance(node, promql_parser.Call) and node.func.name == "increase":
+        yield from selectors(node)
+        return
+    for name in ("expr", "lhs", "rhs", "args", "param"):
+        inner = getattr(node, name, None)
+        for one in inner if isinstance(inner, (list, tuple)) else [inner]:
+            if one is not None and not isinstance(one, (str, int, float)):
+                yield from increases(one)
+
+
+def of_an_empty_database(app: Flask, selector: promql_parser.VectorSelector) -> list[dict[str, str]]:
+    """The labels of each series that a question finds before anything has happened."""
+    with app.app_context():
+        told = metrics.text_of(look_at(ready.READY[:1])).decode()
+    wanted = [(one.name, one.value) for one in selector.matchers.matchers]
+    return [
+        sample.labels
+        for family in text_string_to_metric_families(told)
+        for sample in family.samples
+        if sample.name == selector.name and all(sample.labels[name] == value for name, value in wanted)
+    ]
+
+
+def test_an_increase_is_asked_of_series_that_are_there_before_their_first_event(app):
+    """In one that begins with its event nothing ever increases."""
+    found = {
+        str(one): of_an_empty_database(app, one)
+        for question in asked()
+        for one in increases(promql_parser.parse(question))
+    }
+    assert len(found) >= 2
+    assert [question for question, labels in found.items() if not labels] == []
+    (jobs,) = [labels for question, labels in found.items() if "portal_jobs_total" in question]
+    assert {one["job"] for one in jobs} == set(JOBS)
 
 
 @pytest.mark.parametrize("question", asked())

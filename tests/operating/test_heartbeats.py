@@ -8,7 +8,7 @@ import time
 
 import pytest
 import redis
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from jobs import poll
 from jobs.poll import Poller
@@ -67,6 +67,37 @@ def test_without_redis_only_the_poller_is_heard_of(app):
     with app.app_context():
         heartbeats.write()
     assert {process for process, _ in rows(app)} == {"poller"}
+
+
+def test_redis_is_asked_before_a_transaction_begins(app, superuser, monkeypatch):
+    hear, seen = beats.heard, []
+
+    def hear_and_look(connection):
+        open_ = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+        seen.extend(superuser.execute(open_).fetchone())
+        return hear(connection)
+
+    monkeypatch.setattr(beats, "heard", hear_and_look)
+    with app.app_context():
+        heartbeats.write()
+    assert seen == [0]
+
+
+def test_all_are_written_by_one_statement_in_one_order(app, redis_url, asked):
+    """So two who write at once do not each wait for the other."""
+    connection = redis.Redis.from_url(redis_url)
+    now = connection.time()[0]
+    alike = [f"worker syncs@{'h' * 100}{end}" for end in "ab"]  # the same host, as far as it is kept
+    connection.zadd(
+        beats.KEY, dict.fromkeys(["worker syncs@b", "scheduler@z", "worker syncs@a", *alike], now)
+    )
+    with app.app_context():
+        wrote = [one for one in asked(heartbeats.write) if "INSERT INTO heartbeat" in one]
+    assert len(wrote) == 1
+    with app.app_context():
+        written = db.session.execute(text("SELECT process, host FROM heartbeat ORDER BY ctid")).all()
+    assert len(written) == 5
+    assert written == sorted(written)
 
 
 def test_the_poller_does_so_in_its_rounds(app):

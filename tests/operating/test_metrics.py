@@ -8,17 +8,19 @@ import sys
 import time
 from contextlib import suppress
 
+import psycopg
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from local.demo_run import answers
 from local.servers import free_port
 from portal import counts
 from portal.extensions import db
 from portal.models import MetricCount
-from portal.operating import counting, metrics
+from portal.operating import counting, metrics, ready
 from portal.queue import DELIVERIES, bell
 from sandbox import Sandbox
 from tests import factories
@@ -91,6 +93,30 @@ def test_what_waits_and_what_checks_found_is_read_from_the_tables(metered):
     assert value(found, "portal_check_connections", check="connections") > 0
 
 
+@pytest.mark.parametrize("over", ["state = 'confirmed'", "state = 'parked', closed_at = now()"])
+def test_what_autotask_was_told_is_not_counted_again_and_again(metered, superuser, over):
+    with metered.app_context(), factories.inside(factories.tenant()):
+        factories.payment((factories.invoice(factories.customer(factories.integration(metered))), "100.00"))
+        db.session.commit()
+    superuser.execute("SELECT set_config('portal.closing', 'on', false)")
+    superuser.execute(f"UPDATE delivery SET {over}, next_try_at = NULL")
+    assert [labels for name, labels in series(metered) if name == "portal_deliveries"] == []
+
+
+def test_what_the_database_does_not_tell_in_time_is_left_out_and_the_rest_is_told(
+    metered, superuser_url, monkeypatch, caplog
+):
+    monkeypatch.setattr(ready, "STATEMENT_SECONDS", 1)
+    with psycopg.connect(superuser_url) as holding:
+        holding.execute("LOCK TABLE exception_item")
+        found = series(metered)
+    assert value(found, "portal_check_ok", check="poller") == 1
+    names = {name for name, _ in found}
+    assert "portal_log_lines_total" in names
+    assert "portal_exceptions" not in names
+    assert caplog.text.count("metrics.left_out") == 1
+
+
 def test_calls_to_autotask_are_counted_by_what_came_of_them(metered):
     from portal.autotask.calls import Credentials
     from portal.autotask.client import Client
@@ -155,6 +181,17 @@ def test_what_cannot_be_written_waits_for_the_next_time(metered, monkeypatch):
     with metered.app_context():
         rows = db.session.scalars(select(MetricCount).where(MetricCount.name == "portal_jobs_total")).all()
     assert [(row.labels, row.value) for row in rows] == [('["j", "done"]', 1)]
+
+
+def test_what_was_left_in_redis_waits_as_well_when_it_cannot_be_written(metered, redis_url, monkeypatch):
+    counts.add("portal_jobs_total", job="j", outcome="failed")
+    counting.leave(redis.Redis.from_url(redis_url))
+    monkeypatch.setattr(counting, "ADD", db.text("SELECT no_such_column, :names, :labels, :values"))
+    with metered.app_context(), pytest.raises(SQLAlchemyError):
+        counting.write_all()
+    monkeypatch.undo()
+    write(metered)
+    assert value(series(metered), "portal_jobs_total", job="j", outcome="failed") == 1
 
 
 def test_who_has_no_database_leaves_its_counts_in_redis_and_nobody_else_can_make_some_up(metered, redis_url):

@@ -1,5 +1,6 @@
 """/healthz and /readyz: what a probe is told, and to whom the details are shown."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,10 +15,10 @@ from portal.access.tenancy import tenant_scope
 from portal.database import shares
 from portal.extensions import db
 from portal.models import HealthState, MailKind
-from portal.operating import ready
+from portal.operating import latest, ready
 from portal.operating.check import look_at
-from portal.views import operating
 from tests import factories
+from tests.fixtures.people import with_factor_proved
 from tests.mail.written import one as write_mail
 
 TOKEN = "t" * 40
@@ -194,7 +195,7 @@ def test_a_database_that_is_nearly_full_is_wrong(well, superuser, database_url):
 
 @pytest.mark.faults
 def test_without_the_database_a_probe_is_told_so_in_json(own_database, own_app, monkeypatch):
-    monkeypatch.setattr(operating, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(latest, "LOOK_AGAIN", 0.0)
     with own_database.stopped():
         answer = own_app.test_client().get("/readyz")
         assert answer.status_code == 503
@@ -212,7 +213,7 @@ def test_healthz_asks_no_database_even_for_who_is_signed_in(app, log_in, asked):
 
 
 def test_however_many_ask_the_database_is_asked_once_a_second(well, asked, monkeypatch):
-    monkeypatch.setattr(operating, "LOOK_AGAIN", 60.0)
+    monkeypatch.setattr(latest, "LOOK_AGAIN", 60.0)
     well.extensions.pop("ready", None)
     assert asked(lambda: well.test_client().get("/readyz"))
     assert asked(lambda: well.test_client().get("/readyz")) == []
@@ -285,3 +286,35 @@ def test_no_partner_is_named_in_the_details(well, superuser):
     answer = well.test_client().get("/readyz")
     assert answer.status_code == 503
     assert "orthwind" not in answer.text
+
+
+def test_while_somebody_looks_others_are_told_what_was_found_before(well, superuser_url):
+    """A database that is slow to answer holds one thread of a web process, not all."""
+    assert well.test_client().get("/readyz").status_code == 200
+    answers: list[int] = []
+    first = threading.Thread(target=lambda: answers.append(well.test_client().get("/readyz").status_code))
+    with (
+        psycopg.connect(superuser_url) as holding,
+        psycopg.connect(superuser_url, autocommit=True) as watching,
+    ):
+        holding.execute("LOCK TABLE heartbeat")
+        first.start()
+        until = clock.monotonic() + 60
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%heartbeat%'"
+        while watching.execute(waiting).fetchone() == (0,) and clock.monotonic() < until:
+            pass
+        assert well.test_client().get("/readyz").status_code == 200
+        assert answers == []  # who looks still waits
+    first.join(60)
+    assert len(answers) == 1
+
+
+def test_the_page_of_health_asks_no_more_often_than_probes(well, superuser, monkeypatch):
+    with well.app_context():
+        factories.user("ada@portal.example", staff=True)
+        db.session.commit()
+    staff = with_factor_proved(well.test_client(), "ada@portal.example")
+    monkeypatch.setattr(latest, "LOOK_AGAIN", 60.0)
+    assert staff.get("/readyz").status_code == 200
+    superuser.execute("UPDATE heartbeat SET beat_at = now() - interval '1 hour'")
+    assert f"All {len(ready.READY)} promises are kept." in staff.get("/staff/health").text

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +22,7 @@ from portal.extensions import db
 from portal.logs import lines
 from portal.operating import sentry
 from tests import factories
+from tests.fixtures.servers import ROOT
 from tests.rules.test_every_setting import GOOD
 
 UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress, "": bytes}
@@ -125,6 +129,22 @@ def test_errors_of_one_place_are_one_issue_and_warnings_are_none(reporting):
     assert first["contexts"]["ids"] == {"job_id": "j-0"}
     assert "olga" not in b"".join(reporting.bodies).decode()
     assert "hunter2" not in b"".join(reporting.bodies).decode()
+
+
+def test_what_ends_a_process_is_told_before_it_is_gone(environment, receiver):
+    address, received = receiver
+    program = (
+        "import os, sys; from portal import config, create_app;"
+        "create_app(config.load(os.environ) | {'SENTRY_DSN': sys.argv[1]}); raise ValueError('over')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, address], env=os.environ | environment | {"LOG_FORMAT": "json"},
+        cwd=ROOT, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "process.failed" in ended.stderr
+    (event,) = received.events
+    assert (event["level"], event["tags"]["event"]) == ("fatal", "process.failed")
 
 
 def test_a_sentry_that_is_away_holds_nothing_up_and_fails_nothing(app, environment):
