@@ -35,7 +35,7 @@ def main(words: list[str]) -> int:
     asked = read(words)
     until, played = time.monotonic() + 60 * asked.minutes, list[Round]()
     while not played or (time.monotonic() < until and not played[-1].failed):
-        played.append(play(asked.seed + len(played), asked.payments, asked.syncs))
+        played.append(play(asked, asked.seed + len(played)))
         print(json.dumps(asdict(played[-1])), flush=True)
     print(json.dumps(total(played)), flush=True)
     return int(played[-1].failed)
@@ -47,23 +47,29 @@ def read(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the first round; the next ones count on (0)")
     parser.add_argument("--payments", type=int, default=2000, help="histories of payments a round (2000)")
     parser.add_argument("--syncs", type=int, default=400, help="histories of syncs a round (400)")
+    parser.add_argument(
+        "--workers", help="how many processes play; 0 is this one alone (a core each, and one more)"
+    )
     return parser.parse_args(words)
 
 
-def play(seed: int, payments: int, syncs: int) -> Round:
-    """One round: both kinds beside each other, on as many workers as there are cores."""
+def play(asked: argparse.Namespace, seed: int) -> Round:
+    """One round: both kinds beside each other."""
     began = time.monotonic()
-    numbers = {"SEED": str(seed), "HISTORIES": str(payments), "SYNC_HISTORIES": str(syncs)}
-    done = run([PAYMENTS, SYNCS], numbers)
+    numbers = {"SEED": str(seed), "HISTORIES": str(asked.payments), "SYNC_HISTORIES": str(asked.syncs)}
+    workers = ["-n", asked.workers] if asked.workers else []
+    done = run([*workers, PAYMENTS, SYNCS], numbers)
     if done.returncode:
         print(end_of(done.stdout), flush=True)
         if f"FAILED {PAYMENTS}" in done.stdout:
-            print("Shortened:", end_of(run([PAYMENTS], numbers | {"SHORTEN": "1"}).stdout), flush=True)
-    return Round(seed, payments, syncs, round(time.monotonic() - began), bool(done.returncode))
+            again = run([*workers, PAYMENTS], numbers | {"SHORTEN": "1"})
+            print("Shortened:", end_of(again.stdout), flush=True)
+    seconds = round(time.monotonic() - began)
+    return Round(seed, asked.payments, asked.syncs, seconds, bool(done.returncode))
 
 
-def run(files: list[str], numbers: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [str(PROJECT / "bin" / "test"), "-q", *files]
+def run(words: list[str], numbers: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [str(PROJECT / "bin" / "test"), "-q", *words]
     return subprocess.run(command, env=os.environ | numbers, cwd=PROJECT, capture_output=True, text=True)
 
 
