@@ -3,7 +3,9 @@
 import ast
 import re
 
+from tests.how_many import NAMES
 from tests.rules.test_imports import ROOT
+from tests.storm.test_storm import SHORT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
 FAULTS = re.findall(r"^\| (F\d+) \| (.+?) \| `([^`]+)` \|$", PAGE, re.MULTILINE)
@@ -35,3 +37,11 @@ def test_a_promise_that_nothing_shows_says_so_and_has_no_date() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
     for promise, _, shown, seen in rows[1:]:
         assert ("not shown yet" in shown) == (not seen), promise
+
+
+def test_what_a_run_plays_is_what_the_page_says() -> None:
+    rows = PAGE.partition("## Faults")[0].splitlines()
+    for name in ("HISTORIES", "SYNC_HISTORIES", "OPERATIONS"):
+        (row,) = [row for row in rows if f"`{name}=" in row]
+        assert f"{NAMES[name][0]:,} " in row.split("|")[2], row
+    assert f"{SHORT[1]} random SIGKILLs a run" in PAGE
