@@ -26,6 +26,7 @@ NUMBER_EXAMPLES = {name: style.grouped("1234.50") for name, style in NUMBER_FORM
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 KEPT_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 KEPT_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
+KEPT_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]+)?")
 KEPT_AMOUNT = re.compile(r"-?\d{1,14}\.\d{2,6}")
 STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -97,6 +98,11 @@ def kept(text: str) -> str:
     except ValueError:
         pass
     return text
+
+
+def kept_amount(text: str) -> str:
+    """An amount that was kept as text, whole ones too, as pages show it; other text as it is."""
+    return number_format().grouped(text) if KEPT_NUMBER.fullmatch(text) else text
 
 
 def count(value: int | Sized | None) -> str:

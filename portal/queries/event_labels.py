@@ -6,7 +6,7 @@ A detail that has no word here is shown nowhere but in the CSV file.
 from collections.abc import Mapping
 from typing import Any
 
-from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES, how_paid
+from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES, how_paid, kept_amount
 from portal.models import (
     Identifier,
     IntegrationRole,
@@ -95,6 +95,7 @@ VALUES: Mapping[str, Mapping[Any, str]] = {
     "number_format": NUMBER_EXAMPLES,
     "contacts": {"all": "all", "billing": "Autotask's billing contacts", "field": "by a field"},
 }
+AMOUNTS = {"amount_due", "net", "tax", "total"}
 # What a lone before and after are, by the kind of event; of others they are not shown.
 BEFORE_AND_AFTER = {
     "integration.totals_mode_set": "totals_mode",
@@ -106,6 +107,8 @@ BEFORE_AND_AFTER = {
 
 def meaning(name: str, value: Any) -> Any:
     """The words for a value of this detail; a value that means itself as it is."""
+    if name in AMOUNTS and isinstance(value, str):
+        return kept_amount(value)
     known = VALUES.get(name)
     if known is None or not isinstance(value, str):
         return value

@@ -12,7 +12,6 @@ from portal import formatters
 from portal.access.permissions import shown
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.formatters import NOTHING
 from portal.models import AuditEvent, ImportResult, ImportRow, ImportRun, SyncChange
 from portal.queries import cut, imports, paging, sync_changes
 
@@ -149,7 +148,7 @@ def _imported(row_ids: Sequence[int]) -> dict[int, Entry]:
             batch.run.created_at,
             "Made by an import" if one.row.result == ImportResult.CREATED else "Changed by an import",
             batch.sender,
-            details=[f"{name}: {old or NOTHING} → {new or NOTHING}" for name, old, new in one.lines],
+            details=[f"{name}: {old} → {new}" for name, old, new in one.lines],
             import_id=batch.run.id,
         )
         for batch, one in (imports.told(row_ids) if row_ids else [])

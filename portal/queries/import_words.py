@@ -1,9 +1,15 @@
 """What imports tell of fields, values and reasons, in the words of pages: stored they are the API's."""
 
-from portal import formatters
-from portal.queries.event_labels import LABELS
+from collections.abc import Mapping, Sequence
 
-DAYS_AND_AMOUNTS = {"issued_on", "due_on", "net", "tax", "total"}
+from portal import formatters
+from portal.queries.event_labels import LABELS, meaning
+
+DAYS = {"issued_on", "due_on"}
+ORDER = (
+    "number", "name", "customer", "currency", "issued_on", "due_on", "lines", "net", "tax", "total", "order_number",
+    "comments", "phone", "address", "tax_exempt", "active", "voided",
+)  # fmt: skip
 
 
 def field(pointer: str) -> str:
@@ -17,8 +23,14 @@ def field(pointer: str) -> str:
 
 
 def value(name: str, text: str) -> str:
-    """Days and amounts as the partner writes them, other text as it is."""
-    return formatters.kept(text) if name in DAYS_AND_AMOUNTS else text
+    """Days and amounts as the partner writes them, other text as it is; a dash for none."""
+    return (formatters.kept(text) if name in DAYS else str(meaning(name, text))) or formatters.NOTHING
+
+
+def in_order(changes: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
+    """Changes as a person reads an invoice or a customer from its head; what is not known comes last."""
+    places = {name: place for place, name in enumerate(ORDER)}
+    return sorted(changes.items(), key=lambda change: places.get(change[0], len(ORDER)))
 
 
 def sentence(reason: str) -> str:

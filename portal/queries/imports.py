@@ -70,15 +70,25 @@ class Told:
         words = import_words
         changed = [
             (words.field(name), words.value(name, old), words.value(name, new))
-            for name, (old, new) in self.row.changes.items()
+            for name, (old, new) in words.in_order(self.row.changes)
         ]
         return changed + [
             (words.field(name), "", words.sentence(reason)) for name, reason in self.row.reasons
         ]
 
     @property
+    def outcome(self) -> str:
+        """What the last of each of the lines is."""
+        return "Why" if self.row.reasons else "Now"
+
+    @property
     def label(self) -> str:
         return self.row.label or self.row.external_id or f"Row {self.row.place + 1}"
+
+    @property
+    def other_name(self) -> str:
+        """What its own system calls it, where that is not its label."""
+        return self.row.external_id if self.row.label else ""
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,57 @@ def test_an_import_names_fields_and_reasons_in_words_of_the_page(caller: Caller,
     ]
     told = [row[-3:] for row in rows]
     assert ["Due on", "–", "1 Dec 2026"] in told
-    assert ["Customer", "–", "There is no customer with the number in your billing system C-9."] in told
-    assert ["Line 1, amount", "–"] in [row[:2] for row in told]
+    assert ["Customer", "", "There is no customer with the number in your billing system C-9."] in told
+    assert ["Line 1, amount", ""] in [row[:2] for row in told]
     assert "The invoice with the number in your billing system I-1 has the number A-1." in words_of(page)
     assert "external_id" not in page
     assert "/" not in "".join(row[0] for row in told)
+
+
+def test_changes_stand_in_the_order_of_an_invoice_and_amounts_as_the_partner_writes_them(
+    caller: Caller, reader: FlaskClient
+) -> None:
+    caller.put("invoices/I-1", INVOICE)
+    lines = [{"name": "Rack", "amount": "1875", "tax": "356.25"}]
+    changed = {
+        "external_id": "I-1",
+        "due_on": "2026-12-01",
+        "lines": lines,
+        "comments": "1875",
+        "number": "2001",
+    }
+    page = reader.get(batch(caller, INVOICE | changed)).text
+    rows = [
+        [cell.get_text(" ", strip=True) for cell in row.select("td")][-3:]
+        for row in elements(page, "tbody tr")
+    ]
+    assert rows == [
+        ["Number", "A-1", "2001"],
+        ["Due on", "–", "1 Dec 2026"],
+        ["Lines", "Hosting 100; Support 10", "Rack 1875"],
+        ["Without tax", "110", "1,875"],
+        ["Of which tax", "19", "356.25"],
+        ["Total", "129", "2,231.25"],
+        ["Comments", "–", "1875"],
+    ]
+
+
+def test_a_narrow_screen_is_told_why_and_no_field_that_there_is_not(
+    caller: Caller, reader: FlaskClient
+) -> None:
+    path = batch(
+        caller,
+        INVOICE | {"external_id": "I-1"},
+        INVOICE | {"external_id": "I-2", "number": "A-2", "customer": "C-9"},
+    )
+    new, refused = elements(reader.get(path).text, "tbody[data-row]")
+    assert [cell["data-label"] for cell in new.select("td") if cell.contents] == ["Result"]
+    assert [cell["data-label"] for cell in refused.select("td") if cell.contents] == [
+        "Result",
+        "Field",
+        "Why",
+    ]
+    assert (new.select_one(".sub-line").text, refused.select(".sub-line")) == ("I-1", [])  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from portal.forms.api_records import OF_CUSTOMER
 from portal.imports import invoices
 from portal.models import AuditEvent
 from portal.people import partner
-from portal.queries import event_details, staff_events
+from portal.queries import event_details, import_words, staff_events
 from portal.queries.event_labels import BEFORE_AND_AFTER, LABELS, VALUES
 from portal.queries.event_records import Records
 from portal.queries.event_words import SENTENCES
@@ -140,7 +140,9 @@ def test_what_a_partner_changes_of_itself_and_its_filters_has_a_label() -> None:
 
 
 def test_what_a_billing_system_changes_of_customers_and_invoices_has_a_label() -> None:
-    assert {*OF_CUSTOMER, *invoices.TOLD.values(), "lines"} <= set(LABELS)
+    names = {*OF_CUSTOMER, *invoices.TOLD.values(), "lines"}
+    assert names <= set(LABELS)
+    assert names == set(import_words.ORDER)
 
 
 def test_why_somebody_was_logged_out_everywhere_has_a_label() -> None:
