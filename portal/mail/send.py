@@ -86,7 +86,7 @@ def send(tenant_id: int, mail_id: int) -> Outcome | None:
     """Tries one mail, if it is due and nobody else is at it; None if not. No transaction is open meanwhile."""
     server: Server | None = current_app.config["MAIL"]
     with scope_of(tenant_id):
-        claim = _claim(mail_id, server, logo.of(tenant_id))
+        claim = _claim(mail_id, server, logo.of(tenant_id) if server else None)
         if claim is None or server is None:
             return None
         if claim.message is None:

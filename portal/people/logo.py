@@ -1,6 +1,7 @@
 """A partner's logo: taken as PNG or JPEG, drawn anew from its pixels alone, shown to its own people and in its mails."""
 
 import hashlib
+import secrets
 import warnings
 from io import BytesIO
 from typing import Any
@@ -20,6 +21,7 @@ MOST_BYTES, MOST_PIXELS = 1_000_000, 16_000_000
 WIDTH, HEIGHT = 360, 120
 # Beyond that it is drawn with fewer colours: mails carry it.
 LARGEST = 40_000
+NOT_KEPT = "The logo could not be kept; nothing was changed. Try again in a few minutes."
 
 
 class CannotTake(ValueError):
@@ -27,26 +29,35 @@ class CannotTake(ValueError):
 
 
 def change(actor: Actor, data: bytes) -> None:
-    """Takes a file as the logo. Raises CannotTake, StorageFailed. The caller commits."""
-    picture, partner = redrawn(data), _held()
-    before, key = partner.logo_key, f"logo-{hashlib.sha256(picture).hexdigest()[:20]}.png"
-    if key == before:
+    """Takes a file as the logo. Raises CannotTake. Commits.
+
+    The storage is asked while no transaction is open: first the new file is there, then the partner names it, and only
+    then the one before goes. Each upload has a key of its own, so that no other one's file is taken away.
+    """
+    picture = redrawn(data)
+    same = f"logo-{hashlib.sha256(picture).hexdigest()[:20]}-"
+    key, number = f"{same}{secrets.token_hex(8)}.png", current_tenant_id()
+    if db.session.get_one(Tenant, number).logo_key.startswith(same):
         return
-    storage.put(partner.id, key, picture)
-    partner.logo_key = key
-    audit.record(actor, "partner.logo_changed", "partner", partner.id)
-    if before:
-        storage.remove(partner.id, before)
+    db.session.commit()
+    _keep(number, key, picture)
+    partner = _held()
+    before, partner.logo_key = partner.logo_key, key
+    audit.record(actor, "partner.logo_changed", "partner", number)
+    db.session.commit()
+    _forget(number, before)
 
 
 def remove(actor: Actor) -> bool:
-    """Takes the logo away; whether there was one. Raises StorageFailed. The caller commits."""
+    """Takes the logo away; whether there was one. Commits."""
     partner = _held()
     if not (before := partner.logo_key):
+        db.session.commit()
         return False
     partner.logo_key = ""
     audit.record(actor, "partner.logo_removed", "partner", partner.id)
-    storage.remove(partner.id, before)
+    db.session.commit()
+    _forget(current_tenant_id(), before)
     return True
 
 
@@ -96,6 +107,25 @@ def _as_png(picture: Any) -> bytes:
     file = BytesIO()
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def _keep(partner_id: int, key: str, picture: bytes) -> None:
+    try:
+        storage.put(partner_id, key, picture)
+        db.session.commit()
+    except storage.StorageFailed as failure:
+        log.warning("logo.not_kept", reason=str(failure))
+        raise CannotTake(NOT_KEPT) from None
+
+
+def _forget(partner_id: int, key: str) -> None:
+    """Nobody names the file any more: where the storage is away, it stays there and does no harm."""
+    try:
+        if key:
+            storage.remove(partner_id, key)
+            db.session.commit()
+    except storage.StorageFailed as failure:
+        log.warning("logo.not_forgotten", key=key, reason=str(failure))
 
 
 def _held() -> Tenant:

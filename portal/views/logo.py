@@ -46,11 +46,10 @@ def update() -> Any:
         return _page(form, 422)
     try:
         logo.change(g.actor, form.logo.data.read(logo.MOST_BYTES + 1))
-    except (logo.CannotTake, StorageFailed) as refusal:
+    except logo.CannotTake as refusal:
         db.session.rollback()
         form.logo.errors = [str(refusal)]
         return _page(form, 422)
-    db.session.commit()
     flash("The logo is changed.", "success")
     return htmx.redirect(url_for("logo.edit"))
 
@@ -59,13 +58,7 @@ def update() -> Any:
 @requires(Permission.SETTINGS)
 @fresh
 def remove() -> Any:
-    try:
-        removed = logo.remove(g.actor)
-    except StorageFailed as failure:
-        db.session.rollback()
-        flash(str(failure), "error")
-        return htmx.redirect(url_for("logo.edit"))
-    db.session.commit()
+    removed = logo.remove(g.actor)
     flash("The logo is taken away." if removed else "There was no logo.", "success")
     return htmx.redirect(url_for("logo.edit"))
 

@@ -1,9 +1,12 @@
 """A partner's logo: what is taken, who sees it, and the mails that carry it."""
 
 import os
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
+from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +14,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
-from portal import storage
+from portal import clock, storage
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
+from portal.mail import logo as mail_logo
 from portal.mail import send
 from portal.models import Mail, MailKind, Tenant
 from portal.people import logo
@@ -212,6 +216,126 @@ def test_a_mail_goes_out_without_it_where_the_storage_is_away(
 
 def _away() -> Any:
     raise storage.StorageFailed(storage.AWAY)
+
+
+@pytest.fixture(autouse=True)
+def _asked_again(app: Flask) -> Iterator[None]:
+    yield
+    app.extensions.pop(mail_logo.ASKED_AGAIN, None)
+
+
+def test_a_storage_that_is_away_is_asked_once_a_minute_for_the_logos_of_mails(
+    app: Flask, partner: Tenant, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(log_in(partner), picture())
+    asked: list[str] = []
+
+    def away() -> Any:
+        asked.append("asked")
+        return _away()
+
+    monkeypatch.setattr(storage, "_bucket", away)
+    with opened(PostOffice()) as server, app.app_context():
+        app.config["MAIL"] = server
+        for later, times in ((0, 1), (30, 1), (61, 2)):
+            now = time.monotonic() + later
+            monkeypatch.setattr(clock, "monotonic", lambda now=now: now)
+            with tenant_scope(partner.id):
+                written.one(MailKind.DIGEST)
+                written.one(MailKind.DIGEST)
+                db.session.commit()
+            assert [send.send(*key) for key in send.due()] == ["sent", "sent"]
+            assert len(asked) == times, later
+
+
+class Bucket:
+    """A bucket that looks at the database while it is asked: open transactions, and the key that the partner names."""
+
+    def __init__(self, superuser: Any) -> None:
+        self.superuser, self.files, self.seen = superuser, {}, []
+
+    def put(self, path: str, data: bytes) -> None:
+        self._look("put", path)
+        self.files[path] = data
+
+    def get(self, path: str) -> Any:
+        self._look("get", path)
+        return SimpleNamespace(bytes=lambda: self.files[path])
+
+    def delete(self, path: str) -> None:
+        self._look("delete", path)
+        del self.files[path]
+
+    def _look(self, what: str, path: str) -> None:
+        opened_ones = (
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'portal' AND state LIKE 'idle in tr%'"
+            " AND datname = current_database()"
+        )
+        (number,) = self.superuser.execute(opened_ones).fetchone()
+        (key,) = self.superuser.execute("SELECT logo_key FROM tenant").fetchone()
+        self.seen.append((what, number, path.endswith(f"/{key}")))
+
+
+def test_the_storage_is_asked_while_nothing_is_open_and_no_file_in_use_is_taken_away(
+    app: Flask, partner: Tenant, log_in: LogIn, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that is away answers after 15 seconds: nobody waits for the partner's row or log meanwhile."""
+    owner, bucket = log_in(partner), Bucket(superuser)
+    monkeypatch.setattr(storage, "_bucket", lambda: bucket)
+    for size in ((100, 40), (90, 30), (100, 40)):
+        assert upload(owner, picture(size=size)).status_code == 303
+        assert stored(app, partner) is not None
+    assert owner.post(f"{LOGO}/remove").status_code == 303
+    assert bucket.files == {}
+    bucket.seen = [look for look in bucket.seen if look[0] != "get"]
+    assert bucket.seen == [
+        ("put", 0, False),
+        *[("put", 0, False), ("delete", 0, False)] * 2,
+        ("delete", 0, False),
+    ]
+    upload(owner, picture())
+    with opened(PostOffice()) as server, app.app_context():
+        app.config["MAIL"] = server
+        with tenant_scope(partner.id):
+            written.one(MailKind.DIGEST)
+            db.session.commit()
+        assert send.send_due() == 1
+    assert bucket.seen[-1] == ("get", 0, True)
+
+
+def test_two_who_upload_the_same_picture_at_once_leave_a_logo(
+    app: Flask, partner: Tenant, at_once: Callable[..., list[Any]], superuser: Any
+) -> None:
+    barrier = Barrier(2)
+
+    def change() -> None:
+        with tenant_scope(partner.id):
+            barrier.wait(10)
+            logo.change(factories.ACTOR, picture())
+
+    assert at_once(change, change) == [None, None]
+    assert stored(app, partner) is not None
+    assert superuser.execute("SELECT count(*) FROM stored_file").fetchone() == (1,)
+
+
+def test_a_storage_that_is_away_keeps_no_logo_and_stands_in_no_ones_way_to_take_one_off(
+    app: Flask, partner: Tenant, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = log_in(partner)
+    upload(owner, picture(size=(90, 30)))
+    before = stored(app, partner)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "_bucket", _away)
+        refused = upload(owner, picture())
+    assert refused.status_code == 422
+    assert "The logo could not be kept; nothing was changed. Try again in a few minutes." in refused.text
+    assert "PDF" not in refused.text
+    assert stored(app, partner) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "_bucket", _away)
+        assert owner.post(f"{LOGO}/remove").status_code == 303
+    assert "The logo is taken away" in owner.get(LOGO).text
+    assert stored(app, partner) is None
 
 
 def test_the_page_of_a_mail_shows_it(app: Flask, partner: Tenant, log_in: LogIn) -> None:
