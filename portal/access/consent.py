@@ -1,6 +1,6 @@
 """An owner agrees that support works in the partner's name, for a time; it is taken back at once."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
@@ -33,10 +33,19 @@ def give(actor: Actor, lasts: timedelta) -> datetime:
     return partner.support_act_until
 
 
-def take_back(actor: Actor) -> bool:
-    """Support acts no more, and visits that do are over. False where nothing was agreed to. The caller commits."""
+def mark(partner: Tenant) -> str:
+    """What tells one agreement from another one; empty where there is none now."""
+    until = partner.support_act_until
+    return until.astimezone(UTC).isoformat() if until is not None and agreed(partner) else ""
+
+
+def take_back(actor: Actor, only: str = "") -> bool:
+    """Support acts no more, and visits that do are over. The caller commits.
+
+    False where nothing was agreed to, or not what `only`, a mark, names.
+    """
     partner = _held()
-    if not agreed(partner):
+    if not agreed(partner) or only not in ("", mark(partner)):
         return False
     partner.support_act_until = None
     _end_visits(actor, acting=True)

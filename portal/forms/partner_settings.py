@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from wtforms import BooleanField, RadioField, SelectField, StringField
+from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, ValidationError
 
@@ -17,6 +17,7 @@ LONGEST_NAME = 80
 AS_AGREED = 0
 # Not stored as the access: an owner agrees for a time.
 ACTS = "act"
+OVER = "What was agreed is over by now. Choose for how long from now on."
 SUPPORT = {
     ACTS: "Support may look, and work in your name, for the time below",
     SupportAccess.VIEW: "Support may look at your pages, with a reason, for an hour at most",
@@ -66,8 +67,11 @@ class PartnerSettingsForm(Form):
         choices=[SelectChoice(hours, words) for hours, words in HOURS.items()],
         coerce=int,
         default=24,
+        validate_choice=False,
         description="From now on. You can take it back at once. What support never does stands under Settings, Support.",
     )
+
+    agreed = HiddenField()
 
     def keep(self, until: datetime | None) -> "PartnerSettingsForm":
         """With what is agreed now as the first choice of time."""
@@ -75,6 +79,12 @@ class PartnerSettingsForm(Form):
             kept = SelectChoice(AS_AGREED, f"Until {formatters.instant(until, with_zone=True)}, as agreed")
             self.act_hours.choices = [kept, *(self.act_hours.choices or [])]
         return self
+
+    def validate_act_hours(self, field: SelectField) -> None:
+        """It counts only where support may act."""
+        offered = [choice.value for choice in field.choices or []]
+        if self.support_access.data == ACTS and field.data not in offered:
+            raise ValidationError(OVER if field.data == AS_AGREED else "Choose for how long.")
 
     def validate_default_currency(self, field: StringField) -> None:
         if not is_currency(field.data or ""):

@@ -15,6 +15,10 @@ from portal.models import SupportAccess
 from portal.people import partner
 from portal.web import htmx
 
+MEANWHILE = (
+    "Since your page was opened, an owner agreed that support works in your name. That stays; take it back under "
+    "Settings, Support."
+)
 pages = Blueprint("partner_settings", __name__, url_prefix="/p/<partner_slug>/settings/partner")
 
 
@@ -24,7 +28,7 @@ pages = Blueprint("partner_settings", __name__, url_prefix="/p/<partner_slug>/se
 def edit() -> Any:
     now = {name: getattr(g.partner, name) for name in partner.FIELDS}
     if visiting.agreed(g.partner):
-        now |= {"support_access": ACTS, "act_hours": AS_AGREED}
+        now |= {"support_access": ACTS, "act_hours": AS_AGREED, "agreed": consent.mark(g.partner)}
     return _page(PartnerSettingsForm(formdata=None, data=now))
 
 
@@ -39,17 +43,26 @@ def update() -> Any:
     wanted = {name: form[name].data for name in partner.FIELDS}
     acts = wanted["support_access"] == ACTS
     wanted["support_access"] = SupportAccess.VIEW if acts else wanted["support_access"]
-    changed = partner.change(g.actor, wanted)
+    changed = partner.change(g.actor, wanted, not_acting=None if acts else _shown(form))
     if acts and form.act_hours.data != AS_AGREED:
         consent.give(g.actor, timedelta(hours=form.act_hours.data))
         changed = True
-    elif not acts:
-        changed = consent.take_back(g.actor) or changed
     db.session.commit()
     flash(
         "The settings are saved." if changed else "Nothing was different, so nothing was changed.", "success"
     )
+    if not acts and visiting.agreed(g.partner):
+        flash(MEANWHILE, "warning")
     return htmx.redirect(url_for("settings.show"))
+
+
+def _shown(form: PartnerSettingsForm) -> str | None:
+    """The mark of the agreement to act that the page showed, None where it showed that there is none.
+
+    A page that tells neither takes back whatever is agreed.
+    """
+    told: str = form.agreed.data or ""
+    return told or (None if form.agreed.raw_data else "")
 
 
 def _agreed_until() -> datetime | None:

@@ -1,7 +1,6 @@
 """Support acts: only where an owner agreed, for a time, as one of the partner's people, and seen by both sides."""
 
 from datetime import timedelta
-from threading import Thread
 
 import psycopg
 import pytest
@@ -17,6 +16,7 @@ from portal.models import AuditEvent, SupportVisit, SyncRun, Tenant, User
 from portal.people import partner as partner_settings
 from tests import factories
 from tests.fixtures.people import start_with_factor_proved, with_factor_proved
+from tests.held import free_meanwhile
 
 REASON = "They cannot record a check, caller is Dana"
 STEP_IN = "/staff/partners/northwind/visit"
@@ -250,37 +250,7 @@ def test_switched_off_support_may_neither_look_nor_act(app, owner, superuser):
         assert db.session.scalar(select(Tenant.support_act_until)) is None
 
 
-def free_meanwhile(app, superuser, held, work, lock):
-    """Whether `lock` can be had while `work` waits for what `held` holds; both then go on."""
-    with psycopg.connect(superuser.info.dsn, password=superuser.info.password) as other:
-        other.execute(held)
-
-        def run():
-            with app.app_context():
-                work()
-                db.session.remove()
-
-        thread = Thread(target=run)
-        thread.start()
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        for _ in range(500):
-            if one(superuser, waits):
-                break
-            thread.join(0.01)
-        assert thread.is_alive(), "it waits"
-        try:
-            with superuser.transaction():
-                superuser.execute("SET LOCAL lock_timeout = '200ms'")
-                superuser.execute(lock)
-        except psycopg.errors.LockNotAvailable:
-            return False
-        finally:
-            other.rollback()
-            thread.join(10)
-    return True
-
-
-@pytest.mark.parametrize("end", ["taken back", "switched off"])
+@pytest.mark.parametrize("end", ["taken back", "switched off", "in the company settings"])
 def test_ending_visits_holds_neither_the_log_nor_the_partner_while_it_waits_for_a_visit(
     app, owner, staff, superuser, end
 ):
@@ -288,8 +258,13 @@ def test_ending_visits_holds_neither_the_log_nor_the_partner_while_it_waits_for_
     owner.post(GIVE, data={"hours": "4"})
     step_in(staff)
     number = one(superuser, "SELECT id FROM tenant")
+    settings = {"name": "Northwind 2", "default_currency": "USD", "date_format": "day_month_year",
+                "number_format": "comma_point", "support_access": "view"}  # fmt: skip
 
     def work():
+        if end == "in the company settings":
+            owner.post("/p/northwind/settings/partner", data=settings)
+            return
         with tenant_scope(number):
             row = db.session.get_one(Tenant, number)
             if end == "taken back":

@@ -15,6 +15,7 @@ from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Invoice, Tenant
 from tests import factories
+from tests.reading import elements
 
 LogIn = Callable[..., FlaskClient]
 TODAY = clock.today("UTC").isoformat()
@@ -170,6 +171,41 @@ def test_a_time_that_was_not_agreed_to_cannot_be_kept(app: Flask, partner: Tenan
         answer = owner.post(SETTINGS, data=ASKED | {"support_access": "act", "act_hours": hours})
         assert answer.status_code == 422, hours
     assert stored(app, partner).support_act_until is None
+
+
+def test_a_time_counts_only_where_support_may_act(app: Flask, partner: Tenant, log_in: LogIn) -> None:
+    """What was agreed ran out while the page was open, which still offers it."""
+    owner = log_in(partner)
+    sent = ASKED | {"act_hours": "0", "name": "Northwind 2", "agreed": "2026-11-19T08:00:00+00:00"}
+    late = owner.post(SETTINGS, data=sent | {"support_access": "act"})
+    assert (late.status_code, "Not a valid choice" in late.text) == (422, False)
+    assert "What was agreed is over by now. Choose for how long from now on." in late.text
+    assert owner.post(SETTINGS, data=sent).status_code == 303
+    assert stored(app, partner).name == "Northwind 2"
+
+
+def shown(browser: FlaskClient) -> dict[str, str]:
+    """What the page sends back, apart from what is typed."""
+    return {
+        str(one["name"]): str(one["value"]) for one in elements(browser.get(SETTINGS).text, "[name=agreed]")
+    }
+
+
+@pytest.mark.parametrize("before", [None, "1"])
+def test_a_page_that_was_open_takes_back_only_the_agreement_that_it_showed(
+    app: Flask, partner: Tenant, log_in: LogIn, before: str | None
+) -> None:
+    owner, other = log_in(partner), log_in(partner)
+    if before:
+        other.post("/p/northwind/settings/support/consent", data={"hours": before})
+    page = shown(owner)
+    other.post("/p/northwind/settings/support/consent", data={"hours": "24"})
+    until = stored(app, partner).support_act_until
+    assert owner.post(SETTINGS, data=ASKED | page | {"name": "Northwind 2"}).status_code == 303
+    assert (stored(app, partner).support_act_until, stored(app, partner).name) == (until, "Northwind 2")
+    assert "Since your page was opened, an owner agreed" in owner.get("/p/northwind/settings").text
+    assert owner.post(SETTINGS, data=ASKED | shown(owner)).status_code == 303
+    assert stored(app, partner).support_act_until is None, "that one was shown"
 
 
 def test_an_owner_who_meets_support_is_led_to_let_it_act(
