@@ -51,6 +51,12 @@ def refused() -> bool:
     return has_app_context() and bool(g.get("form_token_refused"))
 
 
+def insist() -> None:
+    """For a view whose form is not on its page any more, so that nothing can be drawn again. Raises CSRFError."""
+    if refused():
+        raise CSRFError("There is no form to draw again.")
+
+
 def tell_status(answer: Response) -> Response:
     """A page drawn again because of its token is a 400; a fragment stays a 422, which htmx puts in its place."""
     if refused() and answer.status_code == 422 and not htmx.is_fragment():

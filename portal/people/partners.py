@@ -47,6 +47,10 @@ def make(actor: Actor, name: str, slug: str, time_zone: str, currency: str, owne
     return partner
 
 
+class HasOwner(invitations.CannotInvite):
+    """Its people are no longer staff's to invite."""
+
+
 HAS_OWNER = "{name} has an owner by now, who invites and removes people under Settings, People."
 
 
@@ -84,7 +88,7 @@ def has_owner() -> bool:
 def _without_owner(partner: Tenant) -> Iterator[None]:
     with tenant_scope(partner.id):
         if has_owner():
-            raise invitations.CannotInvite(HAS_OWNER.format(name=partner.name))
+            raise HasOwner(HAS_OWNER.format(name=partner.name))
         yield
 
 

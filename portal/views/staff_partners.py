@@ -74,7 +74,7 @@ def create() -> Any:
 @pages.get("/<slug>")
 @staff_only
 def show(slug: str) -> Any:
-    return _page(slug, DisablingForm(formdata=None))
+    return page(slug)
 
 
 @pages.post("/<slug>/disable")
@@ -84,7 +84,7 @@ def show(slug: str) -> Any:
 def disable(slug: str) -> Any:
     form, partner = DisablingForm(), partner_or_404(slug)
     if not form.validate():
-        return _page(slug, form, 422)
+        return page(slug, 422, form=form)
     with tenant_scope(partner.id):
         disabling.disable_partner(g.actor, partner, form.reason.data)
         db.session.commit()
@@ -104,7 +104,10 @@ def enable(slug: str) -> Any:
     return htmx.redirect(url_for("staff_partners.show", slug=slug))
 
 
-def _page(slug: str, form: DisablingForm, status: int = 200) -> Any:
+def page(
+    slug: str, status: int = 200, *, form: DisablingForm | None = None, owner_form: OwnerForm | None = None
+) -> Any:
+    """The partner's page, with what was typed into one of its forms."""
     partner = partner_or_404(slug)
     with tenant_scope(partner.id):
         owed, has_owner, waiting = connect.owed_deliveries(), partners.has_owner(), invitations.waiting()
@@ -114,8 +117,8 @@ def _page(slug: str, form: DisablingForm, status: int = 200) -> Any:
         health=partner_health.one(slug),
         row=partner,
         owed=owed,
-        form=form,
-        owner_form=OwnerForm(formdata=None),
+        form=form or DisablingForm(formdata=None),
+        owner_form=owner_form or OwnerForm(formdata=None),
         has_owner=has_owner,
         waiting=[one for one in waiting if one.role == Role.OWNER],
         lives=links.lives,

@@ -16,7 +16,9 @@ from portal.mail import outbox
 from portal.models import Delivery, Integration, Mail, Tenant, User
 from portal.queries import partner_health
 from tests import factories
+from tests.fixtures.form_tokens import STALE
 from tests.fixtures.people import with_factor_proved
+from tests.reading import value
 
 ADMIN = "ada@portal.example"
 
@@ -150,6 +152,23 @@ def test_where_there_is_an_owner_staff_invite_nobody(app, admin, superuser):
         admin.post(f"/staff/partners/contoso/owner{path}", data={"owner": "dana@contoso.example"})
         assert "has an owner by now" in admin.get("/staff/partners/contoso").text
     assert one(superuser, "SELECT count(*) FROM invitation WHERE revoked_at IS NULL") == 1
+
+
+def test_an_address_that_cannot_be_invited_stays_in_the_form_with_what_is_wrong(app, admin, superuser):
+    make(admin)
+    address = "/staff/partners/contoso/owner"
+    with app.app_context():
+        factories.user("kim@portal.example", staff=True)
+    for typed, token, status, said in (
+        ("dana at contoso", {}, 422, "Write an e-mail address"),
+        ("", {}, 422, "Write the e-mail address of the owner"),
+        ("kim@portal.example", {}, 422, "belongs to support staff"),
+        ("dana@contoso.example", {"token": STALE}, 400, "This form was open too long"),
+    ):
+        answer = admin.post(address, data={"owner": typed}, **token)
+        assert (answer.status_code, said in answer.text) == (status, True), (typed, answer.text)
+        assert value(answer.text, "owner") == typed
+    assert one(superuser, "SELECT count(*) FROM invitation") == 1
 
 
 def test_an_invitation_of_another_partner_is_not_found(admin, superuser):
