@@ -42,7 +42,8 @@ CHAINED = (
 class Verdict:
     """What a look at the whole log found. `broken_at` is a position, `why` a sentence; None where all fits.
 
-    `unsigned` events at the end were written by a release without a key, and no signed one follows yet.
+    `unsigned` events at the end were written by a release without a key, or without a head, and none that moves the
+    head follows yet.
     """
 
     events: int = 0

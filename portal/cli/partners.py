@@ -129,6 +129,8 @@ def verify_staff_log(head: str) -> None:
     lookup.answer(asdict(found))
     if found.broken_at is not None:
         lookup.refuse(f"The log of staff does not fit at event {found.broken_at}: {found.why}")
+    if found.unsigned:
+        click.echo(f"The log of staff fits; {staff_log.not_signed(found.unsigned)}.", err=True)
 
 
 @commands.command("mend-sums")

@@ -101,13 +101,20 @@ def secrets() -> Finding:
 def audit() -> Finding:
     """Every partner's chain and the staff's."""
     broken = _of_partners(lambda: audit_chain.verdict().broken_at is not None)
-    if (position := staff_log.verdict().broken_at) is not None:
-        return wrong(f"The log of staff does not fit at event {position}.", CALL_FOR_HELP)
+    staff = staff_log.verdict()
+    if staff.broken_at is not None:
+        return wrong(f"The log of staff does not fit at event {staff.broken_at}.", CALL_FOR_HELP)
     if broken:
         return wrong(
             f"The audit log does not fit of: {', '.join(broken)}.",
             f"flask partners verify-audit SLUG says where. {CALL_FOR_HELP}",
             len(broken),
+        )
+    if staff.unsigned:
+        return worth_a_look(
+            f"The log of staff fits; {staff_log.not_signed(staff.unsigned)}.",
+            "Nothing while the release before still runs beside this one.",
+            staff.unsigned,
         )
     return ok("Every audit log fits its chain and its signed head, the staff's too.")
 

@@ -1,16 +1,20 @@
 """The log of staff's own doings: append-only, chained, and its head signed outside its table (rule 7.4)."""
 
+import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
-from portal.access import staff_log
+from portal import clock
+from portal.access import audit_chain, staff_log
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.models import StaffEvent, StaffHead
+from portal.operating import books
 from tests import factories
 
 WRONG = {
@@ -101,6 +105,65 @@ def test_an_older_signed_head_put_back_shows_by_what_the_logs_told(
     superuser.execute("UPDATE staff_head SET position = %s, hash = %s, signed_by = %s, signature = %s", kept)
     superuser.execute("SET session_replication_role = DEFAULT")
     assert (staff_log.verdict().broken_at, staff_log.verdict(told).broken_at) == (None, 6)
+
+
+def write_as_the_release_before(at: datetime | None = None) -> None:
+    """An event that is signed and chained, by a release that knows no head."""
+    with people_scope():
+        last = db.session.scalars(db.select(StaffEvent).order_by(StaffEvent.position.desc())).first()
+        assert last is not None
+        row = StaffEvent(
+            position=last.position + 1,
+            at=at or clock.now(),
+            event="mail.sent_again",
+            request_id="",
+            details={},
+            previous_hash=last.hash,
+            signed_by=audit_chain.newest_key(),
+        )
+        row.hash = staff_log._hash(row)
+        db.session.add(row)
+        db.session.commit()
+
+
+def test_events_of_the_release_before_are_counted_until_the_next_one_signs_them(
+    app: Flask, written: None
+) -> None:
+    """Both run side by side for the time of a deploy."""
+    for _ in range(2):
+        write_as_the_release_before()
+    found = staff_log.verdict()
+    assert (found.events, found.broken_at, found.unsigned) == (7, None, 2)
+    done = app.test_cli_runner().invoke(args=["partners", "verify-staff-log"])
+    assert (done.exit_code, json.loads(done.stdout)["unsigned"]) == (0, 2)
+    assert (
+        "2 events at its end were written by the release before, and the next one signs them" in done.stderr
+    )
+    look = books.audit()
+    assert (look.state, look.number) == ("look", 2)
+    assert "2 events at its end were written by the release before" in look.sentence
+    write(1)
+    found = staff_log.verdict()
+    assert (found.events, found.broken_at, found.unsigned) == (8, None, 0)
+    assert books.audit().state == "ok"
+
+
+@pytest.mark.parametrize(
+    "change", ["edit", "delete", "name another key at the head", "move the head's first day", "cut the tail"]
+)
+def test_events_of_the_release_before_hide_nothing(
+    written: None, superuser: psycopg.Connection[object], change: str
+) -> None:
+    write_as_the_release_before()
+    past_triggers(superuser, WRONG[change])
+    assert staff_log.verdict().broken_at is not None
+
+
+def test_past_the_time_of_a_deploy_a_head_that_stays_behind_was_put_back(written: None) -> None:
+    write_as_the_release_before(clock.now() + audit_chain.OVERLAP + timedelta(hours=1))
+    found = staff_log.verdict()
+    assert found.broken_at == 6
+    assert found.why == "The head ends at 5: it was put back to an older one."
 
 
 @pytest.mark.parametrize(
