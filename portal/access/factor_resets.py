@@ -1,6 +1,7 @@
 """Requests of people who lost all second factors: who agreed and still may, and what ends one, whoever does it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
@@ -11,6 +12,36 @@ from portal.extensions import db, rows_written
 from portal.models import FactorReset, FactorResetAgreement, Membership, ResetOutcome, Role
 
 STAFF_NEEDED = 2
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whose word counts today, and the partners an owner of each of which agrees, unless two staff people do."""
+
+    agreed: Sequence[FactorResetAgreement]
+    needed: Collection[int]
+
+    @property
+    def staff(self) -> int:
+        return len({one.by_user_id for one in self.agreed if one.partner_id is None})
+
+    @property
+    def lacking(self) -> set[int]:
+        return set(self.needed) - {one.partner_id for one in self.agreed}
+
+    @property
+    def is_enough(self) -> bool:
+        return self.staff >= STAFF_NEEDED or (bool(self.needed) and not self.lacking)
+
+
+def hold(user_id: int | None) -> None:
+    """Keeps the person's open request until the transaction ends.
+
+    Whoever locks it as well as the person, their factors, their links or a log takes the request first.
+    """
+    query = select(FactorReset.id).where(FactorReset.user_id == user_id, FactorReset.ended_at.is_(None))
+    with people_scope():
+        db.session.execute(query.with_for_update())
 
 
 def end_open(user_id: int, outcome: ResetOutcome) -> bool:
@@ -29,39 +60,39 @@ def open_one(user_id: int) -> FactorReset | None:
         return db.session.scalar(query)
 
 
-def agreements(row: FactorReset) -> Sequence[FactorResetAgreement]:
-    """Who agreed, and may still do so today."""
-    query = select(FactorResetAgreement).where(FactorResetAgreement.reset_id == row.id)
+def standing(row: FactorReset) -> Standing:
+    return standings([row])[row.id]
+
+
+def standings(rows: Collection[FactorReset]) -> dict[int, Standing]:
+    """How it stands with each of these requests, by its id; asks as often for one as for many."""
+    query = select(FactorResetAgreement).where(FactorResetAgreement.reset_id.in_([row.id for row in rows]))
     with people_scope():  # a partner's scope knows nobody of another one
         query = query.options(joinedload(FactorResetAgreement.by))
         given = db.session.scalars(query.order_by(FactorResetAgreement.id)).all()
-    owners = _owners(row.user_id)
-    return [one for one in given if _counts(one, owners)]
+    places = _places({row.user_id for row in rows})
+    owners = {place for place, role in places.items() if role == Role.OWNER}
+    found = {}
+    for row in rows:
+        needed = {partner_id for partner_id, user_id in places if user_id == row.user_id}
+        told = [one for one in given if one.reset_id == row.id and one.by_user_id != row.user_id]
+        found[row.id] = Standing([one for one in told if _counts(one, needed, owners)], needed)
+    return found
 
 
-def partners_to_agree(user_id: int) -> set[int]:
-    """Ids of the partners that the person belongs to: an owner of each agrees, unless two staff people do."""
-    query = select(Membership.tenant_id).where(Membership.user_id == user_id)
-    with system_scope():
-        return set(db.session.scalars(query))
-
-
-def is_agreed(row: FactorReset) -> bool:
-    given, needed = agreements(row), partners_to_agree(row.user_id)
-    by_staff = {one.by_user_id for one in given if one.partner_id is None}
-    return len(by_staff) >= STAFF_NEEDED or (bool(needed) and needed <= {one.partner_id for one in given})
-
-
-def _counts(one: FactorResetAgreement, owners: set[tuple[int, int]]) -> bool:
+def _counts(one: FactorResetAgreement, needed: Collection[int], owners: set[tuple[int, int]]) -> bool:
     if one.by.disabled_at is not None:
         return False
-    return one.by.is_staff if one.partner_id is None else (one.partner_id, one.by_user_id) in owners
+    if one.partner_id is None:
+        return one.by.is_staff
+    return one.partner_id in needed and (one.partner_id, one.by_user_id) in owners
 
 
-def _owners(user_id: int) -> set[tuple[int, int]]:
-    """(partner, person) of everybody else who owns a partner of this person."""
-    query = select(Membership.tenant_id, Membership.user_id).where(
-        Membership.role == Role.OWNER, Membership.user_id != user_id
-    )
+def _places(user_ids: Collection[int]) -> dict[tuple[int, int], str]:
+    """The role by (partner, person), of these people and of the owners of their partners."""
+    mine = Membership.user_id.in_(user_ids)
+    theirs = Membership.tenant_id.in_(select(Membership.tenant_id).where(mine))
+    query = select(Membership.tenant_id, Membership.user_id, Membership.role)
     with system_scope():
-        return {(row[0], row[1]) for row in db.session.execute(query)}
+        rows = db.session.execute(query.where(theirs, mine | (Membership.role == Role.OWNER)))
+        return {(row[0], row[1]): row[2] for row in rows}

@@ -27,8 +27,11 @@ def of(user: User) -> Sequence[Factor]:
 
 
 def locked(user_id: int) -> User:
-    """The person's row, so that two changes of their factors follow each other; its transaction holds it."""
-    query = select(User).where(User.id == user_id).with_for_update(of=User)
+    """The person's row, so that two changes of their factors follow each other; its transaction holds it.
+
+    Others may write rows meanwhile that name the person, such as events of a log.
+    """
+    query = select(User).where(User.id == user_id).with_for_update(of=User, key_share=True)
     with people_scope():
         return db.session.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -57,13 +60,13 @@ def remove(login: LoginSession, factor: Factor) -> None:
 
 def take_all(user: User, actor: Actor | None = None, **details: str) -> None:
     """Takes all factors and recovery codes away, and signs the person out everywhere. The caller commits."""
+    factor_resets.end_open(user.id, ResetOutcome.DONE)
     with people_scope():
         for table in (Factor, RecoveryCode):
             db.session.execute(delete(table).where(table.user_id == user.id))
         user.second_factor_at = None
         user.refused_codes = []
         db.session.flush()
-    factor_resets.end_open(user.id, ResetOutcome.DONE)
     sessions.end_all(user.id)
     security_events.record(user, security_events.FACTORS_RESET, actor, **details)
 

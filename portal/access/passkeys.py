@@ -17,7 +17,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import select
 
 from portal import crypto
-from portal.access import factors, spent
+from portal.access import factor_resets, factors, spent
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.models import Factor, FactorKind, User
@@ -84,6 +84,7 @@ def add(user: User, name: str, answer: str, challenge: str) -> Factor | None:
     made = _made(answer, expected) if expected is not None else None
     if expected is None or made is None:
         return None
+    factor_resets.hold(user.id)
     if _known(made.credential_id) is not None or not spent.spend("passkey", expected.hex()):
         return None
     row = Factor(
@@ -126,6 +127,7 @@ def proved(answer: str, challenge: str, user: User | None) -> Factor | None:
     if expected is None or factor is None or (user is not None and factor.user_id != user.id):
         return None
     uses = _uses(answer, expected, factor)
+    factor_resets.hold(factor.user_id)
     if uses is None or not spent.spend("passkey", expected.hex()):
         return None
     factor.sign_count = uses

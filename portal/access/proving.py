@@ -40,6 +40,7 @@ def _with_recovery_code(login: LoginSession, typed: str) -> bool:
     """Is not held up by wrong codes of the app, whoever typed them, nor by tries from other addresses."""
     limits.take(limits.RECOVERY_CODE, login.user_id, limits.address(), what=WRONG)
     with people_scope():
+        factor_resets.hold(login.user_id)
         right = recovery_codes.opens(login.user, typed)
         if right:
             proved(login, None)
@@ -64,18 +65,22 @@ def with_password(login: LoginSession, password: str) -> bool:
 
 def proved(login: LoginSession, factor: Factor | None) -> None:
     """The second factor of this login is proved: it goes on under a new token, and none is lost. The caller commits."""
+    found = factor_resets.end_open(login.user_id, ResetOutcome.WITHDRAWN)
+    if found:
+        factors.locked(login.user_id)  # before the partners' logs, as whoever changes factors
     login.factor_at = login.proved_at = clock.now()
     if factor is not None:
         factor.last_used_at = login.proved_at
     sessions.renew(login)
-    if factor_resets.end_open(login.user_id, ResetOutcome.WITHDRAWN):
-        security_events.note(login.user, security_events.FACTORS_KEPT, by="your login with a second factor")
+    if found:
+        security_events.note_kept(login.user, "login with a second factor")
 
 
 def _attempt(user: User, compare: Callable[[], bool], wrong: str, event: str = "") -> bool:
     """`wrong` says what there were too many of, `event` is told to the person once there are."""
     made = _count(user.id, wrong)
     with people_scope():
+        factor_resets.hold(user.id)
         right = compare()
         if right:
             _give_back(user.id, made)

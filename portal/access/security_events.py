@@ -28,6 +28,7 @@ FACTORS_RESET = "login.factors_reset"
 SIGNED_OUT = "login.signed_out_everywhere"
 EMAIL_CHANGED = "login.email_changed"
 FACTORS_LOST = "login.factors_lost"
+FACTORS_AGREED = "login.factors_agreed"
 FACTORS_TO_GO = "login.factors_to_go"
 FACTORS_KEPT = "login.factors_kept"
 # What a person reads, in mails and on their page.
@@ -43,7 +44,8 @@ SENTENCES = {
     SIGNED_OUT: "Logged out everywhere",
     EMAIL_CHANGED: "The e-mail address was changed",
     FACTORS_LOST: "Somebody with the right password asked to have all second factors taken away",
-    FACTORS_TO_GO: "Somebody made sure that it was you who asked to have the second factors taken away",
+    FACTORS_AGREED: "Somebody made sure that it was you who asked to have the second factors taken away",
+    FACTORS_TO_GO: "Enough people made sure that it was you: a day later the second factors are taken away",
     FACTORS_KEPT: "Your second factors stay: a request to take them away was stopped",
     **told_events.SENTENCES,
 }
@@ -54,11 +56,13 @@ MORE = {
     EMAIL_CHANGED: "From {before} to {after}",
     SIGNED_OUT: "By {by}",
     FACTORS_KEPT: "By {by}",
-    FACTORS_TO_GO: "By {by}",
+    FACTORS_AGREED: "By {by}",
     **told_events.MORE,
 }
 
 
+# What the log of one partner says of what an owner of another one did.
+ELSEWHERE = {"by": "another partner of theirs", "how": "how stands in that partner's own log"}
 # What opened a login, as a person says it.
 WITH = {"password": "the password", "code": "a code", "passkey": "a passkey"}
 
@@ -106,12 +110,9 @@ def tell(user: User, event: str, also_to: str = "", **details: Any) -> SecurityE
 def log(user: User, event: str, actor: Actor, details: dict[str, str], partner_id: int | None = None) -> None:
     """Into the log of each of the person's partners; what an owner of one of them said stands in that one's alone."""
     for tenant_id in partners_of(user):
-        told = (
-            details
-            if partner_id in (None, tenant_id)
-            else dict.fromkeys(details, "another partner of theirs")
-        )
-        by = actor if partner_id in (None, tenant_id) else Actor.system(actor.source)
+        known = partner_id in (None, tenant_id)
+        told = details if known else {name: ELSEWHERE[name] for name in details}
+        by = actor if known else Actor.system(actor.source)
         with tenant_scope(tenant_id):
             audit.record(by, event, "user", user.id, name=user.label, **told)
 
@@ -126,6 +127,15 @@ def ask_owners(user: User, reset: FactorReset) -> None:
 def note(user: User, event: str, **details: Any) -> SecurityEvent:
     """Writes one event to the person's own list only. The caller commits."""
     return _write(user, event, details, None)
+
+
+def note_kept(user: User, what: str) -> None:
+    """The person themselves ended their request to have all second factors taken away. The caller commits.
+
+    `what` they did it with: "new password".
+    """
+    note(user, FACTORS_KEPT, by=f"your {what}")
+    log(user, FACTORS_KEPT, Actor(Source.WEB, user.id, user.id), {"by": f"their {what}"})
 
 
 def _write(user: User, event: str, details: dict[str, Any], opened_by: bytes | None) -> SecurityEvent:

@@ -12,7 +12,7 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from portal import clock, crypto
-from portal.access import spent
+from portal.access import factor_resets, spent
 from portal.extensions import db
 from portal.models import Factor, FactorKind, LoginSession, User
 
@@ -45,6 +45,7 @@ def offered(login: LoginSession, form_value: str) -> str | None:
 
 def add(user: User, name: str, secret: str) -> Factor:
     """Stores a secret, encrypted into its place. The caller commits."""
+    factor_resets.hold(user.id)
     row = Factor(user_id=user.id, kind=FactorKind.TOTP, name=name, secret=b"")
     db.session.add(row)
     db.session.flush()

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from flask import request
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import NotFound
 
 from portal import clock
@@ -124,42 +125,68 @@ def withdraw(token: str) -> User:
 
 
 def due() -> list[int]:
-    """Requests whose wait is over, or that nobody answered. Ends its transaction."""
+    """Requests whose wait is over, or can begin by now, or that nobody answered. Ends its transaction."""
+    waits, agreed = FactorReset.due_at.is_(None), FactorResetAgreement.reset_id == FactorReset.id
     now = clock.now()
-    over = (FactorReset.due_at <= now) | (
-        FactorReset.due_at.is_(None) & (FactorReset.asked_at <= now - ANSWERED_WITHIN)
-    )
+    over = (FactorReset.due_at <= now) | (waits & (FactorReset.asked_at <= now - ANSWERED_WITHIN))
+    query = select(FactorReset).where(FactorReset.ended_at.is_(None))
     with people_scope():
-        query = select(FactorReset.id).where(FactorReset.ended_at.is_(None), over).order_by(FactorReset.id)
-        found = list(db.session.scalars(query))
-        db.session.commit()
-    return found
+        found = set(db.session.scalars(query.where(over).with_only_columns(FactorReset.id)))
+        said = select(FactorResetAgreement.id).where(agreed).exists()
+        rows = db.session.scalars(query.where(waits, said).options(joinedload(FactorReset.user))).all()
+    if rows:
+        found |= {number for number, one in factor_resets.standings(rows).items() if one.is_enough} & {
+            row.id for row in rows if row.user.disabled_at is None
+        }
+    db.session.commit()
+    return sorted(found)
 
 
 def settle(reset_id: int) -> str | None:
-    """Takes the factors away where those who agreed still may; the outcome, None if it is not due. Commits."""
+    """Takes the factors away where those who agreed still may; the outcome, None while it goes on. Commits.
+
+    The wait begins here where the last one who had to agree has to no longer.
+    """
     held = select(FactorReset).where(FactorReset.id == reset_id, FactorReset.ended_at.is_(None))
     with people_scope():
-        row = db.session.scalar(held.with_for_update(of=FactorReset, skip_locked=True))
-    now = clock.now()
-    if row is None or (row.due_at or row.asked_at + ANSWERED_WITHIN) > now:
+        held = held.with_for_update(of=FactorReset, skip_locked=True)
+        row = db.session.scalar(held.execution_options(populate_existing=True))
+    if row is None:
         db.session.rollback()
         return None
-    user = factors.locked(row.user_id)
-    outcome = ResetOutcome.RUN_OUT if row.due_at is None else ResetOutcome.STOPPED
-    if row.due_at is not None and user.disabled_at is None and factor_resets.is_agreed(row):
-        outcome = ResetOutcome.DONE
-    factor_resets.end_open(user.id, outcome)
-    actor = Actor.system()
-    if outcome == ResetOutcome.DONE:
-        factors.take_all(user, actor, reason="they were lost, and others made sure that it is the person")
-    else:
-        gone = (
-            "nobody agreed within a week" if outcome == ResetOutcome.RUN_OUT else "who agreed may no longer"
-        )
-        _kept(user, actor, f"the portal, because {gone}")
+    user, actor, standing = factors.locked(row.user_id), Actor.system(), factor_resets.standing(row)
+    may = user.disabled_at is None and standing.is_enough
+    outcome = None
+    if row.due_at is None and may:
+        _begin_the_wait(row, user, actor, "the portal")
+    elif (row.due_at or row.asked_at + ANSWERED_WITHIN) <= clock.now():
+        outcome = _end(row, user, standing, may)
     db.session.commit()
     return outcome
+
+
+def _end(row: FactorReset, user: User, standing: factor_resets.Standing, may: bool) -> ResetOutcome:
+    outcome = ResetOutcome.DONE if may else ResetOutcome.STOPPED if row.due_at else ResetOutcome.RUN_OUT
+    factor_resets.end_open(user.id, outcome)
+    if outcome == ResetOutcome.DONE:
+        reason = "they were lost, and others made sure that it is the person"
+        factors.take_all(user, Actor.system(), reason=reason)
+    else:
+        _kept(user, Actor.system(), f"the portal, because {_why(row, user, standing)}")
+    return outcome
+
+
+def _why(row: FactorReset, user: User, standing: factor_resets.Standing) -> str:
+    """Why the factors stay at the end of a wait."""
+    if user.disabled_at is not None:
+        return "the login is disabled"
+    if row.due_at is not None:
+        return "not everybody who has to agree does so any more"
+    return (
+        "not everybody who has to agree did so within a week"
+        if standing.agreed
+        else "nobody agreed within a week"
+    )
 
 
 def settle_due() -> None:
@@ -196,26 +223,25 @@ def _agree(actor: Actor, row: FactorReset, partner_id: int | None, how: str) -> 
             return
         db.session.add(FactorResetAgreement(reset_id=row.id, by_user_id=by, partner_id=partner_id, how=how))
         db.session.flush()
-    if row.due_at is None and factor_resets.is_agreed(row):
-        _begin_the_wait(row, user)
     by_name = security_events.who(actor)
-    security_events.note(user, security_events.FACTORS_TO_GO, by=by_name)
-    here = {"by": by_name, "how": how}
-    security_events.log(
-        user,
-        security_events.FACTORS_TO_GO,
-        actor,
-        {**here, "how": "as support does"} if partner_id is None else here,
-        partner_id,
-    )
+    security_events.note(user, security_events.FACTORS_AGREED, by=by_name)
+    told = {"by": by_name, "how": "as support does" if partner_id is None else how}
+    security_events.log(user, security_events.FACTORS_AGREED, actor, told, partner_id)
+    if row.due_at is None and factor_resets.standing(row).is_enough:
+        _begin_the_wait(row, user, actor, by_name, partner_id)
 
 
-def _begin_the_wait(row: FactorReset, user: User) -> None:
+def _begin_the_wait(
+    row: FactorReset, user: User, actor: Actor, by: str, partner_id: int | None = None
+) -> None:
+    """Everybody who has to agree does: in a day the factors go, and the person gets a mail that stops it."""
     token, hash_ = links.new_token()
     with people_scope():
         row.agreed_hash, row.due_at = hash_, clock.now() + WAIT
         db.session.flush()
         _mail(MailKind.FACTORS_TO_GO, row, user, token)
+    security_events.note(user, security_events.FACTORS_TO_GO, by=by)
+    security_events.log(user, security_events.FACTORS_TO_GO, actor, {}, partner_id)
 
 
 def _stop(actor: Actor, row: FactorReset) -> None:

@@ -46,6 +46,7 @@ def set_new(token: str, password: str) -> User:
 
     It logs nobody in: what else a login asks for is asked as always. The caller commits.
     """
+    factor_resets.hold(links.login_link(token, LinkPurpose.PASSWORD_RESET).user_id)
     link = links.login_link(token, LinkPurpose.PASSWORD_RESET, lock=True)
     user = db.session.get_one(User, link.user_id)
     if user.disabled_at is not None:
@@ -54,7 +55,8 @@ def set_new(token: str, password: str) -> User:
     user.password_hash = passwords.hashed(password, about)
     link.used_at = clock.now()
     links.end_all(user.id, LinkPurpose.PASSWORD_RESET)
-    factor_resets.end_open(user.id, ResetOutcome.WITHDRAWN)
+    if factor_resets.end_open(user.id, ResetOutcome.WITHDRAWN):
+        security_events.note_kept(user, "new password")
     sessions.end_all(user.id)
     security_events.record(user, security_events.PASSWORD_CHANGED)
     return user

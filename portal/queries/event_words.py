@@ -262,7 +262,10 @@ SENTENCES: dict[str, Tell] = {
     "partner.logo_changed": _plain("Logo changed"),
     "partner.logo_removed": _plain("Logo taken away"),
     "login.factors_lost": _plain("{name} has lost their second factors, and asks to have them taken away"),
-    "login.factors_to_go": _plain("{by} made sure that it is {name} whose second factors are to go: {how}"),
+    "login.factors_agreed": _plain("{by} made sure that it is {name} who has lost the second factors: {how}"),
+    "login.factors_to_go": _plain(
+        "The second factors of {name} are to go in a day: everybody who has to agreed"
+    ),
     "login.factors_kept": _plain("The second factors of {name} stay: the request was ended by {by}"),
     "login.factors_reset": _plain("The second factors of {name} were taken away: {reason}"),
     "login.email_changed": _plain("{name} has another e-mail address"),

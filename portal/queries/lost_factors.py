@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flask import g
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import NotFound
 
 from portal.access import factor_resets
@@ -30,13 +31,17 @@ class Request:
     def is_own(self) -> bool:
         return bool(self.row.user_id == g.true_user.id)
 
+    @property
+    def asks_me(self) -> bool:
+        return not (self.is_own or self.mine or self.row.due_at)
+
 
 def everybody() -> list[Request]:
     """All that are open, the longest-waiting first."""
     query = select(FactorReset).where(FactorReset.ended_at.is_(None)).order_by(FactorReset.id)
     with people_scope():
-        rows = db.session.scalars(query).all()
-    return [_told(row) for row in rows]
+        rows = db.session.scalars(query.options(joinedload(FactorReset.user))).all()
+    return _told(rows)
 
 
 def one(reset_id: int) -> Request:
@@ -45,12 +50,12 @@ def one(reset_id: int) -> Request:
         row = db.session.get(FactorReset, reset_id) if 0 < reset_id < 2**63 else None
     if row is None or row.ended_at is not None:
         raise NotFound
-    return _told(row)
+    return _told([row])[0]
 
 
 def of_member(member: Membership) -> Request | None:
     row = factor_resets.open_one(member.user_id)
-    return _told(row) if row else None
+    return _told([row])[0] if row else None
 
 
 def waiting_among(user_ids: Sequence[int]) -> set[int]:
@@ -62,22 +67,25 @@ def waiting_among(user_ids: Sequence[int]) -> set[int]:
         return set(db.session.scalars(query))
 
 
-def _told(row: FactorReset) -> Request:
+def _told(rows: Sequence[FactorReset]) -> list[Request]:
+    if not rows:
+        return []
+    standings = factor_resets.standings(rows)
+    needed = {number for one in standings.values() for number in one.needed}
+    found = db.session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(needed)))
+    names = {row.id: row.name for row in found}
+    return [_request(row, standings[row.id], names) for row in rows]
+
+
+def _request(row: FactorReset, standing: factor_resets.Standing, names: dict[int, str]) -> Request:
     """For a partner, other ones of the person have no names."""
     here = tenant_in_scope()
-    needed, agreed = factor_resets.partners_to_agree(row.user_id), factor_resets.agreements(row)
-    names = {partner.id: partner.name for partner in _partners(needed)}
     left = sorted(
         names[number] if here in (None, number) else "each other partner of theirs"
-        for number in needed - {one.partner_id for one in agreed}
+        for number in standing.lacking
     )
-    staff = factor_resets.STAFF_NEEDED - len({one.by_user_id for one in agreed if one.partner_id is None})
     owners = f"an owner of {' and of '.join(dict.fromkeys(left))}, or " if left else ""
-    people = "two staff people" if staff > 1 else "one staff person more"
-    shown = [one for one in agreed if here is None or one.partner_id in (None, here)]
-    partners = sorted(name for number, name in names.items() if here in (None, number))
+    people = "two staff people" if not standing.staff else "one staff person more"
+    shown = [one for one in standing.agreed if here is None or one.partner_id in (None, here)]
+    partners = sorted(names[number] for number in standing.needed if here in (None, number))
     return Request(row, shown, partners, "" if row.due_at else f"{owners}{people}")
-
-
-def _partners(ids: set[int]) -> Sequence[Tenant]:
-    return db.session.scalars(select(Tenant).where(Tenant.id.in_(ids))).all()

@@ -5,7 +5,8 @@ from typing import Any
 import structlog
 from flask import Blueprint, g, render_template, url_for
 
-from portal.access import factor_resets
+from portal.access import factor_resets, form_tokens
+from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import public, signed_in, staff_only
 from portal.access.second_step import Step, open_at
@@ -80,6 +81,7 @@ def show(reset_id: int) -> Any:
 @pages.post("/staff/lost-factors/<int:reset_id>/agree")
 @staff_only
 @fresh
+@redraws_form
 def agree(reset_id: int) -> Any:
     form = AgreementForm()
     if not form.validate():
@@ -102,4 +104,7 @@ def stop(reset_id: int) -> Any:
 
 
 def _page(reset_id: int, form: AgreementForm, status: int = 200) -> Any:
-    return render_template("lost_factors/show.html", one=waiting.one(reset_id), form=form), status
+    one = waiting.one(reset_id)
+    if not one.asks_me:
+        form_tokens.insist()
+    return render_template("lost_factors/show.html", one=one, form=form), status

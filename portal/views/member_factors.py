@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import Blueprint, abort, g, render_template, request, url_for
 
+from portal.access import form_tokens
+from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
@@ -28,6 +30,7 @@ def show(member_id: int) -> Any:
 @pages.post("/agree")
 @requires(Permission.USERS)
 @fresh
+@redraws_form
 def agree(member_id: int) -> Any:
     form = AgreementForm()
     if not form.validate():
@@ -60,4 +63,6 @@ def _meant() -> int:
 def _page(member_id: int, form: AgreementForm, status: int = 200) -> Any:
     member = find_or_404(Membership, member_id)
     one = waiting.of_member(member)
+    if one is None or not one.asks_me:
+        form_tokens.insist()
     return render_template("member_factors/show.html", member=member, one=one, form=form), status

@@ -31,11 +31,13 @@ def update(token: str) -> Any:
         event = _event(token, lock=True)
         if event is None:
             return _page("was_this_you/show.html", None, token)
+        found = factor_resets.end_open(event.user_id, ResetOutcome.WITHDRAWN)
         event.answered_at = clock.now()
         user = db.session.get_one(User, event.user_id)
         sessions.end_all(user.id)
         links.end_all(user.id)
-        factor_resets.end_open(user.id, ResetOutcome.WITHDRAWN)
+    if found:
+        security_events.note_kept(user, "answer “This was not me”")
     actor = Actor(Source.WEB, user.id, user.id)
     security_events.record(user, security_events.SIGNED_OUT, actor, because="This was not me")
     db.session.commit()

@@ -5,21 +5,34 @@ from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
+import pyotp
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import clock
-from portal.access import factor_resets, totp
+from portal.access import factor_resets, factors, recovery_codes, security_events, totp
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
-from portal.models import Factor, FactorReset, FactorResetAgreement, Mail, Membership, Tenant, User
+from portal.models import (
+    Factor,
+    FactorReset,
+    FactorResetAgreement,
+    Mail,
+    Membership,
+    SecurityEvent,
+    Tenant,
+    User,
+)
 from portal.people import disabling, lost_factors, team
 from portal.people.lost_factors import WAIT
 from tests import factories
+from tests.fixtures.form_tokens import STALE
 from tests.fixtures.people import with_factor_proved
+from tests.held import free_meanwhile
+from tests.reading import element, value, words
 
 LogIn = Callable[..., FlaskClient]
 Link = Callable[..., str]
@@ -89,6 +102,14 @@ def told(app: Flask, kind: str = "security_event") -> list[str]:
         return [f"{mail.to_address} {mail.words.get('what', '')}".strip() for mail in mails]
 
 
+def kept_by(app: Flask, user: User) -> str:
+    """By whom the newest request was ended, as the person reads it."""
+    kept = SecurityEvent.kind == security_events.FACTORS_KEPT, SecurityEvent.user_id == user.id
+    with app.app_context(), people_scope():
+        rows = db.session.scalars(db.select(SecurityEvent).where(*kept).order_by(SecurityEvent.id)).all()
+        return str(rows[-1].details["by"])
+
+
 def settle(app: Flask) -> None:
     with app.app_context():
         lost_factors.settle_due()
@@ -125,6 +146,7 @@ def test_an_owner_makes_sure_and_a_day_later_the_factors_are_gone(
     events = superuser.execute("SELECT event FROM audit_event ORDER BY position").fetchall()
     assert [name for (name,) in events if "factors" in name] == [
         "login.factors_lost",
+        "login.factors_agreed",
         "login.factors_to_go",
         "login.factors_reset",
     ]
@@ -294,6 +316,12 @@ def test_an_agreement_counts_only_while_it_would_be_given_today(
     travel.shift(WAIT + timedelta(seconds=1))
     settle(app)
     assert (had(app, nora), row_of(app, reset).outcome) == (1, "stopped")
+    gone = (
+        "the login is disabled"
+        if who == "the person is disabled"
+        else "not everybody who has to agree does so any more"
+    )
+    assert kept_by(app, nora) == f"the portal, because {gone}"
 
 
 def test_without_an_agreement_it_runs_out_after_a_week(app: Flask, nora: User, travel: Any) -> None:
@@ -301,6 +329,237 @@ def test_without_an_agreement_it_runs_out_after_a_week(app: Flask, nora: User, t
     travel.shift(timedelta(days=7, seconds=1))
     settle(app)
     assert (had(app, nora), row_of(app, reset).outcome) == (1, "run_out")
+    assert kept_by(app, nora) == "the portal, because nobody agreed within a week"
+
+
+def test_with_too_few_agreements_it_runs_out_too_and_says_so(
+    app: Flask, nora: User, log_in: LogIn, travel: Any
+) -> None:
+    reset = asked(app, nora)
+    with app.app_context():
+        kim = factories.user(staff=True)
+    agree(log_in(user=kim), f"/staff/lost-factors/{reset}", reset)
+    travel.shift(timedelta(days=7, seconds=1))
+    settle(app)
+    assert (had(app, nora), row_of(app, reset).outcome) == (1, "run_out")
+    assert kept_by(app, nora) == "the portal, because not everybody who has to agree did so within a week"
+
+
+def at_two_partners(app: Flask, partner: Tenant, nora: User) -> tuple[Tenant, User, User]:
+    """Nora belongs to Contoso too; Olga owns the partner, Carl Contoso."""
+    with app.app_context():
+        contoso = factories.tenant("contoso", name="Contoso Ltd")
+        with tenant_scope(contoso.id):
+            db.session.add(Membership(tenant_id=contoso.id, user_id=nora.id, role="reader"))
+            db.session.commit()
+        olga, carl = (
+            factories.member(one, name=name) for one, name in ((partner, "Olga"), (contoso, "Carl"))
+        )
+        return contoso, olga, carl
+
+
+def test_the_wait_begins_once_everybody_who_still_has_to_agree_does(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn, link: Link, travel: Any
+) -> None:
+    """The other partner removes the person: nobody is left who would agree and begin it."""
+    contoso, olga, _ = at_two_partners(app, partner, nora)
+    reset = asked(app, nora)
+    agree(log_in(user=olga), place(app, partner, nora), reset)
+    settle(app)
+    assert row_of(app, reset).due_at is None
+    with app.app_context(), tenant_scope(contoso.id):
+        number = db.session.scalars(db.select(Membership.id).where(Membership.user_id == nora.id)).one()
+        team.remove(factories.ACTOR, number)
+        db.session.commit()
+    for _ in range(2):
+        settle(app)
+    row = row_of(app, reset)
+    assert (row.due_at is not None, row.ended_at) == (True, None)
+    assert told(app, "factors_to_go") == ["nora@example.com"]
+    assert app.test_client().get(link("factors_to_go")).status_code == 200
+    with app.app_context():
+        assert lost_factors.due() == []
+    travel.shift(WAIT + timedelta(seconds=1))
+    settle(app)
+    assert (had(app, nora), row_of(app, reset).outcome) == (0, "done")
+
+
+def test_nothing_begins_for_a_person_who_is_disabled(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn
+) -> None:
+    contoso, olga, _ = at_two_partners(app, partner, nora)
+    reset = asked(app, nora)
+    agree(log_in(user=olga), place(app, partner, nora), reset)
+    with app.app_context():
+        with tenant_scope(contoso.id):
+            number = db.session.scalars(db.select(Membership.id).where(Membership.user_id == nora.id)).one()
+            team.remove(factories.ACTOR, number)
+        disabling.disable_user(factories.ACTOR, db.session.get_one(User, nora.id))
+        db.session.commit()
+        assert (lost_factors.due(), lost_factors.settle(reset)) == ([], None)
+    assert row_of(app, reset).due_at is None
+
+
+def activity(browser: FlaskClient, partner: str) -> str:
+    return words(browser, f"/p/{partner}/activity")
+
+
+def test_the_logs_tell_each_agreement_and_the_end_of_them_and_no_partner_hears_of_another(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn
+) -> None:
+    _, olga, carl = at_two_partners(app, partner, nora)
+    reset, here, there = asked(app, nora), log_in(user=olga), log_in(user=carl)
+    agree(here, place(app, partner, nora), reset)
+    assert f"Olga made sure that it is Nora who has lost the second factors: {HOW}" in activity(
+        here, "northwind"
+    )
+    page = activity(there, "contoso")
+    assert (
+        "another partner of theirs made sure that it is Nora who has lost the second factors: how stands"
+        in page
+    )
+    assert [word for word in ("Olga", "Northwind", HOW) if word in page] == []
+    to_go = "The second factors of Nora are to go in a day"
+    assert to_go not in activity(here, "northwind") + page
+    agree(there, place(app, next_to(app), nora), reset)
+    assert activity(here, "northwind").count(to_go) == activity(there, "contoso").count(to_go) == 1
+    assert "Carl" not in activity(here, "northwind")
+    assert there.post(f"{place(app, next_to(app), nora)}/stop", data={"reset": str(reset)}).status_code == 303
+    assert "stay: the request was ended by another partner of theirs" in activity(here, "northwind")
+    assert "stay: the request was ended by Carl" in activity(there, "contoso")
+
+
+def next_to(app: Flask) -> Tenant:
+    with app.app_context():
+        return db.session.scalars(db.select(Tenant).where(Tenant.slug == "contoso")).one()
+
+
+ENDED_BY = {
+    "a code": "their login with a second factor",
+    "a recovery code": "their login with a second factor",
+    "another password": "their new password",
+    "not me": "their answer “This was not me”",
+}
+
+
+@pytest.mark.parametrize("end", ENDED_BY)
+def test_what_the_person_does_themselves_to_end_it_stands_in_the_log_of_their_partners(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn, link: Link, end: str
+) -> None:
+    act = acting(app, nora, link, end)
+    reset = asked(app, nora)
+    with app.app_context():
+        act()
+    assert row_of(app, reset).outcome == "withdrawn"
+    assert f"The second factors of Nora stay: the request was ended by {ENDED_BY[end]}" in activity(
+        log_in(partner), "northwind"
+    )
+    assert kept_by(app, nora) == ENDED_BY[end].replace("their", "your")
+
+
+def acting(app: Flask, user: User, link: Link, what: str) -> Callable[[], object]:
+    """What a person, or somebody for them, does about their factors: all is prepared, the last step is returned."""
+    browser = half_way(app, user)
+    if what == "a code":
+        code = pyotp.TOTP(SECRET).now()
+        return lambda: sent(browser, "/prove", {"code": code})
+    if what == "a recovery code":
+        with app.app_context():
+            codes = recovery_codes.make_anew(db.session.get_one(User, user.id))
+            db.session.commit()
+        return lambda: sent(browser, "/prove", {"code": codes[0]})
+    if what == "another password":
+        browser.post("/password/forgotten", data={"email": user.email})
+        path = link("password_reset")
+        return lambda: sent(browser, path, {"password": "four words beside a river"})
+    if what == "not me":
+        with app.app_context():
+            security_events.tell(db.session.get_one(User, user.id), security_events.PASSWORD_CHANGED)
+            db.session.commit()
+        path = link("security_event")
+        return lambda: sent(browser, path, {}, 200)
+    if what == "one factor more":
+        inside = with_factor_proved(app.test_client(), user.email)
+        page = inside.get("/you/factors/authenticator").text
+        secret, offer = value_of_secret(page), value(page, "offer")
+        form = {"name": "Second", "offer": offer, "code": pyotp.TOTP(secret).now()}
+        return lambda: sent(inside, "/you/factors/authenticator", form, 303, 201)
+
+    def operator() -> None:
+        factors.take_all(db.session.get_one(User, user.id), reason="Phone and codes lost")
+        db.session.commit()
+
+    return operator
+
+
+def sent(browser: FlaskClient, path: str, form: dict[str, str], *statuses: int) -> None:
+    answer = browser.post(path, data=form)
+    assert answer.status_code in (statuses or (303,)), answer.text
+
+
+def value_of_secret(page: str) -> str:
+    return str(element(page, ".factor-secret, code").get_text()).replace(" ", "")
+
+
+TAKEN = ("app_user", "factor", "recovery_code", "login_session", "login_link")
+
+
+@pytest.mark.parametrize("what", [*ENDED_BY, "one factor more", "an operator"])
+def test_whoever_needs_the_request_takes_it_before_the_person_and_their_factors(
+    app: Flask, partner: Tenant, nora: User, link: Link, superuser: Any, what: str
+) -> None:
+    """The end of the wait holds the request, and needs all of them: the other way round both would wait."""
+    act = acting(app, nora, link, what)
+    reset = asked(app, nora)
+    locks = "; ".join(f"SELECT FROM {table} FOR UPDATE" for table in TAKEN)
+    assert free_meanwhile(app, superuser, "SELECT FROM factor_reset FOR UPDATE", act, locks)
+    assert row_of(app, reset).ended_at is not None
+
+
+def test_who_changes_factors_lets_others_write_of_the_person(app: Flask, nora: User, superuser: Any) -> None:
+    """They hold a log, whose events name people, and the change needs the log."""
+    with app.app_context(), superuser.transaction():
+        superuser.execute("SELECT FROM app_user FOR KEY SHARE")
+        db.session.execute(db.text("SET LOCAL lock_timeout = '200ms'"))
+        assert factors.locked(nora.id).email == nora.email
+
+
+def test_the_page_of_all_requests_asks_no_more_for_six_than_for_two(
+    app: Flask, partner: Tenant, log_in: LogIn, count_queries: Callable[..., int]
+) -> None:
+    with app.app_context():
+        kim, owner = factories.user(staff=True), factories.member(partner)
+        factories.member(factories.tenant("contoso"))
+    browser, seen = log_in(user=kim), []
+    for place_of in range(6):
+        with app.app_context():
+            person = with_factor(factories.member(partner, "clerk", email=f"p{place_of}@example.com"))
+        reset = asked(app, person)
+        with app.app_context(), tenant_scope(partner.id):
+            number = int(place(app, partner, person).split("/")[-2])
+            lost_factors.agree_as_owner(Actor.of(owner.id), number, reset, HOW)
+            db.session.commit()
+        seen.append(count_queries(lambda: browser.get("/staff/lost-factors")))
+    assert browser.get("/staff/lost-factors").text.count("Nobody more") == 6
+    assert seen[1] == seen[5]
+    with app.app_context():
+        assert {tenant for tenant, _ in factor_resets._places([person.id])} == {partner.id}
+
+
+@pytest.mark.parametrize("where", ["an owner", "staff"])
+def test_what_was_typed_stays_when_the_page_was_open_too_long(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn, where: str
+) -> None:
+    with app.app_context():
+        kim = factories.user(staff=True)
+    reset = asked(app, nora)
+    address = place(app, partner, nora) if where == "an owner" else f"/staff/lost-factors/{reset}"
+    browser = log_in(partner) if where == "an owner" else log_in(user=kim)
+    form = {"how": HOW, "sure": "y", "reset": str(reset)}
+    answer = browser.post(f"{address}/agree", data=form, token=STALE)
+    assert (answer.status_code, value(answer.text, "how")) == (400, HOW)
+    assert "What you typed is still here" in answer.text
+    assert row_of(app, reset).due_at is None
 
 
 def test_an_old_page_agrees_to_no_newer_request_and_a_used_one_to_none(
@@ -420,3 +679,14 @@ def test_what_the_tables_keep_of_the_links_opens_nothing(
             assert db.session.query(table).count() == 0, "inside a partner they do not exist"
         with people_scope():
             assert db.session.query(FactorReset).count() == 1
+
+
+def test_a_form_that_is_over_and_was_open_too_long_is_told_so(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn
+) -> None:
+    reset, address, browser = asked(app, nora), place(app, partner, nora), log_in(partner)
+    with_factor_proved(app.test_client(), nora.email)
+    form = {"how": HOW, "sure": "y", "reset": str(reset)}
+    answer = browser.post(f"{address}/agree", data=form, token=STALE)
+    assert (answer.status_code, "This form was open too long" in answer.text) == (400, True)
+    assert "look it over and send it again" not in answer.text

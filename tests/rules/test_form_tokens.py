@@ -8,7 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
+from portal.access.tenancy import people_scope
 from portal.extensions import db
+from portal.models import FactorReset, Membership
 from portal.web.error_pages import FORM_EXPIRED, LOGGED_OUT
 from portal.web.security_headers import HEADERS
 from tests import factories
@@ -59,6 +61,15 @@ def place(app: Flask) -> Place:
                 "customer_id": str(customer.id),
                 "words": f"invoice,amount,date,method\n{invoice.number},1.00,2026-11-19,check\n",
             }
+        asking = factories.member(partner, "clerk")
+        reset = FactorReset(user_id=asking.id, asked_hash=b"of no link")
+        with people_scope():
+            db.session.add(reset)
+            db.session.commit()
+        with factories.inside(partner):
+            mine = Membership.user_id == asking.id
+            made.ids["member_id"] = db.session.scalars(db.select(Membership.id).where(mine)).one()
+        made.ids["reset_id"] = reset.id
         factories.user(STAFF, staff=True, staff_admin=True)
         db.session.remove()
         return made
