@@ -38,8 +38,15 @@ def commands() -> list[str]:
 
 
 @pytest.fixture
-def place(servers, cloned_database, tmp_path, worker_name):
-    """A portal of its own with two roles, a partner, a web process, its own Redis, and stand-ins for the platform."""
+def flask(tmp_path):
+    """The program, among stand-ins for those of the platform."""
+    with warm_flask(stand_ins(tmp_path)) as program:
+        yield program
+
+
+@pytest.fixture
+def place(servers, cloned_database, flask, tmp_path, worker_name):
+    """A portal of its own with two roles, a partner, a web process, its own Redis."""
     serving, password = f"runbook_{worker_name}", "first-password"
     name = cloned_database.rpartition("/")[2]
     admin = servers.database(name, "postgres")
@@ -52,8 +59,7 @@ def place(servers, cloned_database, tmp_path, worker_name):
     environment = settings(f"postgresql://{serving}:{password}@{host}", f"redis://127.0.0.1:{own_redis.port}/0") | {
         "DATABASE_OWNER_URL": cloned_database, "OPERATIONS_TOKEN": "t" * 40, "FLASK_APP": "wsgi",
     }  # fmt: skip
-    run = [sys.executable, "-m", "flask", "db", "upgrade"]
-    subprocess.run(run, env=os.environ | environment, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([flask, "db", "upgrade"], env=os.environ | environment, check=True, capture_output=True)
     app = create_app(config.load(environment))
     with app.app_context():
         with factories.inside(factories.tenant("northwind")):
@@ -110,13 +116,10 @@ def told_by_now(admin: str) -> None:
 
 
 @pytest.mark.faults
-def test_every_command_of_the_page_is_run(place):
+def test_every_command_of_the_page_is_run(place, flask):
     folder, environment = place
-    bin_ = stand_ins(folder)
-    with warm_flask(bin_) as flask:
-        assert subprocess.run([flask, "keys", "forget"], env=environment, capture_output=True).returncode == 2
-        failed = run_all(folder, environment, bin_)
-    assert failed == []
+    assert subprocess.run([flask, "keys", "forget"], env=environment, capture_output=True).returncode == 2
+    assert run_all(folder, environment, flask.parent) == []
     assert (folder / "northwind.zip").exists()
     noted = (folder / "noted").read_text()
     assert "heroku rollback" in noted
