@@ -17,7 +17,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.watches import Watch, watches
+from jobs.due_work import Watch, watches
 from portal import clock, logs
 from portal.database import shares
 from portal.extensions import db

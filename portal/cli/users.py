@@ -12,7 +12,7 @@ from portal.access.support import SHORTEST_REASON
 from portal.access.tenancy import scoped, system_scope, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
-from portal.mail.words import absolute
+from portal.mail.drawing import absolute
 from portal.models import Membership, Role, Tenant, User
 from portal.people import addresses, disabling, invitations, team
 

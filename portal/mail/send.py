@@ -21,7 +21,7 @@ from portal import clock
 from portal.access.tenancy import people_scope, system_scope, tenant_scope
 from portal.extensions import db
 from portal.logs import after_commit
-from portal.mail import logo, outbox, smtp, words
+from portal.mail import drawing, logo, outbox, smtp
 from portal.mail.server import Server
 from portal.mail.smtp import Answer, Outcome
 from portal.models import Mail, MailState
@@ -99,7 +99,7 @@ def send(tenant_id: int, mail_id: int) -> Outcome | None:
 
 def again(mail: Mail) -> bool:
     """A person wishes that a mail which did not go out is tried once more; False if it cannot be. The caller commits."""
-    needs_link = words.needs_link(mail)
+    needs_link = drawing.needs_link(mail)
     unsent = (MailState.REFUSED, MailState.GIVEN_UP, MailState.KEPT, MailState.WAITING)
     if mail.state not in unsent or current_app.config["MAIL"] is None:
         return False
@@ -148,7 +148,7 @@ def _put_away(mail: Mail, server: Server | None) -> None:
 
 def _drawn(mail: Mail, server: Server, picture: bytes | None) -> EmailMessage | None:
     try:
-        drawn = words.draw(mail, outbox.link_of(mail), picture)
+        drawn = drawing.draw(mail, outbox.link_of(mail), picture)
         return smtp.message(server, mail.to_address, mail.message_id, drawn)
     except Exception:  # one mail that cannot be drawn holds up no other
         log.exception("mail.not_drawn", mail_id=mail.id, kind=mail.kind)

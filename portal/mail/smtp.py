@@ -20,8 +20,8 @@ from typing import Any
 
 from portal import clock
 from portal.config.values import authorities
+from portal.mail.drawing import CID, Drawn
 from portal.mail.server import Server
-from portal.mail.words import CID, Drawn
 
 LONGEST_SECONDS = 60.0
 LONGEST_ANSWER = 500

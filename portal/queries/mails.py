@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from portal.access.tenancy import system_scope
 from portal.extensions import db
 from portal.mail import logo, outbox, send
-from portal.mail.words import CID, Drawn, draw
+from portal.mail.drawing import CID, Drawn, draw
 from portal.models import Mail, MailKind, MailState, Tenant
 from portal.queries.paging import Key, Page, fetch
 

@@ -96,7 +96,7 @@ def test_it_stands_on_the_page_in_the_partners_log_and_in_a_mail(app, here, dana
 
 
 def test_every_kind_of_event_has_words_and_its_mail_can_be_drawn(app, here, dana):
-    from portal.mail import outbox, words
+    from portal.mail import drawing, outbox
 
     with app.app_context():
         user = sessions.find_user(DANA)
@@ -105,7 +105,7 @@ def test_every_kind_of_event_has_words_and_its_mail_can_be_drawn(app, here, dana
                 security_events.record(user, kind, reason="a long reason", left=3)
         db.session.commit()
         for mail in db.session.scalars(db.select(Mail)):
-            drawn = words.draw(mail, outbox.link_of(mail))
+            drawn = drawing.draw(mail, outbox.link_of(mail))
             assert "was this you?" in drawn.subject
             assert "/links/was-this-you/" in drawn.text
     page = here.get("/you?events=all").text

@@ -143,11 +143,11 @@ def test_a_mail_server_that_cannot_work_is_named_at_the_start(values, named):
 
 
 def test_the_portals_address_in_mails_is_never_the_one_a_request_names(inside):
-    from portal.mail import words
+    from portal.mail import drawing
 
     inside.config["PORTAL_URL"] = load({**GOOD, "TRUSTED_HOSTS": "*.x.example, portal.example"})["PORTAL_URL"]
     mail = written.one(MailKind.PASSWORD_RESET)
     with inside.test_request_context("/", base_url="https://evil.example"):
-        drawn = words.draw(mail, outbox.link_of(mail))
+        drawn = drawing.draw(mail, outbox.link_of(mail))
     assert f"https://portal.example{written.LINK}" in drawn.text
     assert "evil" not in drawn.text + drawn.html

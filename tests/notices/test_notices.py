@@ -11,7 +11,7 @@ from portal.access.actor import Actor, Source
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.mail.words import draw
+from portal.mail.drawing import draw
 from portal.models import (
     Integration,
     Mail,

@@ -8,7 +8,7 @@ from sqlalchemy import select, text, update
 from jobs import poll, tick_jobs
 from jobs.poll import Poller
 from portal.extensions import db
-from portal.mail import words
+from portal.mail import drawing
 from portal.models import Alarm, HealthReading, Heartbeat, Mail
 from portal.operating import alarms, history
 from portal.operating.ready import READY
@@ -76,7 +76,7 @@ def test_what_begins_together_is_one_mail_and_names_all(staffed, superuser):
     assert mails(superuser) == TO_BOTH
     with staffed.app_context():
         mail = db.session.scalars(select(Mail).order_by(Mail.id)).first()
-        drawn = words.draw(mail, None)
+        drawn = drawing.draw(mail, None)
     assert "The worker syncs works: The worker syncs was heard of 54" in drawn.text
     assert "The scheduler works" in drawn.text
     assert "http://localhost/staff/health" in drawn.text

@@ -143,13 +143,13 @@ def test_a_link_used_twice_at_once_sets_one_password(
 def test_the_mails_links_lead_to_the_portals_own_address_whatever_the_request_says(
     app: Flask, nora: User
 ) -> None:
-    from portal.mail import outbox, words
+    from portal.mail import drawing, outbox
 
     app.config.update(PORTAL_URL="https://portal.example")
     with app.test_request_context(base_url="http://evil.example"):
         passwords_forgotten.ask(nora.email)
     with app.app_context():
         mail = db.session.scalars(db.select(Mail)).one()
-        text = words.draw(mail, outbox.link_of(mail)).text
+        text = drawing.draw(mail, outbox.link_of(mail)).text
     assert "https://portal.example/links/password/" in text
     assert "evil.example" not in text

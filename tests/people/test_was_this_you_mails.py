@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from portal.access import sessions
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
-from portal.mail import outbox, words
+from portal.mail import drawing, outbox
 from portal.models import Mail, MailKind, Membership, SecurityEvent, Tenant, User
 from portal.people import disabling, email_changes, passwords_forgotten, team
 from tests import factories
@@ -105,8 +105,8 @@ def test_the_person_is_told_by_mail_what_was_done_to_their_login(
         mails = db.session.scalars(db.select(Mail).where(Mail.kind == MailKind.SECURITY_EVENT)).all()
         assert {mail.to_address for mail in mails} == receivers
         for mail in mails:
-            drawn = words.draw(mail, outbox.link_of(mail))
-            assert told in drawn.text.replace(words.NO_BREAK, "")
+            drawn = drawing.draw(mail, outbox.link_of(mail))
+            assert told in drawn.text.replace(drawing.NO_BREAK, "")
             assert "/links/was-this-you/" in drawn.text
         assert event.token_hash
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from jinja2 import meta
 
-from portal.mail import outbox, words
+from portal.mail import drawing, outbox
 from portal.mail.kinds import KINDS
 from portal.models import MailKind
 from tests.mail import written
@@ -48,7 +48,7 @@ def inside(app):
 
 def drawn(kind, **values):
     mail = written.one(kind, **values)
-    return words.draw(mail, outbox.link_of(mail))
+    return drawing.draw(mail, outbox.link_of(mail))
 
 
 @pytest.mark.parametrize("kind", MailKind)
@@ -99,14 +99,14 @@ def test_hostile_values_are_harmless_in_every_parameter(inside, kind):
                 name,
                 value,
             )
-            assert len(mail.text) < len(plain.text) + 5 * words.LONGEST_VALUE
+            assert len(mail.text) < len(plain.text) + 5 * drawing.LONGEST_VALUE
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MailKind if KINDS[kind].link])
 def test_whoever_else_looks_at_a_mail_sees_no_link(inside, kind):
-    mail = words.draw(written.one(kind), None)
-    assert words.NO_LINK in mail.text
-    assert words.NO_LINK in mail.html
+    mail = drawing.draw(written.one(kind), None)
+    assert drawing.NO_LINK in mail.text
+    assert drawing.NO_LINK in mail.html
     assert written.LINK not in mail.text + mail.html
     assert "href" not in mail.html
 
