@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from difflib import unified_diff
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
 
+from portal import clock, formatters
 from portal.extensions import db
 from portal.models import Tenant
 from tests import factories
@@ -24,7 +27,12 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def served(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Pages there ask when a test says so and not by themselves: a dozen open ones would keep the machine busy."""
+    """Pages there ask when a test says so and not by themselves: a dozen open ones would keep the machine busy.
+
+    Words such as "3 minutes ago" stand still, so that none changes between two looks.
+    """
+    begun = clock.now()
+    monkeypatch.setattr(formatters, "clock", SimpleNamespace(now=lambda: begun))
     for pace in ("SOON", "LATER"):
         monkeypatch.setitem(app.jinja_env.globals, pace, 600)
     with serve(app) as address:
@@ -36,7 +44,7 @@ def test_an_open_page_says_what_a_reload_says(
     app: Flask, served: str, open_page: OpenPage, visit: Callable[..., Any], act: str
 ) -> None:
     """One piece of work after the other ends, and every page that shows it stays open all the while."""
-    ids, pages, wrong = open_work(app, visit), {}, {}
+    ids, pages, wrong = open_work(app, visit), {}, dict[tuple[str, str], list[str]]()
     first = open_page()
     signed_in(app, first, served, "dana@harbour.example")
     for work in ACTS[act]:
@@ -49,10 +57,12 @@ def test_an_open_page_says_what_a_reload_says(
         for path in work.seen_on:
             shown = asked(pages[path])
             pages[path].reload()
-            if shown != words(pages[path]):
-                wrong[work.end.__name__, path] = "says something else than a reload"
+            if shown != (reloaded := words(pages[path])):
+                wrong[work.end.__name__, path] = [
+                    *unified_diff(shown.split("\n"), reloaded.split("\n"), n=0)
+                ][2:]
             elif shown == before[path]:
-                wrong[work.end.__name__, path] = "says nothing of it"
+                wrong[work.end.__name__, path] = ["says nothing of it"]
     assert wrong == {}
 
 
