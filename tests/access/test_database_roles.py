@@ -68,7 +68,7 @@ def test_the_role_that_serves_can_do_all_the_work_and_lift_no_wall(
 def test_across_partners_the_role_that_serves_sees_how_things_stand_and_no_text(
     two_roles, serving_url, empty_database
 ):
-    """Nr 15: exceptions, runs and notices by their views alone."""
+    """Exceptions, runs and notices by their views alone."""
     two_roles(str(DRIVE), "fill")
     with psycopg.connect(empty_database, autocommit=True) as owner:
         owner.execute("SET app.tenant_id = '1'")

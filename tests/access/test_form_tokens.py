@@ -116,7 +116,7 @@ def test_a_view_that_forgets_to_ask_for_the_token_still_writes_nothing(app, part
 
 
 def test_ticks_at_a_button_stay_when_its_page_was_open_too_long(app, log_in, partner):
-    """Nr 16: also those of the list of what is missing, for both of its buttons."""
+    """Also those of the list of what is missing, for both of its buttons."""
     with app.app_context(), factories.inside(partner):
         items = [
             attention.open_item(Cause.BAD_RECORD, "invoice", str(n), label=f"Invoice {n}", detail="No date.")

@@ -23,7 +23,7 @@ POINTS = re.compile(r"\b(B4-\d+|[FKPW]\d{1,2}|D1?\d)\b(?![-%]|\.\d)")
 CRASH_POINTS = re.compile(r"[Cc]rash points? (S\d{1,2}(?:(?:, | and | to )S\d{1,2})*)")
 BUGS = re.compile(r"[Pp]lanted bugs? (\d+(?:(?:, | and )\d+)*)")
 ELSEWHERE = re.compile(
-    r"\b(?:issue \d+|(?<!docs/)(?:api|reliability|design)\.md|mission/|shared/)", re.IGNORECASE
+    r"\b(?:(?:issue|nr\.?) \d+|(?<!docs/)(?:api|reliability|design)\.md|mission/|shared/)", re.IGNORECASE
 )  # docs/ has pages of these names
 
 

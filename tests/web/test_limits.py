@@ -79,7 +79,7 @@ def test_strangers_who_fail_for_an_hour_shut_nobody_out_of_a_new_browser(app, da
 
 
 def test_a_link_by_mail_opens_a_new_browser_whatever_strangers_try(app, dana, monkeypatch):
-    """Nr 18: the right person is never kept out by others."""
+    """The right person is never kept out by others."""
     few(monkeypatch, LOGIN_ACCOUNT=2)
 
     def strangers_try() -> None:
