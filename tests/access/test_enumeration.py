@@ -4,8 +4,10 @@ import re
 from functools import partial
 
 import pytest
+from argon2 import PasswordHasher
 
-from portal.access import passwords
+from portal.extensions import db
+from portal.web import limits
 from tests import factories
 
 
@@ -13,8 +15,10 @@ from tests import factories
 def compared(monkeypatch):
     """How many hashes were compared so far; counted, because times are noise."""
     made: list[str] = []
-    real = passwords.matches
-    monkeypatch.setattr(passwords, "matches", lambda stored, typed: made.append(typed) or real(stored, typed))
+    real = PasswordHasher.verify
+    monkeypatch.setattr(
+        PasswordHasher, "verify", lambda *with_hash: made.append(with_hash[1]) or real(*with_hash)
+    )
     return made
 
 
@@ -70,20 +74,45 @@ def test_an_owner_learns_from_an_invitation_not_who_has_a_login_elsewhere(app, k
     assert [(status, flashed) for status, _, _, flashed in seen["known"]] == [(303, 1)]
 
 
-def test_twenty_known_and_twenty_unknown_addresses_are_refused_alike(app, compared):
+def test_twenty_known_twenty_unknown_and_twenty_disabled_addresses_are_refused_alike(
+    app, known, compared, asked
+):
+    """Also with the right password of a disabled person, who is told no more than a stranger."""
     with app.app_context():
-        partner = factories.tenant()
         for number in range(20):
-            factories.member(partner, "owner" if number % 2 else "reader", email=f"known{number}@example.com")
-    seen = {"known": set(), "nobody": set()}
+            factories.user(f"off{number}@example.com", disabled_at=db.func.now())
+    seen = {"known": set(), "nobody": set(), "off": set()}
     for number in range(20):
         for kind, answers in seen.items():
-            email, before = f"{kind}{number}@example.com", len(compared)
-            answer = app.test_client().post(
+            email, before, given = f"{kind}{number}@example.com", len(compared), []
+            typed = factories.PASSWORD if kind == "off" and number % 2 else "not the password"
+            ask = partial(
+                app.test_client().post,
                 "/login",
-                data={"email": email, "password": "not the password"},
+                data={"email": email, "password": typed},
                 environ_overrides={"REMOTE_ADDR": f"10.{number}.0.{len(kind)}"},
             )
-            answers.add((answer.status_code, len(compared) - before, told(answer, email)))
+            work = asked(lambda ask=ask, given=given: given.append(ask()))
+            answers.add((given[0].status_code, len(compared) - before, len(work), told(given[0], email)))
+    assert seen["known"] == seen["nobody"] == seen["off"]
+    assert [(status, hashes) for status, hashes, *_ in seen["known"]] == [(422, 1)]
+
+
+def test_too_many_tries_are_refused_alike_for_known_and_unknown_addresses(app, known):
+    """From a new address each time, so that what stops them is the account's own limit."""
+    seen = {}
+    for kind in ("known", "nobody"):
+        email = f"{kind}1@example.com"
+        answers = [
+            app.test_client().post(
+                "/login",
+                data={"email": email, "password": "not the password"},
+                environ_overrides={"REMOTE_ADDR": f"10.1.{number}.{len(kind)}"},
+            )
+            for number in range(limits.LOGIN_ACCOUNT.tries + 1)
+        ]
+        seen[kind] = [
+            (answer.status_code, re.sub(r"in \d+ seconds?", "", told(answer, email))) for answer in answers
+        ]
     assert seen["known"] == seen["nobody"]
-    assert [(status, hashes) for status, hashes, _ in seen["known"]] == [(422, 1)]
+    assert [status for status, _ in seen["known"]] == [422] * limits.LOGIN_ACCOUNT.tries + [429]
