@@ -143,6 +143,20 @@ def test_an_address_is_guarded_across_accounts(app, dana, monkeypatch):
     assert try_login(app.test_client(), factories.PASSWORD, address="10.0.0.2").status_code == 303
 
 
+def test_a_try_that_was_refused_unread_counts_nowhere_else(app, dana, monkeypatch):
+    """Who goes on trying one account uses up nothing of the others behind the same address."""
+    few(monkeypatch, LOGIN_ACCOUNT=1, LOGIN_ADDRESS=2)
+    seen = [try_login(app.test_client()).status_code for _ in range(4)]
+    assert seen == [422, 429, 429, 429]
+    assert try_login(app.test_client(), email="kim@contoso.example").status_code == 422
+
+
+def test_wrong_passkeys_count_for_the_address(app, dana, monkeypatch):
+    few(monkeypatch, LOGIN_ADDRESS=2)
+    data = {"answer": "{}", "challenge": "forged"}
+    assert [app.test_client().post("/login/passkey", data=data).status_code for _ in range(3)] == [422, 422, 429]
+
+
 def test_one_network_of_ipv6_counts_as_one_address(app, dana, monkeypatch):
     few(monkeypatch, LOGIN_ADDRESS=1)
     answers = [try_login(app.test_client(), address=f"2001:db8:1:2::{n}") for n in range(2)]
