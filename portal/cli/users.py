@@ -14,7 +14,7 @@ from portal.cli import lookup
 from portal.extensions import db
 from portal.mail.drawing import absolute
 from portal.models import Membership, Role, Tenant, User
-from portal.people import addresses, disabling, invitations, team
+from portal.people import addresses, disabling, invitations, passwords_forgotten, team
 
 ROLES = click.Choice([role.value for role in Role])
 
@@ -166,6 +166,19 @@ def sign_out(email: str) -> None:
     ended = disabling.sign_out(lookup.OPERATOR, user)
     db.session.commit()
     lookup.answer({**_person(user), "sessions_ended": ended})
+
+
+@commands.command("reset-password")
+@click.argument("email")
+def reset_password(email: str) -> None:
+    """Sends a person a link for a new password; where no mail goes out, the link is printed, once."""
+    user = lookup.user(email)
+    if user.disabled_at is not None:
+        lookup.refuse(f"{user.email} is disabled, so no link would open anything. Enable the person first.")
+    path, until = passwords_forgotten.hand_out(lookup.OPERATOR, user)
+    db.session.commit()
+    told = {"email": user.email, "expires_at": until}
+    lookup.answer(told if current_app.config["MAIL"] else {**told, "link": absolute(path)})
 
 
 @commands.command("reset-factors")

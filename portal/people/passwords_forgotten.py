@@ -1,11 +1,12 @@
 """A forgotten password: a link to the address that is known. Known and unknown addresses cost the same work."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import factor_resets, passwords, security_events, sessions
+from portal.access import factor_resets, passwords, security_events, sessions, told_events
+from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, system_scope
 from portal.extensions import db
 from portal.mail import outbox
@@ -27,18 +28,30 @@ def ask(email: str) -> None:
         db.session.commit()
 
 
-def _send(user: User | None, email: str) -> None:
+def hand_out(actor: Actor, user: User) -> tuple[str, datetime]:
+    """The path of a link that whoever runs the portal gives to the person, and until when it works.
+
+    The person and the logs of their partners are told. The caller commits.
+    """
+    with people_scope():
+        path, until = _send(user, user.email)
+    security_events.record(user, told_events.PASSWORD_LINK, actor, by=security_events.who(actor))
+    return path, until
+
+
+def _send(user: User | None, email: str) -> tuple[str, datetime]:
     to = user.email if user else email
     token = links.make(LinkPurpose.PASSWORD_RESET, user.id if user else None, to, LASTS)
-    until = clock.now() + LASTS
+    path, until = links.path("password", token), clock.now() + LASTS
     outbox.write(
         MailKind.PASSWORD_RESET,
         to=to,
         user_id=user.id if user else None,
-        link=links.path("password", token),
+        link=path,
         expires_at=until,
         expires=until,
     )
+    return path, until
 
 
 def set_new(token: str, password: str) -> User:

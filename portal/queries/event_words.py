@@ -253,6 +253,7 @@ SENTENCES: dict[str, Tell] = {
     "partner.disabled": _plain("Partner disabled; {deliveries_owed} deliveries were owed to Autotask"),
     "partner.settings_changed": _plain("Company settings changed"),
     "partner.enabled": _plain("Partner enabled again"),
+    "login.password_link": _plain("A link by which {name} chooses a new password was made by {by}"),
     "login.password_changed": _plain("{name} changed their password"),
     "login.factor_added": _plain("{name} added a second factor: {kind} “{factor}”"),
     "login.factor_removed": _plain("{name} removed a second factor: {kind} “{factor}”"),

@@ -87,6 +87,11 @@ def test_a_forgotten_password(
     app: Flask, served: str, open_page: Open, width: int, scheme: str, script: bool
 ) -> None:
     page = open_page(width, scheme, script)
+    page.goto(f"{served}/password/forgotten")
+    expect(page.get_by_text("This portal has no mail server")).to_be_visible()
+    expect(page.get_by_label("E-mail address")).to_have_count(0)
+    fits(page, width, "forgotten-without-mail")
+    app.config["MAIL"] = type("Server", (), {"sender": "portal@example.com"})()
     page.goto(f"{served}/login")
     page.get_by_role("link", name="I forgot my password").click()
     fits(page, width, "forgotten")
@@ -176,6 +181,41 @@ def test_support_acts_and_the_partner_sees_it(
     owner.goto(f"{served}/p/northwind/notices")
     expect(owner.locator("main").get_by_text(re.compile("Support left at")).first).to_be_visible()
     fits(owner, width, "notices")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_support_that_only_looks_is_seen_changes_nothing_and_stops_without_script(
+    app: Flask, served: str, open_page: Open, width: int, scheme: str
+) -> None:
+    owner, staff = (open_page(width, scheme, script=False) for _ in range(2))
+    sign_in(app, staff, served, KIM).goto(f"{served}/staff/partners/northwind/visit")
+    staff.get_by_label("Why do you step in?").fill("INV-1 shows as unpaid, caller is Olga")
+    staff.get_by_role("radio", name=re.compile("Look:")).check()
+    fits(staff, width, "step-in-to-look")
+    staff.get_by_role("button", name="Step in").click()
+    bar = staff.locator(".support-bar")
+    for words in ("Kim Staff", "view only", "INV-1 shows as unpaid", "minutes left"):
+        expect(bar).to_contain_text(words)
+    fits(staff, width, "looking")
+    staff.goto(f"{served}/p/northwind/invoices")
+    expect(staff.locator("main").get_by_text("INV-1").first).to_be_visible()
+    expect(bar).to_be_visible()
+    expect(staff.get_by_role("link", name=re.compile("Record a payment"))).to_have_count(0)
+    fits(staff, width, "looking-at-invoices")
+    staff.goto(f"{served}/p/northwind/customer-edits/new")
+    expect(staff.get_by_role("button", name="Add a customer")).to_have_count(0)
+    fits(staff, width, "looking-cannot-change")
+    sign_in(app, owner, served, OLGA).goto(f"{served}/p/northwind/")
+    expect(owner.get_by_text("Kim Staff looks at your pages").first).to_be_visible()
+    staff.goto(f"{served}/p/northwind/")
+    bar.get_by_role("button", name="Stop").click()
+    expect(staff.get_by_text("The visit has ended.")).to_be_visible()
+    expect(bar).to_have_count(0)
+    fits(staff, width, "stopped-looking")
+    staff.goto(f"{served}/p/northwind/invoices")
+    expect(staff.get_by_text("INV-1")).to_have_count(0)
+    owner.goto(f"{served}/p/northwind/")
+    expect(owner.get_by_text("Support is here")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)

@@ -55,6 +55,32 @@ def test_an_invitation_prints_its_link_where_no_mail_goes_out(app: Flask, partne
     assert (code, "link" in told) == (0, False)
 
 
+def test_a_link_for_a_new_password_is_printed_where_no_mail_goes_out_and_is_told(
+    app: Flask, partner: Tenant, dana: User, run: Run, log_in: LogIn
+) -> None:
+    before = log_in(user=dana)
+    code, [told], _ = run("users", "reset-password", "DANA@northwind.example")
+    assert (code, told["email"]) == (0, dana.email)
+    path, new = told["link"].removeprefix("http://localhost"), "seven green kettles hum"
+    assert before.get("/p/northwind/").status_code == 200, "nobody is out before it is used"
+    assert app.test_client().post(path, data={"password": new}).status_code == 303
+    assert before.get("/p/northwind/").location.startswith("/login")
+    assert app.test_client().post(path, data={"password": new[::-1]}).status_code == 404
+    data = {"email": dana.email, "password": new}
+    browser = app.test_client()
+    assert browser.post("/login", data=data).status_code == 303
+    words = "A link for a new password was made"
+    assert words in browser.get("/you").text
+    page = log_in(partner).get("/p/northwind/activity").text
+    assert "A link by which Dana chooses a new password was made by the portal" in page
+    app.config["MAIL"] = type("Server", (), {"sender": "portal@example.com"})()
+    code, [told], _ = run("users", "reset-password", dana.email)
+    assert (code, "link" in told) == (0, False)
+    run("users", "disable", dana.email)
+    code, _, said = run("users", "reset-password", dana.email)
+    assert (code, "is disabled" in said) == (1, True)
+
+
 def test_people_are_listed_of_a_partner_and_of_all(app: Flask, dana: User, run: Run) -> None:
     code, rows, _ = run("users", "list", "northwind", "--json")
     assert [(row["email"], row["role"]) for row in rows] == [

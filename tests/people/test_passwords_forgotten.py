@@ -16,6 +16,7 @@ from portal.people import links, passwords_forgotten
 from tests import factories
 
 Link = Callable[..., str]
+GOES_OUT = type("Server", (), {"sender": "portal@example.com"})()
 ASK = "/password/forgotten"
 NEW = "four words beside a river"
 
@@ -29,6 +30,7 @@ def nora(app: Flask, partner: Tenant) -> User:
 def test_a_new_password_is_set_by_mail_and_nobody_stays_logged_in(
     app: Flask, nora: User, link: Link, log_in: Callable[..., FlaskClient]
 ) -> None:
+    app.config["MAIL"] = GOES_OUT
     before, browser = log_in(user=nora), app.test_client()
     asked = browser.post(ASK, data={"email": " Nora@Example.com "})
     assert (asked.status_code, "Look into your mail" in asked.text) == (200, True)
@@ -85,6 +87,24 @@ def test_known_and_unknown_addresses_get_one_answer_for_one_work(
     with app.app_context():
         assert [mail.to_address for mail in db.session.scalars(db.select(Mail))] == ["nora@example.com"]
         assert db.session.scalar(db.select(db.func.count()).select_from(LoginLink)) == 1
+
+
+def test_without_a_mail_server_nothing_is_promised_to_anybody(app: Flask, nora: User) -> None:
+    browser = app.test_client()
+    form = browser.get(ASK).text
+    assert ("has no mail server" in form, 'name="email"' in form) == (True, False)
+    pages = {
+        browser.post(ASK, data={"email": email}).text for email in ("nora@example.com", "nobody@example.com")
+    }
+    assert len(pages) == 1
+    page = pages.pop()
+    assert ("has no mail server" in page, "on its way" in page, "Look into your mail" in page) == (
+        True,
+        False,
+        False,
+    )
+    app.config["DEMO_MAILS"] = True
+    assert 'href="/mails"' in browser.post(ASK, data={"email": "nora@example.com"}).text
 
 
 @pytest.mark.parametrize("email", ["nora@example.com", "nobody@example.com"])
