@@ -7,10 +7,12 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page, Request, expect
 
+from portal import clock
+from portal.access import recovery_codes, sessions
 from portal.extensions import db
-from portal.models import LOGIN_STARTED, Factor, LoginSession, SecurityEvent
+from portal.models import LOGIN_STARTED, Factor, FactorKind, LoginSession, SecurityEvent
 from tests import factories
-from tests.browser.serving import serve
+from tests.browser.serving import look, serve
 
 pytestmark = pytest.mark.browser
 DANA = "dana@northwind.example"
@@ -121,7 +123,43 @@ def test_without_script_or_by_a_number_the_page_says_how_else(
     expect(quiet.get_by_role("button", name="Log in with a passkey")).to_be_hidden()
     give_password(quiet, served)
     quiet.get_by_role("link", name="Use a passkey").click()
-    expect(quiet.get_by_text("Use an authenticator app instead.")).to_be_visible()
+    expect(quiet.get_by_text("or use an authenticator app instead.")).to_be_visible()
     by_number = open_page()
     give_password(by_number, served.replace("localhost", "127.0.0.1"))
     expect(by_number.get_by_text("for a name such as localhost only")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_without_script_a_person_whose_only_factor_is_a_passkey_is_told_how_else_and_gets_in(
+    app: Flask, open_page: Callable[..., Page], served: str, width: int, scheme: str
+) -> None:
+    with app.app_context():
+        dana = sessions.find_user(DANA)
+        assert dana is not None
+        db.session.add(
+            Factor(
+                user_id=dana.id,
+                kind=FactorKind.PASSKEY,
+                name="Laptop",
+                credential_id=b"c" * 16,
+                public_key=b"k",
+            )
+        )
+        dana.second_factor_at = clock.now()
+        codes = recovery_codes.make_anew(dana)
+        db.session.commit()
+    quiet = open_page(width, scheme, script=False)
+    quiet.goto(f"{served}/login")
+    words = quiet.get_by_text("Passkeys need script, which is switched off in this browser.")
+    expect(words).to_contain_text("log in with your password")
+    expect(words).to_contain_text("one of your recovery codes")
+    look(quiet, f"passkey-login-without-script-{width}")
+    give_password(quiet, served)
+    expect(quiet.get_by_role("heading", name="Second step")).to_be_visible()
+    expect(words).to_contain_text("type a code below.")
+    expect(quiet.get_by_text("One of your recovery codes.")).to_be_visible()
+    expect(quiet.get_by_role("button", name="Use a passkey")).to_be_hidden()
+    look(quiet, f"passkey-second-step-without-script-{width}")
+    quiet.get_by_label("Code").fill(codes[0])
+    quiet.get_by_role("button", name="Go on").click()
+    quiet.wait_for_url("**/p/northwind/")
