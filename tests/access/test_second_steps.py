@@ -108,6 +108,16 @@ def test_a_code_is_good_once_also_in_another_browser(app, client, dana):
     assert other.get("/partners").location.startswith("/prove")
 
 
+def test_a_code_that_was_used_is_refused_also_while_the_one_after_it_is_shown(app, client, dana):
+    with time_machine.travel(clock.now(), tick=False) as travel:
+        typed, other = code(), app.test_client()
+        password(client)
+        password(other)
+        assert prove(client, typed).status_code == 303
+        travel.shift(timedelta(seconds=30))
+        assert prove(other, typed).status_code == 422
+
+
 def test_one_code_sent_from_several_browsers_at_the_same_moment_opens_one(app, client, dana):
     typed, browsers = code(), [client, *(app.test_client() for _ in range(3))]
     for browser in browsers:
@@ -213,6 +223,28 @@ def test_each_step_has_a_token_of_its_own(app, client, dana):
         session["_user_id"] = half
     assert other.get("/partners").location.startswith("/login")
     assert client.get("/you").status_code == 200
+
+
+def test_nothing_that_was_planted_in_the_cookie_before_a_login_stays_in_it(client, dana):
+    client.get("/login")
+    with client.session_transaction() as session:
+        session["planted"], before = "by a stranger", session.get("csrf_token")
+    password(client)
+    client.get("/prove")
+    with client.session_transaction() as session:
+        assert "planted" not in session
+        assert session["csrf_token"] != before
+
+
+def test_a_password_typed_once_more_gives_the_login_a_token_of_its_own(app, client, partner):
+    with app.app_context():
+        cleo = factories.member(partner, "clerk", email="cleo@northwind.example")
+    password(client, cleo.email)
+    before, other = cookie(client), app.test_client()
+    assert client.post("/prove", data={"password": factories.PASSWORD}).status_code == 303
+    with other.session_transaction() as session:
+        session["_user_id"] = before
+    assert (other.get("/you").status_code, client.get("/you").status_code) == (303, 200)
 
 
 def test_half_way_in_lasts_a_quarter_of_an_hour(client, dana):

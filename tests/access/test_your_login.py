@@ -60,6 +60,17 @@ def test_a_new_password_needs_the_old_one_and_signs_out_all_other_browsers(app, 
         assert other.post("/login", data={"email": DANA, "password": password}).status_code == status
 
 
+def test_after_a_new_password_the_cookie_from_before_opens_nothing(app, here):
+    with here.session_transaction() as session:
+        before = session["_user_id"]
+    assert change(here).status_code == 303
+    copied = app.test_client()
+    with copied.session_transaction() as session:
+        session["_user_id"] = before
+    assert copied.get("/you").location.startswith("/login")
+    assert not is_out(here)
+
+
 @pytest.mark.parametrize("deed", ["a new password", "this was not me"])
 def test_a_link_that_a_stranger_asked_for_opens_nothing_any_more(app, client, here, dana, deed):
     with app.app_context(), people_scope():

@@ -154,7 +154,11 @@ def test_a_try_that_was_refused_unread_counts_nowhere_else(app, dana, monkeypatc
 def test_wrong_passkeys_count_for_the_address(app, dana, monkeypatch):
     few(monkeypatch, LOGIN_ADDRESS=2)
     data = {"answer": "{}", "challenge": "forged"}
-    assert [app.test_client().post("/login/passkey", data=data).status_code for _ in range(3)] == [422, 422, 429]
+    assert [app.test_client().post("/login/passkey", data=data).status_code for _ in range(3)] == [
+        422,
+        422,
+        429,
+    ]
 
 
 def test_one_network_of_ipv6_counts_as_one_address(app, dana, monkeypatch):
