@@ -364,6 +364,23 @@ def test_a_recovery_code_opens_once_and_the_person_is_told(app, client, dana):
     assert [one["left"] for one in told] == [7, 6]
 
 
+def test_one_recovery_code_sent_from_several_browsers_at_the_same_moment_opens_one(app, dana):
+    with app.app_context():
+        typed = recovery_codes.make_anew(db.session.merge(dana))[0]
+        db.session.commit()
+    browsers = [app.test_client() for _ in range(4)]
+    for browser in browsers:
+        password(browser)
+    together = Barrier(len(browsers))
+
+    def send(browser):
+        together.wait(10)
+        return prove(browser, typed).status_code
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        assert sorted(pool.map(send, browsers)) == [303, 422, 422, 422]
+
+
 def test_a_recovery_code_opens_while_wrong_codes_of_the_app_hold_it_up(app, client, dana):
     with app.app_context():
         first, *_ = recovery_codes.make_anew(db.session.merge(dana))
