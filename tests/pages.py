@@ -9,7 +9,7 @@ from urllib.parse import urldefrag
 from flask.testing import FlaskClient
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-DOWNLOAD = re.compile(r"\.csv$|\.json$|/pdf$|/static/|/logout")
+DOWNLOAD = re.compile(r"\.csv$|\.json$|/pdf$|\.pdf$|/static/|/logout")
 MOST_PAGES = 40
 
 

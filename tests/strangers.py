@@ -12,6 +12,7 @@ import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
+from pypdf import PdfReader
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -177,7 +178,9 @@ def address(app: Flask, rule: Rule, slug: str, of: Partner) -> str:
 
 
 def text_of(answer: TestResponse) -> str:
-    """What an answer holds, be it a page or a picture."""
+    """What an answer holds, be it a page, a picture or the words of a PDF."""
+    if answer.mimetype == "application/pdf":
+        return "\n".join(page.extract_text() for page in PdfReader(BytesIO(answer.get_data())).pages)
     return answer.get_data().decode(errors="replace")
 
 

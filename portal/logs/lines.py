@@ -24,7 +24,8 @@ EVENT = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,60}")
 FIRST = ("timestamp", "level", "event")
 GUNICORN = "gunicorn.error"
 # What the portal writes itself, with its own words, and a pool that SQLAlchemy names after its class's own module.
-SAID_BY_US = {"flask_wtf.csrf": logging.WARNING, "portal.database.pool": logging.WARNING}
+# fontTools tells a score of steps of each PDF.
+SAID_BY_US = dict.fromkeys(("flask_wtf.csrf", "portal.database.pool", "fontTools"), logging.WARNING)
 _process = {"name": ""}
 _listeners: list[Callable[[MutableMapping[str, Any]], None]] = []
 

@@ -118,12 +118,17 @@ def _named(statement: Any, model: Any, args: Mapping[str, str]) -> Any:
 
 def _page(statement: Any, model: Any, args: Mapping[str, str]) -> tuple[Sequence[Any], str | None]:
     """Rows by ascending id after the cursor, and the cursor of the next page (None at the end)."""
-    limit = _number(args, "limit", MOST) if "limit" in args else USUAL
+    limit = page_size(args)
     if "cursor" in args:
         statement = statement.where(model.id > _number(args, "cursor", LARGEST_ID))
     rows = db.session.scalars(statement.order_by(model.id).limit(limit + 1)).all()
     shown = rows[:limit]
     return shown, str(shown[-1].id) if len(rows) > limit else None
+
+
+def page_size(args: Mapping[str, str]) -> int:
+    """How many rows are asked for. Raises BadQuery."""
+    return _number(args, "limit", MOST) if "limit" in args else USUAL
 
 
 def _number(args: Mapping[str, str], name: str, most: int) -> int:

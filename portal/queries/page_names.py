@@ -57,6 +57,8 @@ NAMES = {
     "search.show": "Search",
     "settings.show": "Settings",
     "settings.confirm_revoking": "Revoke an API key",
+    "statements.show": "A customer's statement",
+    "statements.pdf": "A customer's statement as a PDF",
     "support_consent.show": "Settings, Support",
     "sync_runs.index": "Sync history",
     "sync_runs.show": "A sync",

@@ -123,6 +123,14 @@ def _read(text: str, keys: Sequence[Key]) -> tuple[Any, ...]:
     return values
 
 
+def is_place(text: str, keys: Sequence[Key]) -> bool:
+    """Whether a cursor can be read."""
+    try:
+        return bool(_read(text, keys))
+    except BadCursor:
+        return False
+
+
 def _too_large(value: Any) -> bool:
     if isinstance(value, Decimal):
         return not value.is_finite() or abs(value) >= Decimal(10) ** 12

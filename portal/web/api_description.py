@@ -61,6 +61,12 @@ PAGING = [
     _query("cursor", "next_cursor of the answer before.", TEXT),
 ]
 BY_NAME = _query("external_id", "Only the one that your system calls so.", TEXT)
+SPAN = [
+    _query(
+        "from", "The first day; without it and until, what is open.", {"type": "string", "format": "date"}
+    ),
+    _query("until", "The last day; today where only from is sent.", {"type": "string", "format": "date"}),
+]
 GONE = _problem("There is no such row, or it is not this partner's.")
 
 
@@ -185,6 +191,23 @@ SCHEMAS = {
         },
         required=["allocations", "paid_on"],
     ),
+    "Statement": _object({
+        "customer_id": ID, "customer": TEXT, "from": DAY, "until": DAY, "as_of": DAY,
+        "currencies": {"type": "array", "items": _object(
+            {"currency": TEXT, "lines": {"type": "integer"}, "closing": AMOUNT, "opening": AMOUNT, "invoiced": AMOUNT,
+             "credited": AMOUNT, "paid": AMOUNT, "marked_as_paid": AMOUNT, "archived": AMOUNT, "owed": AMOUNT,
+             "overdue": AMOUNT, "credit_left": AMOUNT}, required=["currency", "lines", "closing"])
+            | {"description": "Of a period: opening and what happened make closing. Of what is open: owed less "
+               "credit_left."}},
+        "data": {"type": "array", "items": _object(
+            {"kind": {"enum": ["invoice", "credit", "payment", "settled", "archived", "open"]}, "day": DAY,
+             "currency": TEXT, "invoice_id": AUTOTASK_ID, "payment_id": AUTOTASK_ID, "number": {"type": ["string", "null"]},
+             "due_on": DAY, "amount": AMOUNT, "open": AMOUNT,
+             "balance": AMOUNT | {"description": "What the lines of this currency up to this one add up to."},
+             "method": {"type": ["string", "null"]}, "reference": {"type": ["string", "null"]}},
+            required=["kind", "day", "currency", "amount", "balance"])},
+        "next_cursor": {"type": ["string", "null"]},
+    }),
     "Customers": _list("Customer"),
     "Invoices": _list("Invoice"),
     "Payments": _list("Payment"),
@@ -203,7 +226,7 @@ DESCRIPTION: dict[str, Any] = {
         "title": "Partner portal API",
         "version": "1",
         "description": "For checkouts, processors and billing systems: read customers and invoices, record and delete "
-        "payments, bring in customers and invoices of your own system. "
+        "payments, bring in customers and invoices of your own system, take statements out. "
         "Autotask is told about a second after an invoice is paid in full; a part payment stays here. "
         "Send the key as a bearer token.",
     },
@@ -219,6 +242,15 @@ DESCRIPTION: dict[str, Any] = {
                 "One customer", {"200": _answer(_ref("Customer"), "The customer."), "404": GONE}),
             "put": _put("customer", "Customer"),
         },
+        "/customers/{customer_id}/statement": {"get": _operation(
+            "A customer's statement: what is open, or a period from its opening to its closing balance",
+            {"200": _answer(_ref("Statement"), "The sums of each currency, and a page of lines."), "404": GONE},
+            parameters=[*SPAN, *PAGING])},
+        "/customers/{customer_id}/statement.pdf": {"get": _operation(
+            "The same as a PDF, with the partner's name and logo",
+            {"200": {"description": "The file.", "content": {"application/pdf": {"schema": {}}}}, "404": GONE,
+             "422": _problem("It has more lines than a PDF holds; choose a shorter period.")},
+            parameters=SPAN)},
         "/invoices": {"get": _operation(
             "Invoices by id", {"200": _answer(_ref("Invoices"), "A page.")},
             parameters=[*PAGING, _query("status", "Only these.", {"enum": list(InvoiceStatus)}),

@@ -40,13 +40,15 @@ def run(example: str, shell: dict[str, str]) -> tuple[int, Any]:
 
 def test_every_example_of_the_page_does_what_it_says(shell: dict[str, str]) -> None:
     examples = EXAMPLE.findall(PAGE)
-    assert len(examples) == PAGE.count("    curl ") == 6
+    assert len(examples) == PAGE.count("    curl ") == 7
     customer, invoice, batch, one, customers = [run(example, shell) for example in examples[:5]]
     assert [status for status, _ in (customer, invoice, batch, one, customers)] == [201, 201, 200, 200, 200]
     assert invoice[1]["amount_due"] == "130.90"
     assert [row["result"] for row in batch[1]["data"]] == ["created", "refused"]
     assert [row["number"] for row in one[1]["data"]] == ["2026-1001"]
     assert [row["external_id"] for row in customers[1]["data"]] == ["C-17"]
-    payment = examples[5].replace('"invoice_id": 1,', f'"invoice_id": {invoice[1]["id"]},')
+    statement = run(examples[5].replace("customers/1/", f"customers/{customer[1]['id']}/"), shell)
+    assert statement[1]["currencies"][0]["closing"] == "180.90"
+    payment = examples[6].replace('"invoice_id": 1,', f'"invoice_id": {invoice[1]["id"]},')
     assert run(payment, shell)[0] == 201
     assert run(payment, shell)[1]["amount"] == "119.00"

@@ -55,6 +55,7 @@ MAY_IMPORT = {
         "portal.reconcile",
         "portal.sync",
     },
+    "portal.paper": {"portal.models", "portal.people", "portal.queries"},
     "portal.leaving": {"portal.models", "portal.access", "portal.connect"},
     "portal.forms": {
         "portal.models",

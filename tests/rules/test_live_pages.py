@@ -47,6 +47,7 @@ FILES = {
     "reconciliation.export",
     "invoices.pdf",
     "logo.picture",
+    "statements.pdf",
 }
 
 

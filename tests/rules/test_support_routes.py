@@ -15,7 +15,7 @@ LOOK = [
     "exceptions.show", "filters.show", "home.show", "imports.index", "imports.show", "integrations.index", "integrations.show",
     "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "logo.picture", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
-    "search.show", "settings.show", "support_consent.show", "sync_runs.changes", "sync_runs.index",
+    "search.show", "settings.show", "statements.pdf", "statements.show", "support_consent.show", "sync_runs.changes", "sync_runs.index",
     "sync_runs.show",
 ]  # fmt: skip
 ACT = [

@@ -1,0 +1,42 @@
+"""What happened between a partner and one customer, and what of it is open: one statement each.
+
+The books as they stand now, by the day of each entry: deleted payments and voided invoices are not there. What goes
+from a credit to an invoice is no entry: it changes nothing of what the customer owes altogether. What was paid for an
+invoice that was voided since is the customer's money still. An archived invoice is not asked for any more: what was open
+of it ends on that day. So the entries of a currency add up to the sum of what is open (`OPEN`).
+"""
+
+# What an invoice adds to what its customer owes: payments for a voided one are left over.
+BALANCE = "(i.outstanding - CASE WHEN i.is_voided THEN i.amount_due ELSE 0 END)"
+
+ENTRIES = """
+WITH mine AS (
+    SELECT i.id, i.number, i.issued_on, i.due_on, i.currency, i.amount_due, i.is_voided, i.archived_at,
+        I_BALANCE AS balance
+    FROM invoice i WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id
+)
+SELECT i.currency, i.issued_on AS on_day, 1 AS place, i.id AS entry_id,
+    CASE WHEN i.amount_due < 0 THEN 'credit' ELSE 'invoice' END AS kind, i.amount_due AS amount,
+    i.number AS number, 1 AS invoices,
+    CASE WHEN i.amount_due > 0 THEN i.due_on END AS due_on, '' AS method, '' AS reference
+FROM mine i WHERE NOT i.is_voided
+UNION ALL
+SELECT i.currency, p.paid_on, 2, p.id, 'payment', -sum(a.amount), min(i.number), count(*), NULL, p.method, p.reference
+FROM mine i JOIN allocation a ON a.tenant_id = :tenant_id AND a.invoice_id = i.id
+JOIN payment p ON p.tenant_id = :tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
+GROUP BY i.currency, p.id, p.paid_on, p.method, p.reference
+UNION ALL
+SELECT i.currency, s.settled_on, 3, s.id, 'settled', -s.amount, i.number, 1, NULL, '', ''
+FROM mine i JOIN settlement s ON s.tenant_id = :tenant_id AND s.invoice_id = i.id AND s.removed_at IS NULL
+UNION ALL
+SELECT i.currency, CAST(i.archived_at AT TIME ZONE :zone AS date), 4, i.id, 'archived', -i.balance, i.number, 1, NULL,
+    '', ''
+FROM mine i WHERE i.archived_at IS NOT NULL AND i.balance <> 0""".replace("I_BALANCE", BALANCE)
+
+OPEN = """
+SELECT i.currency, i.issued_on AS on_day, i.id AS entry_id, i.number, i.due_on,
+    CASE WHEN i.is_voided THEN 0 ELSE i.amount_due END AS amount, I_BALANCE AS open_amount
+FROM invoice i
+WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.archived_at IS NULL AND I_BALANCE <> 0""".replace(
+    "I_BALANCE", BALANCE
+)
