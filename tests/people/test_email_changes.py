@@ -1,6 +1,7 @@
 """Another e-mail address: confirmed at the old one and at the new one."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from portal.extensions import db
 from portal.models import Mail, Tenant, User
 from portal.people import email_changes
 from tests import factories
+from tests.held import WAITS
 
 Link = Callable[..., str]
 CHANGE = "/account/email"
@@ -133,6 +135,31 @@ def test_both_links_used_at_once_change_the_address(
         return act
 
     assert sorted(at_once(*map(use, tokens))) == ["", "new@example.com"]
+    assert address(app, nora) == "new@example.com"
+
+
+def test_the_second_link_waits_for_the_first_and_sees_that_it_was_used(
+    app: Flask, nora: User, browser: FlaskClient, link: Link, superuser: Any
+) -> None:
+    """Neither may think that the other is not used yet: then the address would never change."""
+    asked(browser)
+    tokens = [link(kind).rpartition("/")[2] for kind in ("email_change_old", "email_change_new")]
+
+    def use_the_second() -> str:
+        with app.app_context():
+            _, new = email_changes.confirm(tokens[1])
+            db.session.commit()
+            return new
+
+    with app.app_context(), ThreadPoolExecutor(1) as pool:
+        assert email_changes.confirm(tokens[0])[1] == ""
+        second = pool.submit(use_the_second)
+        for _ in range(500):
+            if second.done() or superuser.execute(WAITS).fetchone()[0]:
+                break
+            wait([second], timeout=0.01)
+        db.session.commit()
+        assert second.result(timeout=10) == "new@example.com"
     assert address(app, nora) == "new@example.com"
 
 

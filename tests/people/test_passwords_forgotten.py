@@ -160,6 +160,21 @@ def test_a_link_used_twice_at_once_sets_one_password(
     assert sorted(isinstance(answer, links.DeadLink) for answer in answers) == [False, True]
 
 
+def test_a_new_password_ends_a_link_that_was_asked_for_at_the_same_moment(
+    app: Flask, nora: User, link: Link
+) -> None:
+    paths = []
+    for _ in range(2):
+        app.test_client().post(ASK, data={"email": nora.email})
+        paths.append(link("password_reset"))
+    with app.app_context():  # as if neither had seen the other
+        db.session.execute(db.update(LoginLink).values(revoked_at=None))
+        db.session.commit()
+    assert [app.test_client().get(path).status_code for path in paths] == [200, 200]
+    assert app.test_client().post(paths[0], data={"password": NEW}).status_code == 303
+    assert app.test_client().post(paths[1], data={"password": NEW + "s"}).status_code == 404
+
+
 def test_the_mails_links_lead_to_the_portals_own_address_whatever_the_request_says(
     app: Flask, nora: User
 ) -> None:
