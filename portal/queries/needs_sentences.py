@@ -8,7 +8,7 @@ from portal.ledger.unconfirmed import Group, Why
 
 BECAUSE = {
     Why.DISCONNECTED: "Autotask is disconnected; they go out by themselves once it is connected again",
-    Why.REFUSED: "Autotask refuses the key and secret; they go out by themselves once new ones are entered",
+    Why.REFUSED: "Autotask refuses the key and secret; they go out by themselves once it accepts a login again",
     Why.IDLE: "the portal's own sender does not take them up; nothing is lost, and support should hear of it",
     Why.SENDING: "many were due at once; they are being sent one after the other",
     Why.TROUBLE: "Autotask did not take them",

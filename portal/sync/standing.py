@@ -11,7 +11,7 @@ from portal.models import Integration, IntegrationState, SyncRun, SyncSchedule
 # The name of a badge, to the sentence for it.
 HELD = {
     "disconnected": "Autotask is disconnected, so nothing is read or sent.",
-    "waits_for_login": "Autotask refuses the key and secret, so nothing is read or sent until new ones are entered.",
+    "waits_for_login": "Autotask refuses the key and secret, so nothing is read or sent until it accepts a login again.",
     "unusable": "The portal cannot call Autotask, so nothing is read or sent until that is mended.",
     "waits_for_filters": "Nothing was read yet: the first sync waits until filters are chosen, or skipped.",
     "postponed": "The hourly budget is nearly used, so reading waits a while. Payments still go out.",

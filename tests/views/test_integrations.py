@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -15,7 +15,7 @@ from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import AuditEvent, Delivery, Integration, Invoice, SyncRun, SyncSchedule, Tenant
 from sandbox import Sandbox
-from tests import factories
+from tests import factories, reading
 from tests.fixtures.people import with_factor_proved
 from tests.reading import value
 
@@ -157,6 +157,31 @@ def test_every_page_carries_a_banner_while_the_login_is_refused(
         assert "Autotask needs reconnecting" in page.text
         assert "Autotask said no. Since 19 Nov 2026, 10:42 UTC" in page.text
         assert words in page.text
+
+
+@pytest.mark.parametrize("minutes", [15, None], ids=["before the one probe", "after it"])
+def test_what_ends_a_refused_login_is_said_alike_in_headline_box_and_table(
+    browse: Callable[..., FlaskClient], connected: Callable[..., Integration], minutes: int | None
+) -> None:
+    """Rule 1.8: while the portal still tries once more, nothing claims that only a person does."""
+    now = clock.now()
+    connected(
+        state="needs_reconnecting",
+        reconnect_reason="Autotask said no.",
+        reconnect_since=now,
+        probe_at=now + timedelta(minutes=minutes) if minutes else None,
+    )
+    browser = browse()
+    paths = ("/p/northwind/integrations", "/p/northwind/integrations/autotask")
+    headlines = [reading.words(browser, path) for path in paths]
+    whole = " ".join([*headlines, reading.words(browser, "/p/northwind/")])
+
+    assert "until new ones are entered" not in whole
+    assert all(("until someone enters new ones." in page) == (minutes is None) for page in headlines)
+    for page in headlines if minutes else ():
+        assert (
+            "until someone enters new ones, or Autotask accepts these when the portal tries once more" in page
+        )
 
 
 # Connecting

@@ -119,6 +119,15 @@ def test_what_is_younger_than_five_minutes_is_on_the_way_and_says_why_it_is_held
     assert because in home
 
 
+def test_what_a_refused_login_holds_up_does_not_wait_for_a_person_alone(
+    app: Flask, partner: Tenant, log_in: LogIn
+) -> None:
+    """The portal tries the login once more by itself."""
+    change(app, partner, minutes=40, **made(REASONS["a refused login"][0]))
+    home = words(log_in(partner, "reader"), "/p/northwind/")
+    assert "they go out by themselves once it accepts a login again" in home
+
+
 def test_what_is_being_sent_one_after_the_other_is_no_dead_worker(
     app: Flask, partner: Tenant, log_in: LogIn
 ) -> None:
