@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, case, cast, func, literal, select, union_all
+from sqlalchemy import BigInteger, Select, case, cast, func, literal, select, union_all
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
@@ -81,6 +81,30 @@ def filter_from(args: Mapping[str, str], today: date) -> Filter:
 
 def page(chosen: Filter, currencies: Sequence[str] = ()) -> paging.Page:
     """One page of Balances: by name, or who owes most first, a currency after the other as given."""
+    statement, columns = _with_balances(chosen)
+    if chosen.order == Order.NAME:
+        found = paging.fetch(statement, NAME_KEYS, chosen.args, ascending=True)
+    else:
+        outstanding = columns[0]
+        rank = _rank(outstanding, currencies)
+        keys = (paging.Key(rank), paging.Key(outstanding, Decimal), paging.Key(Customer.id))
+        statement = statement.add_columns(rank)
+        found = paging.fetch(statement, keys, chosen.args)
+    return paging.Page(
+        [Balance(row.Customer, *(row._mapping[column.name] for column in columns)) for row in found.rows],
+        found.newer,
+        found.older,
+    )
+
+
+def every(chosen: Filter) -> Select[Any]:
+    """All customers of the filter by name, with `outstanding`, `overdue`, `invoices` and `credit`: for downloads."""
+    statement: Select[Any] = _with_balances(chosen)[0]
+    return statement.order_by(Customer.name, Customer.id)
+
+
+def _with_balances(chosen: Filter) -> tuple[Any, Sequence[Any]]:
+    """Customers of the filter, and the columns beside each in the order in which a Balance has them."""
     owed = _owed()
     late = _late(chosen.today).with_only_columns(func.coalesce(func.sum(Invoice.outstanding), 0))
     amounts = {
@@ -92,19 +116,7 @@ def page(chosen: Filter, currencies: Sequence[str] = ()) -> paging.Page:
         amounts["invoices"],
         amounts["credit"],
     )
-    statement = _narrowed(select(Customer, *columns), owed, chosen)
-    if chosen.order == Order.NAME:
-        found = paging.fetch(statement, NAME_KEYS, chosen.args, ascending=True)
-    else:
-        rank, outstanding = _rank(amounts["outstanding"], currencies), amounts["outstanding"]
-        keys = (paging.Key(rank), paging.Key(outstanding, Decimal), paging.Key(Customer.id))
-        statement = statement.add_columns(rank)
-        found = paging.fetch(statement, keys, chosen.args)
-    return paging.Page(
-        [Balance(row.Customer, *(row._mapping[column.name] for column in columns)) for row in found.rows],
-        found.newer,
-        found.older,
-    )
+    return _narrowed(select(Customer, *columns), owed, chosen), columns
 
 
 def _rank(outstanding: Any, currencies: Sequence[str]) -> Any:

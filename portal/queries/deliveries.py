@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, not_, select, true
+from sqlalchemy import Select, func, not_, select, true
 from sqlalchemy.orm import contains_eager
 
 from portal import formatters
@@ -111,12 +111,25 @@ def needing(chosen: Filter) -> paging.Page | cut.Some:
 
 def history(chosen: Filter) -> paging.Page:
     """One page of deliveries that need nobody, the newest wish first."""
-    statement = _with_invoice().where(not_(needs_a_person()))
-    if chosen.show == Show.WAITING:
-        statement = statement.where(Delivery.state.in_(ON_THE_WAY))
-    elif chosen.show == Show.CONFIRMED:
-        statement = statement.where(Delivery.state == DeliveryState.CONFIRMED)
+    statement = _in_state(_with_invoice().where(not_(needs_a_person())), chosen)
     return paging.fetch(_searched(statement, chosen), KEYS, chosen.args)
+
+
+def every(chosen: Filter) -> Select[Any]:
+    """All deliveries of the filter, the newest wish first: for downloads."""
+    statement = _in_state(_with_invoice(), chosen)
+    if chosen.show in NEEDING:
+        statement = statement.where(needs_a_person(), NEEDING[chosen.show])
+    found: Select[Any] = _searched(statement, chosen)
+    return found.order_by(Delivery.wished_at.desc(), Delivery.id.desc())
+
+
+def _in_state(statement: Any, chosen: Filter) -> Any:
+    if chosen.show == Show.WAITING:
+        return statement.where(Delivery.state.in_(ON_THE_WAY))
+    if chosen.show == Show.CONFIRMED:
+        return statement.where(Delivery.state == DeliveryState.CONFIRMED)
+    return statement
 
 
 def wish_in_words(wish_paid_on: date | None) -> str:

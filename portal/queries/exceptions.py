@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from portal import formatters
 from portal.access.permissions import may
@@ -83,6 +83,12 @@ def filter_from(args: Mapping[str, str]) -> Filter:
 def page(chosen: Filter) -> paging.Page:
     """Items with their invoice, newest first."""
     return paging.fetch(_narrowed(select(ExceptionItem, Invoice), chosen), KEYS, chosen.args)
+
+
+def every(chosen: Filter) -> Select[Any]:
+    """All items of the filter with their invoice, in the same order: for downloads."""
+    statement: Select[Any] = _narrowed(select(ExceptionItem, Invoice), chosen)
+    return statement.order_by(ExceptionItem.id.desc())
 
 
 def _narrowed(statement: Any, chosen: Filter) -> Any:

@@ -7,12 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, exists, func, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import BigInteger, Select, cast, exists, func, select
+from sqlalchemy.orm import Session, contains_eager
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import Allocation, Delivery, DeliveryState, Payment, PaymentSum
+from portal.models import Allocation, Delivery, DeliveryState, Invoice, Payment, PaymentSum
 from portal.queries import arrivals, cut, finding, paging, timelines
 from portal.queries.text import cleaned, number
 
@@ -68,11 +68,33 @@ def filter_from(args: Mapping[str, str]) -> Filter:
 
 def page(chosen: Filter) -> paging.Page:
     """One page of Journeys, the payment recorded last on top."""
-    statement = _narrowed(select(Payment).join(Payment.customer), chosen).options(
-        contains_eager(Payment.customer)
-    )
-    found = paging.fetch(statement, KEYS, chosen.args)
+    found = paging.fetch(_with_customer(chosen), KEYS, chosen.args)
     return paging.Page(arrivals.journeys(found.rows), found.newer, found.older)
+
+
+def every(chosen: Filter) -> Select[Any]:
+    """All payments of the filter in the same order: for downloads."""
+    statement: Select[Any] = _with_customer(chosen)
+    return statement.order_by(Payment.recorded_at.desc(), Payment.id.desc())
+
+
+def with_invoices(session: Session, rows: Sequence[Payment]) -> list[tuple[Payment, list[str]]]:
+    """Payments with the numbers of the invoices that they pay."""
+    numbers: dict[int, list[str]] = {row.id: [] for row in rows}
+    found = session.execute(
+        select(Allocation.payment_id, Invoice.number)
+        .join(Allocation.invoice)
+        .where(Allocation.tenant_id == rows[0].tenant_id, Allocation.payment_id.in_(numbers))
+        .order_by(Allocation.id)
+    )
+    for payment_id, invoice in found:
+        numbers[payment_id].append(invoice)
+    return [(row, numbers[row.id]) for row in rows]
+
+
+def _with_customer(chosen: Filter) -> Any:
+    statement = _narrowed(select(Payment).join(Payment.customer), chosen)
+    return statement.options(contains_eager(Payment.customer))
 
 
 def totals(chosen: Filter) -> list[Total]:

@@ -33,6 +33,10 @@ assert max(exports.CHUNK * 2, paging.SIZE, history.MOST, sync_runs.CHANGES_SHOWN
 # Export to (its address, the rows it holds by SQL of the database).
 HOLDS = {
     "invoices.export": ("/invoices/export.csv?show=all", "SELECT count(*) FROM invoice"),
+    "files.payments": ("/payments/export.csv?show=all", "SELECT count(*) FROM payment"),
+    "files.customers": ("/customers/export.csv?show=every", "SELECT count(*) FROM customer"),
+    "files.exceptions": ("/exceptions/export.csv", "SELECT count(*) FROM exception_item"),
+    "files.deliveries": ("/deliveries/export.csv", "SELECT count(*) FROM delivery"),
     "activity.export": ("/activity/export.csv", "SELECT count(*) FROM audit_event"),
     "sync_runs.export": ("/sync-runs/{run}/changes.csv", "SELECT count(*) FROM sync_change"),
     "reconciliation.export": (
@@ -55,9 +59,15 @@ FILL = """
     INSERT INTO allocation (tenant_id, payment_id, invoice_id, amount)
     SELECT p.tenant_id, p.id, i.id, 1 FROM payment p JOIN invoice i
         ON i.tenant_id = p.tenant_id AND i.number = 'MANY-' || substr(p.reference, 6) WHERE p.reference LIKE 'many-%';
+    INSERT INTO customer (tenant_id, name, currency)
+    SELECT tenant_id, 'Many ' || n, currency FROM customer, generate_series(1, {many}) n WHERE name = '=Customer';
+    INSERT INTO exception_item (tenant_id, cause, subject_type, subject_key, label, detail, state, invoice_id)
+    SELECT tenant_id, 'overpaid', 'invoice', id::text, number, '', 'open', id FROM invoice WHERE number LIKE 'MANY-%';
+    INSERT INTO delivery (tenant_id, invoice_id, wish_paid_on, state, next_try_at)
+    SELECT tenant_id, id, issued_on, 'waiting', now() FROM invoice WHERE number LIKE 'MANY-%';
     INSERT INTO audit_event SELECT (jsonb_populate_record(e, jsonb_build_object('id', e.id + 1000 + n,
         'position', e.position + 1000 + n))).* FROM audit_event e, generate_series(1, {many}) n WHERE e.position = 1;
-    ANALYZE invoice, sync_change, payment, allocation, audit_event;
+    ANALYZE invoice, customer, exception_item, delivery, sync_change, payment, allocation, audit_event;
 """
 
 

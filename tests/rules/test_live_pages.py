@@ -41,6 +41,10 @@ STILL = {
 }
 # Addresses that are no pages.
 FILES = {
+    "files.customers",
+    "files.deliveries",
+    "files.exceptions",
+    "files.payments",
     "sync_runs.export",
     "invoices.export",
     "activity.export",

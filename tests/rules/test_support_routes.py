@@ -27,7 +27,7 @@ ACT = [
     "payments.new", "payments.create", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry",
 ]  # fmt: skip
 NEVER = [
-    "activity.export", "invoices.export", "reconciliation.export", "sync_runs.export",
+    "activity.export", "files.customers", "files.deliveries", "files.exceptions", "files.payments", "invoices.export", "reconciliation.export", "sync_runs.export",
     "settings.create_api_key", "settings.confirm_revoking", "settings.revoke_api_key", "filters.preview",
     "filters.read_choices", "filters.update", "integrations.set_identifier", "integrations.set_totals",
     "integrations.new", "integrations.create", "integrations.edit", "integrations.update",
