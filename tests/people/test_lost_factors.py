@@ -1,10 +1,12 @@
 """All second factors lost: others make sure that it is the person, a day passes, and a mail's link stops it."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
+import psycopg
 import pyotp
 import pytest
 import time_machine
@@ -31,7 +33,7 @@ from portal.people.lost_factors import WAIT
 from tests import factories
 from tests.fixtures.form_tokens import STALE
 from tests.fixtures.people import with_factor_proved
-from tests.held import free_meanwhile
+from tests.held import WAITS, free_meanwhile
 from tests.reading import element, value, words
 
 LogIn = Callable[..., FlaskClient]
@@ -662,8 +664,28 @@ def test_the_link_and_the_end_of_the_wait_at_once_have_one_winner(
     answers = at_once(stop, end)
     outcome = row_of(app, reset).outcome
     assert outcome in ("withdrawn", "done")
-    assert outcome in answers
+    assert [answer for answer in answers if answer in ("withdrawn", "done")] == [outcome]
     assert had(app, nora) == (1 if outcome == "withdrawn" else 0)
+
+
+def test_a_link_that_is_used_while_the_wait_ends_is_told_that_it_is_over(
+    app: Flask, partner: Tenant, nora: User, log_in: LogIn, link: Link, superuser: Any
+) -> None:
+    """It waits for whoever ends the request, and does not say that the second factors stay."""
+    reset = asked(app, nora)
+    agree(log_in(partner), place(app, partner, nora), reset)
+    browser, path = app.test_client(), link("factors_to_go")
+    with psycopg.connect(superuser.info.dsn, password=superuser.info.password) as ending:
+        done = "UPDATE factor_reset SET ended_at = now(), outcome = 'done' WHERE id = %s"
+        ending.execute(done, [reset])
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(browser.post, path)
+            for _ in range(500):
+                if answer.done() or superuser.execute(WAITS).fetchone()[0]:
+                    break
+                wait([answer], timeout=0.01)
+            ending.commit()
+            assert answer.result(timeout=10).status_code == 404
 
 
 def test_what_the_tables_keep_of_the_links_opens_nothing(
