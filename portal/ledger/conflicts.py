@@ -16,11 +16,14 @@ from portal.ledger.conflict_sentences import mark_changed, set_back_to_unpaid
 from portal.models import Cause, ExceptionItem, ExceptionState, Tenant
 from portal.money import plain
 
+# Of an invoice `i`. Home's comparison and the month of the payments both go by it.
+VOIDED_WITH_PAYMENTS = "(i.is_voided AND i.paid_amount + i.credited_amount > 0)"
+
 BOTH_SIDES = text(
     """
     SELECT i.id, i.autotask_id, i.number, i.currency, i.amount_due, i.is_voided, i.autotask_paid_on,
         i.paid_amount + i.credited_amount AS covered,
-        IS_GONE AS is_gone, d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
+        IS_GONE AS is_gone, VOIDED_WITH_PAYMENTS AS voided_with_payments, d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
         EXISTS (SELECT FROM allocation a
             JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
             WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND p.currency <> i.currency)
@@ -30,7 +33,7 @@ BOTH_SIDES = text(
         AND (d.id IS NOT NULL OR i.paid_amount + i.credited_amount > 0
             OR EXISTS (SELECT FROM exception_item e
                 WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id AND e.state = 'open'))
-    """.replace("IS_GONE", closing.IS_GONE)
+    """.replace("IS_GONE", closing.IS_GONE).replace("VOIDED_WITH_PAYMENTS", VOIDED_WITH_PAYMENTS)
 ).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
@@ -81,7 +84,7 @@ def _overpaid(row: Row[Any]) -> str | None:
 
 
 def _voided_with_payments(row: Row[Any]) -> str | None:
-    if not row.is_voided or row.covered <= 0:
+    if not row.voided_with_payments:
         return None
     return (
         f"The invoice was voided in Autotask, but {money(row.covered, row.currency)} is recorded "

@@ -101,6 +101,7 @@ AGREEMENTS = _step(
     """
     WITH judged AS (
         SELECT i.id, CASE
+            WHEN VOIDED_WITH_PAYMENTS THEN 'differs'
             WHEN i.autotask_id IS NULL THEN 'portal_only'
             WHEN i.is_voided THEN 'voided'
             WHEN i.missing_since IS NOT NULL THEN 'missing'
@@ -116,7 +117,7 @@ AGREEMENTS = _step(
     UPDATE invoice i SET agreement = judged.agreement FROM judged
     WHERE i.tenant_id = :tenant_id AND i.id = judged.id AND i.agreement <> judged.agreement""".replace(
         "IS_CLOSED", IS_CLOSED
-    )
+    ).replace("VOIDED_WITH_PAYMENTS", conflicts.VOIDED_WITH_PAYMENTS)
 )
 
 # Columns of an invoice that is made, as SQL over its values `s`. Nothing is recorded against it or sent yet, so

@@ -82,6 +82,8 @@ class Detail:
         """What Autotask says, as the end of a headline; empty where the headline says it already."""
         if self.invoice.agreement == Agreement.PORTAL_ONLY and self.is_matched_later:
             return "It exists only here, until its counterpart in Autotask is found."
+        if self.invoice.is_voided and self.invoice.agreement == Agreement.DIFFERS:
+            return "What is recorded against it here needs a decision."
         return AGREEMENTS.get(self.invoice.agreement, "")
 
     @property

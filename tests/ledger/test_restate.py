@@ -162,9 +162,11 @@ def test_a_voided_invoice_keeps_its_payment_and_is_an_exception(customer):
     invoice = factories.invoice(customer, "100.00")
     payment = factories.payment((invoice, "40.00"))
     invoice = autotask_says(invoice, is_voided=True)
-    assert (invoice.status, invoice.agreement) == ("voided", "voided")
+    assert (invoice.status, invoice.agreement) == ("voided", "differs")
     assert factories.refreshed(payment).deleted_at is None
     assert open_causes() == {"voided_with_payments"}
+    recording.delete(factories.ACTOR, payment.id, "Moved to the new invoice")
+    assert (factories.refreshed(invoice).agreement, open_causes()) == ("voided", set())
 
 
 def test_an_early_date_set_there_while_ours_waits_stays_for_the_worker_to_confirm(customer):

@@ -1,5 +1,6 @@
 """The reconciliation page: the month in a sentence, a table that adds up, the rows, the file."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,13 +8,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import clock
+from portal import clock, ledger
 from portal.extensions import db
-from portal.models import Customer, Tenant
+from portal.models import Customer, Invoice, Tenant
 from tests import factories
+from tests.pages import Page, rows_behind
 from tests.reading import words_of
 
 TODAY = clock.today("UTC")
+DIFFERING = "/p/northwind/invoices?show=all&agreement=differs"
 
 
 @pytest.fixture
@@ -47,6 +50,32 @@ def test_money_settled_there_and_credits_stand_in_the_sentence_too(
         )
     page = log_in(partner, "reader").get("/p/northwind/reconciliation").text
     assert "0.00 differs; 1,234.00 settled in Autotask itself." in words_of(page)
+
+
+def test_home_counts_as_differing_the_voided_invoice_whose_payment_differs_here(
+    app: Flask, partner: Tenant, log_in: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context(), factories.inside(db.session.merge(partner)):
+        paid = db.session.query(Invoice).one()
+        paid.is_voided = True
+        unpaid = factories.invoice(paid.customer, "5.00", is_voided=True)
+        ledger.restate([paid.id, unpaid.id])
+        db.session.commit()
+    reader = log_in(partner, "reader")
+    month = words_of(reader.get("/p/northwind/reconciliation").text)
+    assert "0.00 USD posted, 0.00 waiting, 0.00 stuck, 40.00 differs." in month
+    assert rows_behind(reader, "/p/northwind/reconciliation?state=differs") == 1
+    home = Page(reader.get("/p/northwind/").text)
+    compared = {address: number for number, address in home.counts if number and "agreement=" in address}
+    assert {address.partition("agreement=")[2]: number for address, number in compared.items()} == {
+        "differs": 1,
+        "voided": 1,
+    }
+    assert all(rows_behind(reader, address) == number for address, number in compared.items())
+    links = Page(reader.get(DIFFERING).text).links
+    (invoice,) = {link for link in links if re.search(r"/invoices/\d+$", link)}
+    said = words_of(reader.get(invoice).text)
+    assert "It takes no payment. What is recorded against it here needs a decision." in said
 
 
 def test_a_row_of_the_table_opens_its_entries(partner: Tenant, log_in: Callable[..., FlaskClient]) -> None:
