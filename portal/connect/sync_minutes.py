@@ -8,9 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Integration, SyncKind, SyncSchedule
+from portal.models import SCHEDULED, Integration, SyncKind, SyncSchedule
 
-SCHEDULED = (SyncKind.NEW, SyncKind.UNPAID, SyncKind.PDFS)
 PDFS_AFTER = 10  # minutes after new invoices, so that their PDFs are known
 
 
@@ -21,7 +20,9 @@ def own_time(tenant_id: int) -> tuple[int, int]:
 
 
 def next_due(integration: Integration, kind: str, after: datetime) -> datetime:
-    """The first time after an instant at which a kind is due: hourly, unpaid invoices daily (UTC)."""
+    """The first time after an instant at which a kind is due: hourly, unpaid invoices daily, customers weekly (UTC)."""
+    if kind == SyncKind.CUSTOMERS:
+        return next_due(integration, SyncKind.UNPAID, after + timedelta(days=6))
     minute = (integration.sync_minute + (PDFS_AFTER if kind == SyncKind.PDFS else 0)) % 60
     start = after.astimezone(UTC).replace(minute=minute, second=0, microsecond=0)
     if kind == SyncKind.UNPAID:

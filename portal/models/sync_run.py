@@ -19,6 +19,10 @@ class SyncKind(StrEnum):
     PDFS = "pdfs"
 
 
+# What every connected integration has a schedule of.
+SCHEDULED = (SyncKind.NEW, SyncKind.UNPAID, SyncKind.PDFS, SyncKind.CUSTOMERS)
+
+
 class SyncTrigger(StrEnum):
     CONNECT = "connect"
     SCHEDULE = "schedule"

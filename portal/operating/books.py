@@ -11,7 +11,7 @@ from portal.access.tenancy import current_tenant_id, system_scope, tenant_scope
 from portal.extensions import db
 from portal.formatters import plural
 from portal.ledger import kept_sums
-from portal.models import Tenant, Upkeep
+from portal.models import SCHEDULED, Tenant, Upkeep
 from portal.operating import sealed
 from portal.operating.check import Finding, ok, worth_a_look, wrong
 
@@ -23,7 +23,7 @@ TORN = text("""
         SELECT s.tenant_id FROM sync_schedule s
         JOIN integration_status i ON i.tenant_id = s.tenant_id AND i.integration_id = s.integration_id
         WHERE i.state = 'connected' GROUP BY s.tenant_id, s.integration_id
-        HAVING count(*) < 4) torn""")
+        HAVING count(*) < :whole) torn""")
 # What an invoice's row says of its money, against the rows that it follows from.
 MISFITS = text("""
     WITH paid AS (
@@ -54,7 +54,7 @@ CALL_FOR_HELP = "Do not mend rows by hand: back up (flask backup FILE), keep the
 
 def schedules() -> Finding:
     with system_scope():
-        torn = db.session.scalar(TORN) or 0
+        torn = db.session.scalar(TORN, {"whole": len(SCHEDULED)}) or 0
     if torn:
         return wrong(
             f"The schedules of {plural(torn, 'integration')} are not whole: some syncs are never due.",

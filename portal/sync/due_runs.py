@@ -4,7 +4,7 @@ downtime costs one run that catches up, and no two schedulers make two.
 Times are kept in UTC, so that nights with a change of daylight saving are like all others.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -18,15 +18,12 @@ from portal.models import (
     Integration,
     IntegrationState,
     IntegrationStatus,
-    SyncKind,
     SyncRun,
     SyncSchedule,
     SyncTrigger,
     Tenant,
 )
 from portal.sync import manual, runs, wanted_pdfs
-
-WEEK = timedelta(days=7)
 
 
 def create_due(now: datetime | None = None) -> list[tuple[int, int]]:
@@ -87,36 +84,18 @@ def _start_of_partner(now: datetime) -> list[SyncRun]:
             started.append(
                 runs.start(integration, row.kind, SyncTrigger.SCHEDULE, actor, due_at=row.next_due_at)
             )
-        row.next_due_at = next_due(integration, row.kind, now)
+        row.next_due_at = sync_minutes.next_due(integration, row.kind, now)
     db.session.commit()
     return started
 
 
-def next_due(integration: Integration, kind: str, after: datetime) -> datetime:
-    """The first due time after an instant; a complete read of customers is due every week."""
-    if kind == SyncKind.CUSTOMERS:
-        return sync_minutes.next_due(integration, SyncKind.UNPAID, after + WEEK - timedelta(days=1))
-    return sync_minutes.next_due(integration, kind, after)
-
-
 def ensure(integration: Integration) -> None:
-    """Adds the weekly read of all customers beside the rows that connecting made. The caller commits."""
-    kinds = set(
-        db.session.scalars(
-            select(SyncSchedule.kind).where(
-                SyncSchedule.tenant_id == integration.tenant_id, SyncSchedule.integration_id == integration.id
-            )
-        )
+    """Completes a schedule that an earlier release began. The caller commits."""
+    begun = select(SyncSchedule.id).where(
+        SyncSchedule.tenant_id == integration.tenant_id, SyncSchedule.integration_id == integration.id
     )
-    if kinds and SyncKind.CUSTOMERS not in kinds:
-        due = next_due(integration, SyncKind.CUSTOMERS, clock.now())
-        row = SyncSchedule(
-            tenant_id=integration.tenant_id,
-            integration_id=integration.id,
-            kind=SyncKind.CUSTOMERS,
-            next_due_at=due,
-        )
-        db.session.add(row)
+    if db.session.scalar(begun.limit(1)) is not None:
+        sync_minutes.plan(integration)
 
 
 def keep_up() -> None:

@@ -15,7 +15,8 @@ from portal.autotask.zones import Zone
 from portal.connect import ConnectRefused, ConnectRequest, Verified, sync_minutes
 from portal.connect.currencies import by_id, currency_of, is_known
 from portal.extensions import db
-from portal.models import Integration, SyncKind, SyncSchedule, Tenant
+from portal.models import HealthState, Integration, SyncKind, SyncSchedule, Tenant
+from portal.operating import books
 from sandbox import Sandbox
 from tests import factories
 from tests.factories import ACTOR
@@ -95,7 +96,8 @@ def test_reconnecting_keeps_the_row_its_settings_and_its_schedule(partner: Tenan
     assert again.id == first.id
     assert (again.state, again.filters, again.totals_mode) == ("connected", {"active_only": True}, "with_tax")
     kinds = set(db.session.scalars(select(SyncSchedule.kind)))
-    assert kinds == {"new", "unpaid", "pdfs"}
+    assert kinds == {"new", "unpaid", "pdfs", "customers"}
+    assert books.schedules().state == HealthState.OK
 
 
 def test_people_who_connect_at_the_same_moment_make_one_integration(app: Flask, partner: Tenant) -> None:

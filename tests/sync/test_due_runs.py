@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from portal.connect import sync_minutes as planning
 from portal.extensions import db
-from portal.models import Integration, SyncKind, SyncRun, SyncSchedule
+from portal.models import SCHEDULED, Integration, SyncKind, SyncRun, SyncSchedule
 from portal.sync import due_runs, manual, promises, runs
 from tests.sync.conftest import ACTOR, one, rows, sync
 
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def planned(connect, sandbox) -> Integration:
     """An integration whose schedule was made at noon: minute 7, hour 3."""
     integration = connect(sandbox)
-    for kind in planning.SCHEDULED:
+    for kind in SCHEDULED:
         due = planning.next_due(integration, kind, NOW)
         db.session.add(
             SyncSchedule(
@@ -96,17 +96,30 @@ def test_a_night_with_a_change_of_daylight_saving_is_like_all_others(
     start, end = change - timedelta(days=1), change + timedelta(days=1)
     for kind, wanted in ((SyncKind.NEW, 48), (SyncKind.PDFS, 48), (SyncKind.UNPAID, 2)):
         found, at = Counter(), start
-        while (at := due_runs.next_due(integration, kind, at)) <= end:
+        while (at := planning.next_due(integration, kind, at)) <= end:
             found[at] += 1
         assert len(found) == wanted
         assert set(found.values()) <= {1}
 
 
 def test_all_customers_are_read_completely_once_a_week(planned: Integration) -> None:
+    due = one(SyncSchedule, kind="customers").next_due_at
+    assert due - NOW > timedelta(days=6)
+    assert timedelta(days=6) < planning.next_due(planned, SyncKind.CUSTOMERS, due) - due <= timedelta(days=7)
+
+
+def test_a_schedule_that_lacks_a_kind_is_completed_and_one_that_was_never_begun_is_not(
+    planned: Integration,
+) -> None:
+    db.session.delete(one(SyncSchedule, kind="customers"))
+    db.session.commit()
     due_runs.ensure(planned)
     db.session.commit()
-    due = one(SyncSchedule, kind="customers").next_due_at
-    assert timedelta(days=6) < due_runs.next_due(planned, SyncKind.CUSTOMERS, due) - due <= timedelta(days=7)
+    assert {row.kind for row in rows(SyncSchedule)} == set(SCHEDULED)
+    planning.clear(planned)
+    due_runs.ensure(planned)
+    db.session.commit()
+    assert rows(SyncSchedule) == []
 
 
 def test_partners_are_spread_over_the_hour() -> None:

@@ -201,7 +201,7 @@ def test_connecting_saves_and_starts_the_first_sync(
         run = db.session.scalar(select(SyncRun))
         assert run is not None
         assert (run.kind, run.trigger, run.state) == ("all", "connect", "waiting")
-        assert len(db.session.scalars(select(SyncSchedule)).all()) == 3
+        assert len(db.session.scalars(select(SyncSchedule)).all()) == 4
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_filters_can_be_chosen_before_the_first_sync(
 
     browser.post("/p/northwind/integrations/autotask/first-sync")
     browser.post("/p/northwind/integrations/autotask/first-sync")
-    assert started() == [1, 3]
+    assert started() == [1, 4]
 
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
@@ -313,7 +313,7 @@ def test_new_credentials_do_not_skip_the_choice_of_filters(
     preview = browser.post("/p/northwind/integrations/autotask/filters", data={"contacts": "all"}).text
     digest = value(preview, "previewed")
     browser.post("/p/northwind/integrations/autotask/filters", data={"contacts": "all", "previewed": digest})
-    assert started() == [1, 3]
+    assert started() == [1, 4]
 
 
 # Afterwards
