@@ -40,6 +40,21 @@ def database() -> Finding:
     return ok(f"PostgreSQL {version} answers.")
 
 
+# A host takes rights away, or makes the database read-only, from who is over its limit; a standby only reads.
+SAVES = text("""
+    SELECT NOT current_setting('default_transaction_read_only')::boolean AND NOT pg_is_in_recovery()
+        AND coalesce(has_table_privilege(to_regclass('payment'), 'INSERT'), true)""")
+
+
+def saving() -> Finding:
+    if db.session.scalar(SAVES):
+        return ok("The database takes what is saved.")
+    return wrong(
+        "The database is read-only: pages show, and nothing can be saved, no payment either.",
+        "Make room, take a larger plan, or point DATABASE_URL at the server that takes writes.",
+    )
+
+
 def migrations() -> Finding:
     newest, found = newest_revision(), db.session.scalar(text("SELECT max(version_num) FROM alembic_version"))
     if found == newest:
@@ -147,6 +162,7 @@ def _check(name: str, title: str, look: Any, *needs: str, unit: str = "") -> Che
 
 READY = (
     Check(DATABASE, "The database answers", database),
+    _check("saving", "What is saved is kept", saving),
     _check("migrations", "The schema is this release's", migrations),
     _check("walls", "Partners are kept apart by the database", partners_walls),
     Check(QUEUE, "Redis answers", queue, unit="bells"),

@@ -146,6 +146,27 @@ def test_without_redis_the_queue_is_wrong_and_what_only_it_knows_is_not_known(we
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("ALTER ROLE portal SET default_transaction_read_only = on", "ALTER ROLE portal RESET ALL"),
+        ("REVOKE INSERT ON payment FROM portal", "GRANT INSERT ON payment TO portal"),
+    ],
+)
+def test_a_database_that_saves_nothing_is_told(app, superuser, database_url, first, then):
+    """As a host does that makes it read-only, or takes rights away, over its limit."""
+    with app.app_context():
+        db.engine.dispose()
+    superuser.execute(first)
+    try:
+        assert "no payment either" in wrong(app)["saving"]
+    finally:
+        superuser.execute(then)
+        with app.app_context():
+            db.engine.dispose()
+    assert "saving" not in wrong(app)
+
+
 def test_a_schema_of_another_release_is_told(well, cloned_database, environment):
     other = create_app(
         config.load(environment) | {"SQLALCHEMY_DATABASE_URI": config.database_url(cloned_database)}
