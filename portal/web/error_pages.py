@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from portal.access import visiting
 from portal.access.disabled import PartnerDisabled
@@ -134,6 +134,8 @@ def http_error(error: HTTPException) -> Response:
     """Any refusal or fault; a description given to `abort` replaces the standing sentence."""
     if error.response is not None or (error.code or 500) < 400:
         return make_response(error.get_response())
+    if _asks_for_what_is_only_put(error):
+        error = NotFound()
     status = error.code or 500
     words = _in_own_words(error) or WORDS.get(status) or WORDS[500 if status >= 500 else 400]
     own = error.description if error.description and error.description != type(error).description else None
@@ -144,6 +146,15 @@ def http_error(error: HTTPException) -> Response:
         if name.lower() in ("retry-after", "allow", "www-authenticate"):
             response.headers[name] = value
     return response
+
+
+def _asks_for_what_is_only_put(error: HTTPException) -> bool:
+    """A record is put by its outside system's name and read by its number: what is no number names none."""
+    return (
+        isinstance(error, MethodNotAllowed)
+        and request.method == "GET"
+        and "PUT" in (error.valid_methods or ())
+    )
 
 
 def _in_own_words(error: HTTPException) -> Words | None:

@@ -257,6 +257,13 @@ def test_customers_and_invoices_can_be_read(books: Books) -> None:
     assert books.call("GET", f"/api/v1/invoices/{books.invoice}").json["lines"] == []
 
 
+@pytest.mark.parametrize("kind", ["customers", "invoices", "payments"])
+@pytest.mark.parametrize("number", ["99999999999999999999", "9223372036854775808", "-1", "abc", "%00", "0"])
+def test_what_is_no_number_of_a_record_names_none(books: Books, kind: str, number: str) -> None:
+    answer = books.call("GET", f"/api/v1/{kind}/{number}")
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
 def test_strangers_rows_do_not_exist(app: Flask, books: Books) -> None:
     other = Books(app, "contoso")
     theirs = other.pay().json["id"]
