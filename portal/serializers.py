@@ -55,7 +55,7 @@ def invoice(row: Invoice, delivery: Delivery | None = None) -> dict[str, Any]:
         "paid": plain(row.paid_amount, row.currency),
         "credited": plain(row.credited_amount, row.currency),
         "settled_in_autotask": plain(row.settled_amount, row.currency),
-        "outstanding": plain(row.outstanding, row.currency),
+        "outstanding": plain(row.owed, row.currency),
         "status": row.status,
         "paid_on": day(paid_on(row, delivery)),
         "autotask_paid_on": day(row.autotask_paid_on),

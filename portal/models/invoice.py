@@ -159,6 +159,11 @@ class Invoice(TenantOwned, Base):
         """Something of it is owed still, and it is neither voided nor a credit."""
         return self.status in (InvoiceStatus.OPEN, InvoiceStatus.PART_PAID)
 
+    @property
+    def owed(self) -> Decimal:
+        """What is outstanding as it is shown: nothing of a voided invoice, whatever was paid on it."""
+        return Decimal(0) if self.is_voided else self.outstanding
+
     def shown_on(self, today: date) -> str:
         """Its status as a badge says it: with overdue, overpaid, and settled by Autotask alone told apart."""
         if self.is_overdue_on(today):

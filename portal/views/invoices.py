@@ -131,7 +131,7 @@ def today() -> date:
 
 
 def _cells(row: Invoice) -> tuple[object, ...]:
-    amounts = (row.amount_due, row.paid_amount, row.credited_amount, row.settled_amount, row.outstanding)
+    amounts = (row.amount_due, row.paid_amount, row.credited_amount, row.settled_amount, row.owed)
     return (
         row.number,
         row.autotask_id,

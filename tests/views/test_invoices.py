@@ -311,6 +311,26 @@ def test_a_voided_invoice_says_so_and_not_that_nothing_is_owed(
     assert "nothing is owed" not in page.lower()
 
 
+def test_nothing_of_a_voided_invoice_is_outstanding_whatever_was_paid_on_it(
+    app: Flask, partner: Tenant, owner: FlaskClient
+) -> None:
+    """One truth for the list, its sum, the invoice, its payment, the search and the file."""
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer(), "100.00", number="INV-9")
+        payment = factories.payment((invoice, "10.00")).id
+        row = factories.refreshed(invoice)
+        number, row.is_voided = row.id, True
+        db.session.commit()
+    pages = (
+        "invoices?show=voided", f"invoices/{number}", f"payments/{payment}", "search?q=INV-9",
+        "invoices/export.csv?show=voided",
+    )  # fmt: skip
+    for page in pages:
+        text = owner.get(f"/p/northwind/{page}").text
+        assert "INV-9" in text
+        assert "90.00" not in text, page
+
+
 def test_a_history_of_any_length_is_read_to_its_end(app: Flask, partner: Tenant, owner: FlaskClient) -> None:
     """Events of people and changes of syncs, of which many share one moment."""
     with app.app_context(), factories.inside(partner):
