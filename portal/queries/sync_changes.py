@@ -122,10 +122,14 @@ def records(run_id: int, chosen: Changes) -> paging.Page:
 
 
 def _told(run_id: int, chosen: Changes) -> list[Any]:
-    """The rows of one number: failures, removals, or changes of records that stay."""
+    """The rows of one number: failures, removals, or changes of records, those that left the filters too."""
     failed, removed = SyncChange.field == NOT_TAKEN_IN, SyncChange.field == LINE_REMOVED
-    left = SyncChange.field.in_(LEFT) & (SyncChange.new_value == "yes")
-    which = {"failed": [failed], "removed": [removed], "changed": [not_(failed), not_(removed), not_(left)]}
+    missing = (SyncChange.field == LEFT[1]) & (SyncChange.new_value == "yes")
+    which = {
+        "failed": [failed],
+        "removed": [removed],
+        "changed": [not_(failed), not_(removed), not_(missing)],
+    }
     mine = [SyncChange.tenant_id == current_tenant_id(), SyncChange.run_id == run_id]
     of_item = [SyncChange.subject_type == SUBJECT_OF[chosen.item]] if chosen.item else []
     return [*mine, *which.get(chosen.what, []), *of_item]

@@ -24,7 +24,7 @@ def contacts_in(running: Running, client: Client | None, page: list[Any]) -> Non
             counts.skip(running.items, counts.CONTACTS, customers.OUTSIDE if owner else NO_CUSTOMER)
             left.append(record["autotask_id"])
     running.bad.one_by_one(counts.CONTACTS, "Contacts", rows, lambda some: _write(running, some))
-    marks.outside(running.writer, "contact", left)
+    marks.outside(running.writer, running.items, "contact", left)
     running.bad.came_in_well("contact", [row["autotask_id"] for row in rows])
 
 

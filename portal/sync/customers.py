@@ -47,7 +47,7 @@ def customers_in(running: Running, client: Client | None, page: list[Any]) -> No
         _note_entered(running.checkpoint, [row["autotask_id"] for row in rows])
     running.bad.one_by_one(counts.CUSTOMERS, "Companies", rows, lambda some: _write(running, some))
     counts.skip(running.items, counts.CUSTOMERS, OUTSIDE, len(left))
-    marks.outside(running.writer, "customer", left)
+    marks.outside(running.writer, running.items, "customer", left)
     running.bad.came_in_well("customer", [row["autotask_id"] for row in rows])
 
 

@@ -47,7 +47,7 @@ def invoices_in(running: Running, client: Client, page: list[Any]) -> None:
         else:
             running.bad.put_aside(counts.INVOICES, _without_customer(record))
     running.bad.one_by_one(counts.INVOICES, "Invoices", rows, lambda some: _write(running, some))
-    marks.outside(running.writer, "invoice", left)
+    marks.outside(running.writer, running.items, "invoice", left)
     running.bad.came_in_well("invoice", [row["autotask_id"] for row in rows])
 
 

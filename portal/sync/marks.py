@@ -10,8 +10,9 @@ from portal import ledger
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import LEFT
-from portal.sync import changes
+from portal.sync import counts
 from portal.sync.record_kinds import BY_SUBJECT
+from portal.sync.table import logging_first
 from portal.sync.task import Writer
 
 # Open as far as is known here: only those can be missing from an answer of unpaid invoices.
@@ -51,41 +52,39 @@ def absent(
     )
 
 
-def outside(by: Writer, table: str, autotask_ids: Sequence[int]) -> int:
-    """Marks records that left the filters, with all that belongs to a customer; how many there were."""
-    return _mark(by, table, "outside_filters_at", autotask_ids)
+def outside(by: Writer, items: counts.Items, table: str, autotask_ids: Sequence[int]) -> None:
+    """Marks records that left the filters, with all that belongs to a customer; they count as changed."""
+    ids = _left(by, items, table, "autotask_id", autotask_ids)
+    if table == "customer":
+        for one in ("contact", "invoice"):
+            _left(by, items, one, "customer_id", ids)
 
 
 def missing(by: Writer, table: str, autotask_ids: Sequence[int]) -> int:
     """Marks records that are no longer in Autotask; how many there were."""
-    return _mark(by, table, "missing_since", autotask_ids)
-
-
-def _mark(by: Writer, table: str, mark: str, autotask_ids: Sequence[int]) -> int:
-    if not autotask_ids:
-        return 0
-    ids = _rows(
-        by.integration_id,
-        f"""UPDATE {table} SET {_values(table, mark)} WHERE {HERE} AND autotask_id = ANY(:ids) RETURNING id""",
-        autotask_ids,
-    )
-    _log(by, table, mark, ids)
-    if table == "invoice":
-        _restate(by, ids)
-    elif table == "customer" and mark == "outside_filters_at":
-        _follow(by, "contact", ids)
-        _restate(by, _follow(by, "invoice", ids))
+    ids = _mark(by, table, "missing_since", "autotask_id", autotask_ids)
+    _log(by, table, "missing_since", ids)
     return len(ids)
 
 
-def _follow(by: Writer, table: str, customer_ids: Sequence[int]) -> list[int]:
-    """A customer's invoices and contacts leave the filters with it."""
-    return _rows(
+def _left(by: Writer, items: counts.Items, table: str, column: str, ids: Sequence[int]) -> list[int]:
+    """Marks what has one of these ids in a column, and counts what this run had not changed before; their ids."""
+    marked = _mark(by, table, "outside_filters_at", column, ids)
+    counts.add(items, BY_SUBJECT[table].counted, changed=_log(by, table, "outside_filters_at", marked))
+    return marked
+
+
+def _mark(by: Writer, table: str, mark: str, column: str, ids: Sequence[int]) -> list[int]:
+    if not ids:
+        return []
+    marked = _rows(
         by.integration_id,
-        f"""UPDATE {table} SET {_values(table, "outside_filters_at")}
-            WHERE {HERE} AND customer_id = ANY(:ids) RETURNING id""",
-        customer_ids,
+        f"UPDATE {table} SET {_values(table, mark)} WHERE {HERE} AND {column} = ANY(:ids) RETURNING id",
+        ids,
     )
+    if table == "invoice":
+        _restate(by, marked)
+    return marked
 
 
 def _values(table: str, mark: str) -> str:
@@ -101,17 +100,14 @@ def _restate(by: Writer, ids: Sequence[int]) -> None:
 WORDS = {"outside_filters_at": LEFT[0], "missing_since": LEFT[1]}
 
 
-def _log(by: Writer, table: str, mark: str, ids: Sequence[int]) -> None:
-    _rows(
-        by.integration_id,
-        changes.logging(
-            f"""SELECT '{table}', t.id, t.autotask_id, {BY_SUBJECT[table].label()}, '{WORDS[mark]}', 'no', 'yes'
-            FROM {table} t WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids)"""
-        )
-        + " RETURNING id",
-        ids,
-        run_id=by.run_id,
-    )
+def _log(by: Writer, table: str, mark: str, ids: Sequence[int]) -> int:
+    """Logs that they left; of how many this run had not logged a change before."""
+    if not ids:
+        return 0
+    left = f"""
+        SELECT '{table}', t.id, t.autotask_id, {BY_SUBJECT[table].label()}, '{WORDS[mark]}', 'no', 'yes'
+        FROM {table} t WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids)"""
+    return len(_rows(by.integration_id, logging_first(table, left), ids, run_id=by.run_id))
 
 
 def _rows(integration_id: int, sql: str, ids: Iterable[int] = (), **values: object) -> list[int]:

@@ -131,13 +131,7 @@ class Table:
             CROSS JOIN LATERAL (VALUES {", ".join(pairs)}) AS d (field, old_value, new_value)
             WHERE t.tenant_id = :tenant_id AND t.id = ANY(:ids) AND d.old_value IS DISTINCT FROM d.new_value
             ORDER BY t.id, d.field"""
-        return text(f"""
-            WITH before AS (
-                SELECT DISTINCT subject_id FROM sync_change
-                WHERE tenant_id = :tenant_id AND subject_type = '{subject}' AND subject_id = ANY(:ids)
-                    AND run_id = :run_id AND {IS_CHANGE}
-            ), logged AS ({changes.logging(changed)} RETURNING subject_id)
-            SELECT DISTINCT subject_id FROM logged EXCEPT SELECT subject_id FROM before""")
+        return text(logging_first(subject, changed))
 
     def _inserted(self, where: str) -> str:
         """SQL that inserts the staged rows `s` of a condition, in the order of their ids."""
@@ -174,9 +168,20 @@ MARKS = {
     "missing_since": LEFT[1],
     "locally_changed_at": "Changed here",
 }
-# A change of a record that stays; the others are told as left out, removed or failed.
+# A change of a record, the filters that it left among them; the others are told as missing, removed or failed.
 IS_CHANGE = f"""field NOT IN ('{NOT_TAKEN_IN}', '{LINE_REMOVED}')
-    AND NOT (field IN {LEFT} AND new_value = 'yes')"""
+    AND NOT (field = '{LEFT[1]}' AND new_value = 'yes')"""
+
+
+def logging_first(subject: str, query: str) -> str:
+    """SQL that logs the rows of a query; the :ids of records of which this run had not logged a change before."""
+    return f"""
+        WITH before AS (
+            SELECT DISTINCT subject_id FROM sync_change
+            WHERE tenant_id = :tenant_id AND subject_type = '{subject}' AND subject_id = ANY(:ids)
+                AND run_id = :run_id AND {IS_CHANGE}
+        ), logged AS ({changes.logging(query)} RETURNING subject_id)
+        SELECT DISTINCT subject_id FROM logged EXCEPT SELECT subject_id FROM before"""
 
 
 def quoted(name: str) -> str:

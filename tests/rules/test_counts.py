@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from portal import clock
 from portal.extensions import db
-from portal.models import NOT_TAKEN_IN, Delivery, Invoice, SyncChange, SyncRun, Tenant
+from portal.models import LEFT, NOT_TAKEN_IN, Delivery, Invoice, SyncChange, SyncRun, Tenant
 from portal.sync import tables
 from portal.sync.table import HIDDEN
 from tests import factories
@@ -42,7 +42,7 @@ def owner(app: Flask, log_in: Callable[..., FlaskClient]) -> FlaskClient:
             db.session.execute(update(Invoice).where(Invoice.id == ids["open"]).values(missing_since=then))
             run = db.session.get_one(SyncRun, (partner.id, ids["run"]))
             run.items = {
-                "invoices": {"found": 160, "created": 48, "changed": 61, "failed": 2, "unchanged": 49},
+                "invoices": {"found": 160, "created": 48, "changed": 62, "failed": 2, "unchanged": 49},
                 "pdfs": {"found": 1, "failed": 1},
             }
             db.session.add_all(told_of(run))
@@ -52,12 +52,13 @@ def owner(app: Flask, log_in: Callable[..., FlaskClient]) -> FlaskClient:
 
 
 def told_of(run: SyncRun) -> list[SyncChange]:
-    """60 changed invoices beside the one of the books, each with two fields; two that failed; a failed PDF."""
+    """60 changed invoices beside the one of the books, each with two fields, and one that left; failures."""
     rows = [
         ("invoice", 10_000 + number, name, "1", "2")
         for number in range(60)
         for name in ("Due date", "Comments")
     ]
+    rows += [("invoice", 10_060, LEFT[0], "no", "yes")]
     rows += [("invoice", 0, NOT_TAKEN_IN, "", "companyID is no number")] * 2
     rows += [("pdf", 10_001, NOT_TAKEN_IN, "", "Autotask has no PDF of this invoice.")]
     return [

@@ -2,9 +2,10 @@
 
 import pytest
 
+from portal.autotask.filters import SyncFilters
 from portal.extensions import db
 from portal.models import ExceptionItem, Invoice
-from portal.sync import wanted_pdfs
+from portal.sync import filter_preview, wanted_pdfs
 from sandbox import Sandbox
 from tests.pages import Page, rows_behind
 from tests.sync.conftest import changes, one, rows, sync
@@ -38,6 +39,42 @@ def test_each_record_that_counts_as_changed_says_what_changed(empty: Sandbox, co
     again = sync(integration)
     assert again.items["customers"]["changed"] == 0
     assert again.items["customers"]["unchanged"] == again.items["customers"]["found"]
+
+
+def test_what_leaves_the_filters_counts_as_changed_once_and_is_listed(
+    empty: Sandbox, connect, browse, at
+) -> None:
+    """With all that belongs to a customer that leaves: as many as the preview said; one that comes back counts once."""
+    for number in range(30):
+        company = empty.add_company(companyName=f"Company {number}", companyType=1 + number % 2)
+        empty.add_contact(companyID=company, lastName=f"Contact {number}")
+        for voided in (False, True):
+            empty.add_invoice(companyID=company, isVoided=voided, lines=[{"rate": "10.00"}])
+    integration = connect(empty)
+    sync(integration)
+    one_of_them = rows(Invoice)[0]
+    empty.change_invoice(one_of_them.autotask_id, comments="Thank you")
+    found = filter_preview.of(integration, SyncFilters(company_types=(2,)))
+    integration.filters = {"company_types": [2]}
+    db.session.commit()
+
+    run = sync(integration)
+
+    leaving = {"customers": found.customers, "contacts": found.contacts, "invoices": found.invoices}
+    assert {item: change.leave.number for item, change in leaving.items()} == {
+        "customers": 15, "contacts": 15, "invoices": 30,
+    }  # fmt: skip
+    assert {item: run.items[item]["changed"] for item in leaving} == {
+        item: change.leave.number for item, change in leaving.items()
+    }
+    assert changes(run)[one_of_them.number, "Outside filters"] == ("no", "yes")
+    browser = browse()
+    page = Page(browser.get(at(f"/sync-runs/{run.id}")).text)
+    assert {number for number, _ in page.counts} >= {15, 30, 60}
+    assert {address: rows_behind(browser, address) for _, address in page.counts} == {
+        address: number for number, address in page.counts
+    }
+    assert {sync(integration).items[item]["changed"] for item in leaving} == {0}
 
 
 @pytest.mark.parametrize("trouble", ["refused", "forbidden"])
