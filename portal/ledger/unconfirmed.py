@@ -94,6 +94,15 @@ def needs_a_person() -> Any:
     return or_(Delivery.state == DeliveryState.PARKED, late)
 
 
+def is_late(delivery: Delivery, now: datetime) -> bool:
+    """`needs_a_person` for one delivery that is not stuck."""
+    limit = now - LATE_AFTER
+    tried = delivery.attempts > 0 or delivery.error is not None
+    due = delivery.next_try_at is None or delivery.next_try_at <= limit
+    on_the_way = delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING)
+    return on_the_way and delivery.wished_at <= limit and (tried or due)
+
+
 def why_of(delivery: Delivery, integration_state: str | None, now: datetime) -> Why:
     """`WHY` for one delivery that is not confirmed."""
     if delivery.state == DeliveryState.PARKED:

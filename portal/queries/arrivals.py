@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
 
+from portal import clock
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.ledger import unconfirmed
 from portal.models import (
     Allocation,
     Delivery,
@@ -22,6 +24,7 @@ from portal.models import (
 
 ON_THE_WAY = (DeliveryState.WAITING, DeliveryState.SENDING)
 NAMED = 3
+LATE = "late"
 
 
 class Arrival(StrEnum):
@@ -57,6 +60,15 @@ class Part:
     arrival: Arrival
 
     @property
+    def is_late(self) -> bool:
+        return self.delivery is not None and unconfirmed.is_late(self.delivery, clock.now())
+
+    @property
+    def badge(self) -> str:
+        """The arrival, or that it is late."""
+        return LATE if self.arrival.is_on_the_way and self.is_late else self.arrival
+
+    @property
     def is_covered_without_it(self) -> bool:
         """Other payments cover the invoice even if this one goes."""
         return self.invoice.outstanding + self.allocation.amount <= 0
@@ -85,6 +97,12 @@ class Journey:
     @property
     def arrival(self) -> Arrival:
         return worst(part.arrival for part in self.parts)
+
+    @property
+    def badge(self) -> str:
+        """The worst arrival of its parts, or that one of them is late."""
+        late = any(part.badge == LATE for part in self.parts)
+        return LATE if late and self.arrival.is_on_the_way else self.arrival
 
     @property
     def first_parts(self) -> Sequence[Part]:

@@ -79,10 +79,13 @@ class Needs:
 
     @property
     def lines(self) -> list[Line]:
-        """What is late or held up, a sentence each, with count, since when, and why; the stuck ones first."""
+        """What is late or held up, a sentence each, with count, since when, and why; the stuck ones first.
+
+        A sender that takes nothing up concerns a person only once something is late.
+        """
         merged: dict[tuple[str, str], list[Group]] = {}
         for group in self.groups:
-            if group.late or group.why not in (Why.SENDING, Why.STUCK):
+            if group.late or group.why not in (Why.SENDING, Why.STUCK, Why.IDLE):
                 merged.setdefault(
                     (group.why, group.error_kind if group.why == Why.TROUBLE else ""), []
                 ).append(group)
@@ -98,6 +101,8 @@ class Needs:
         why = self.why(delivery)
         if why == Why.SENDING:
             return "Autotask is being told now."
+        if why == Why.IDLE and not unconfirmed.is_late(delivery, clock.now()):
+            return "Autotask was not told yet."
         return f"Autotask was not told yet, because {because(why, delivery.error or '', one=True)}."
 
     def why(self, delivery: Delivery) -> Why:

@@ -7,11 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, cast, exists, func, select
+from sqlalchemy import BigInteger, Select, cast, exists, func, not_, select
 from sqlalchemy.orm import Session, contains_eager
 
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
+from portal.ledger.unconfirmed import needs_a_person
 from portal.models import Allocation, Delivery, DeliveryState, Invoice, Payment, PaymentSum
 from portal.queries import arrivals, cut, finding, paging, timelines
 from portal.queries.text import cleaned, number
@@ -25,12 +26,18 @@ class Show(StrEnum):
 
     CURRENT = "current"
     WAITING = "waiting"
+    LATE = "late"
     PARKED = "parked"
     DELETED = "deleted"
     ALL = "all"
 
 
 KEPT = (Show.CURRENT, Show.DELETED, Show.ALL)
+OF_A_DELIVERY: dict[Show, tuple[Any, ...]] = {
+    Show.WAITING: (Delivery.state.in_(arrivals.ON_THE_WAY), not_(needs_a_person())),
+    Show.LATE: (Delivery.state.in_(arrivals.ON_THE_WAY), needs_a_person()),
+    Show.PARKED: (Delivery.state == DeliveryState.PARKED,),
+}
 
 
 @dataclass(frozen=True)
@@ -156,9 +163,8 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
         statement = statement.where(Payment.deleted_at.is_not(None))
     elif chosen.show == Show.CURRENT:
         statement = statement.where(Payment.deleted_at.is_(None))
-    elif chosen.show in (Show.WAITING, Show.PARKED):
-        states = arrivals.ON_THE_WAY if chosen.show == Show.WAITING else (DeliveryState.PARKED,)
-        statement = statement.where(_delivery_in(states))
+    elif chosen.show in OF_A_DELIVERY:
+        statement = statement.where(_has_a_delivery(*OF_A_DELIVERY[chosen.show]))
     if chosen.first:
         statement = statement.where(Payment.paid_on >= chosen.first)
     if chosen.last:
@@ -170,13 +176,13 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
     return statement
 
 
-def _delivery_in(states: tuple[DeliveryState, ...]) -> Any:
+def _has_a_delivery(*wanted: Any) -> Any:
     return exists().where(
         Allocation.tenant_id == Payment.tenant_id,
         Allocation.payment_id == Payment.id,
         Delivery.tenant_id == Allocation.tenant_id,
         Delivery.invoice_id == Allocation.invoice_id,
-        Delivery.state.in_(states),
+        *wanted,
     )
 
 

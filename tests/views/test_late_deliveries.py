@@ -5,9 +5,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, text, update
 
 from portal import clock
 from portal.extensions import db
@@ -78,6 +79,12 @@ REASONS: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 
 
+def badges(reader: FlaskClient, path: str) -> list[str]:
+    """What the list of payments says of each one's way to Autotask."""
+    cells = BeautifulSoup(reader.get(path).text, "lxml").select('#payments td[data-label="In Autotask"]')
+    return [cell.get_text(" ", strip=True) for cell in cells]
+
+
 def made(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value() if callable(value) else value for name, value in values.items()}
 
@@ -94,7 +101,12 @@ def test_what_is_not_confirmed_within_five_minutes_needs_a_person_everywhere(
     home = words(reader, "/p/northwind/")
     assert said in home
     assert "4 deliveries are late" in home
-    assert "Nothing needs you" not in home
+    exceptions = words(reader, "/p/northwind/exceptions")
+    assert "No exception is open. 4 deliveries are late." in exceptions
+    assert "Nothing needs you" not in home + exceptions
+    assert badges(reader, "/p/northwind/payments") == ["Late"] * 4
+    assert badges(reader, "/p/northwind/payments?show=late") == ["Late"] * 4
+    assert badges(reader, "/p/northwind/payments?show=waiting") == []
     assert said in words(reader, "/p/northwind/deliveries")
     assert "4 of payments need you" in words(reader, "/p/northwind/settings")
     with app.app_context():
@@ -112,11 +124,24 @@ def test_what_is_younger_than_five_minutes_is_on_the_way_and_says_why_it_is_held
     change(app, partner, minutes=3, **made(values))
     reader = log_in(partner, "reader")
     home = words(reader, "/p/northwind/")
-    nothing_goes_out = "integration" in values
+    nothing_goes_out, is_idle = "integration" in values, "sender" in because
     assert ("4 wait for Autotask" if nothing_goes_out else "4 are on the way") in home
     assert ("4 deliveries wait for Autotask" in words(reader, "/p/northwind/deliveries")) == nothing_goes_out
     assert "late" not in home
-    assert because in home
+    assert (because in home) == (not is_idle), "a sender that is late by minutes needs nobody yet"
+    with app.app_context():
+        staff = log_in(user=factories.user(staff=True))
+        [(paid,)] = db.session.execute(text("SELECT max(id) FROM payment")).all()
+    of_staff = words(staff, "/staff/partners/northwind")
+    assert ("In trouble." in of_staff) == (because == "Autotask refuses the key and secret")
+    pages = ("exceptions", "payments", f"payments/{paid}", "deliveries")
+    told = " ".join([home, of_staff, *(words(reader, f"/p/northwind/{page}") for page in pages)])
+    assert "support should hear" not in told
+    assert nothing_goes_out or "Nothing needs you." in home
+    assert "Nothing needs you." in words(reader, "/p/northwind/exceptions")
+    assert "Late" not in badges(reader, "/p/northwind/payments")
+    assert len(badges(reader, "/p/northwind/payments?show=waiting")) == 4
+    assert badges(reader, "/p/northwind/payments?show=late") == []
 
 
 def test_what_a_refused_login_holds_up_does_not_wait_for_a_person_alone(
@@ -176,6 +201,31 @@ def test_the_reason_of_one_delivery_is_told_as_that_of_many(app: Flask, partner:
                 db.session.refresh(one)
                 [row] = db.session.execute(unconfirmed.groups()).all()
                 assert row.why == unconfirmed.why_of(one, state, moment), (state, situation)
+
+
+def test_one_delivery_is_late_where_the_count_of_many_says_so(app: Flask, partner: Tenant) -> None:
+    """`is_late` in Python and `needs_a_person` in SQL."""
+    moment = clock.now()
+    past, coming = moment - timedelta(minutes=10), moment + timedelta(minutes=10)
+    situations = [
+        {"state": state, "next_try_at": due, "error": error, "attempts": attempts, "wished_at": wished}
+        for state in ("waiting", "sending", "confirmed")
+        for due in (None, past, moment - timedelta(seconds=20), coming)
+        for error in (None, AWAY)
+        for attempts in (0, 1)
+        for wished in (past, moment - timedelta(minutes=4))
+    ]
+    with app.app_context(), factories.inside(partner):
+        one = db.session.query(Delivery).order_by(Delivery.id).first()
+        assert one is not None
+        mine, found = Delivery.id == one.id, set()
+        for situation in situations:
+            db.session.execute(update(Delivery).where(mine).values(**situation))
+            db.session.refresh(one)
+            late = db.session.scalar(select(unconfirmed.needs_a_person()).where(mine))
+            assert unconfirmed.is_late(one, moment) == late, situation
+            found.add(late)
+        assert found == {True, False}
 
 
 def test_all_that_waits_is_one_statement_however_much_it_is(
