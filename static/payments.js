@@ -56,12 +56,14 @@ function spread(form, table, received) {
   }
 }
 
-function tell(row, table, paidOn) {
+// A day that the server would refuse is promised nowhere.
+function tell(row, table, paidOn, refused) {
   const part = orNothing(inputOf(row).value, table);
   const owed = orNothing(row.dataset.owed, table);
   const last = row.dataset.latest > paidOn ? row.dataset.latest : paidOn;
   let words = "";
-  if (part > 0n) words = part < owed ? row.dataset.whenPart : row.dataset.whenFull.replace("{day}", toDay(last, table));
+  const whenFull = refused ? "" : row.dataset.whenFull.replace("{day}", toDay(last, table));
+  if (part > 0n) words = part < owed ? row.dataset.whenPart : whenFull;
   if (part > owed) words = `Only ${toText(owed, table, true)} is still owed here.`;
   row.querySelector("[data-says]").textContent = words;
   const stale = row.querySelector(".field-error");
@@ -71,11 +73,12 @@ function tell(row, table, paidOn) {
 // The amount is what the person typed; what the invoices take is compared with it, never put in its place.
 function addUp(form) {
   const table = form.querySelector("[data-allocations]");
-  const paidOn = form.querySelector("[data-paid-on]").value;
+  const { value: paidOn, validity } = form.querySelector("[data-paid-on]");
+  const refused = validity.rangeOverflow || validity.rangeUnderflow;
   const typed = toMinor(form.querySelector("[data-received]").value, table);
   const received = typed || 0n;
   const sum = rowsOf(table).reduce((total, row) => total + orNothing(inputOf(row).value, table), 0n);
-  rowsOf(table).forEach((row) => tell(row, table, paidOn));
+  rowsOf(table).forEach((row) => tell(row, table, paidOn, refused));
   form.querySelector("[data-total]").textContent = toText(sum, table, true);
   const left = typed === null ? 0n : received - sum;
   const words = left > 0n ? "not allocated" : table.dataset.tooMuch;

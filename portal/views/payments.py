@@ -15,6 +15,7 @@ from portal.money import minor_units
 from portal.payments import idempotency, recording, repeats
 from portal.payments.idempotency import KeyReused
 from portal.payments.recording import NewPayment, OldDay, PaymentRefused
+from portal.payments.rules import EARLIEST
 from portal.queries import currencies, customers, payment_form, payments
 from portal.queries.text import cleaned
 from portal.web import htmx
@@ -173,7 +174,7 @@ def _deleted(form: DeletionForm, payment_id: int) -> bool:
 def _form(form: PaymentForm, choice: payment_form.Choice, status: int = 200) -> Any:
     return htmx.render(
         "payments/new.html", "payments/_form.html", status=status, form=form, choice=choice,
-        decimals=minor_units(choice.currency), today=clock.today(g.partner.time_zone),
+        decimals=minor_units(choice.currency), today=clock.today(g.partner.time_zone), earliest=EARLIEST,
         will_show=payment_form.will_show, when_full=payment_form.when_full, when_part=payment_form.when_part,
     )  # fmt: skip
 

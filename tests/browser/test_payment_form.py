@@ -87,6 +87,16 @@ def test_amounts_are_exact_and_written_as_the_partner_writes_them(
         assert f"as paid on {day}." in words(page, "[data-says]")
 
 
+def test_a_day_that_would_be_refused_is_promised_nowhere(app: Flask, open_page: Callable[..., Page]) -> None:
+    page, address = owing(app, open_page, "400.00")
+    with serve(app) as served:
+        page.goto(served + address)
+        page.get_by_label("Amount received").fill("400.00")
+        for day, foretold in (("2026-11-19", True), ("9999-01-01", False), ("0001-01-01", False)):
+            page.get_by_label("Paid on").fill(day)
+            assert ("as paid on" in words(page, "[data-says]")) == foretold, day
+
+
 def test_an_amount_under_way_makes_nothing_jump(app: Flask, open_page: Callable[..., Page]) -> None:
     """A point at its end is an amount; what is none is compared with nothing."""
     page, address = owing(app, open_page, "400.00")

@@ -17,7 +17,7 @@ from portal.access.tenancy import scoped
 from portal.extensions import db
 from portal.models import AuditEvent, Delivery, Invoice, Payment
 from tests import factories
-from tests.reading import element, value
+from tests.reading import element, value, words_of
 
 TODAY = clock.today("UTC").isoformat()
 TOMORROW = (clock.today("UTC") + timedelta(days=1)).isoformat()
@@ -188,6 +188,21 @@ def test_what_cannot_be_recorded_is_told_beside_its_field_and_stays_typed(
     assert sentence in answer.text
     assert "a note to keep" in answer.text
     assert books.payments() == []
+
+
+@pytest.mark.parametrize("day", [TOMORROW, "0001-01-01", "1066-10-14"])
+def test_a_refused_day_is_promised_nowhere(books: Books, clerk: FlaskClient, day: str) -> None:
+    data = typed(books, amount="100.00", paid_on=day, **{f"pay-{books.first_id}": "100.00"})
+    answer = clerk.post("/p/northwind/payments", data=data)
+    assert answer.status_code == 422
+    assert "as paid on" not in words_of(answer.text)
+
+
+def test_a_day_that_is_only_asked_about_is_still_foretold(books: Books, clerk: FlaskClient) -> None:
+    data = typed(books, amount="100.00", paid_on=OLD, **{f"pay-{books.first_id}": "100.00"})
+    answer = clerk.post("/p/northwind/payments", data=data)
+    assert "Tick the box below" in answer.text
+    assert "as paid on" in words_of(answer.text)
 
 
 @pytest.mark.parametrize(
