@@ -15,6 +15,7 @@ class Verdict(StrEnum):
     WAITING = "waiting"
     DIFFERS = "differs"
     UNKNOWN = "unknown"
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,12 @@ class Row:
     is_same: bool
     read_at: datetime | None
     on_the_way: bool = False
+    missing: bool = False
 
     @property
     def state(self) -> Verdict:
+        if self.missing:
+            return Verdict.MISSING
         if self.on_the_way:
             return Verdict.WAITING
         if self.read_at is None:
@@ -46,6 +50,11 @@ class Sides:
     @property
     def rows(self) -> list[Row]:
         return [row for row in (field(self) for field in FIELDS) if row]
+
+    @property
+    def is_missing(self) -> bool:
+        """No longer in Autotask: what was read there last agrees with nothing and differs from nothing."""
+        return self.invoice.missing_since is not None
 
     @property
     def told_by_autotask(self) -> list[tuple[str, str]]:
@@ -91,7 +100,14 @@ def _amount(sides: Sides) -> Row | None:
     theirs = ledger.amount_due(invoice.total_raw, invoice.tax_raw, integration.totals_mode, invoice.currency)
     shown = [formatters.amount(value, invoice.currency) for value in (invoice.amount_due, theirs)]
     is_same = invoice.amount_due == theirs
-    return Row(f"Amount, {invoice.currency}", shown[0], shown[1], is_same, invoice.last_read_at)
+    return Row(
+        f"Amount, {invoice.currency}",
+        shown[0],
+        shown[1],
+        is_same,
+        invoice.last_read_at,
+        missing=sides.is_missing,
+    )
 
 
 def _due(sides: Sides) -> Row | None:
@@ -100,7 +116,7 @@ def _due(sides: Sides) -> Row | None:
         return None
     shown = [formatters.day(value) for value in (invoice.due_on, invoice.autotask_due_on)]
     is_same = invoice.due_on == invoice.autotask_due_on
-    return Row("Due", shown[0], shown[1], is_same, invoice.last_read_at)
+    return Row("Due", shown[0], shown[1], is_same, invoice.last_read_at, missing=sides.is_missing)
 
 
 def paid(sides: Sides) -> Row | None:
@@ -117,6 +133,7 @@ def paid(sides: Sides) -> Row | None:
         is_same=(wish is None) == (invoice.autotask_paid_on is None),
         read_at=invoice.last_read_at,
         on_the_way=delivery is not None and delivery.state in arrivals.ON_THE_WAY,
+        missing=sides.is_missing,
     )
 
 

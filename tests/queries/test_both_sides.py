@@ -1,7 +1,7 @@
 """Ours beside Autotask's: each row is judged from two values that can differ, and says so when they do."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -97,6 +97,24 @@ def test_paid_is_judged_by_what_autotask_shall_show(
     customer: Customer, case: dict[str, Any], state: str
 ) -> None:
     assert states(stored(customer, **case))["Paid"] == state
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {},
+        {**PAID, "autotask_paid_on": DAY},
+        {"total_raw": Decimal(90), "autotask_due_on": None},
+        {"paid": "100.00"},
+    ],
+    ids=["unpaid", "paid on both sides", "another amount", "on its way"],
+)
+def test_what_is_no_longer_in_autotask_agrees_and_differs_in_nothing(
+    customer: Customer, case: dict[str, Any]
+) -> None:
+    """The last read stays to be seen, and every row says what the badge above says."""
+    invoice = stored(customer, **case, missing_since=datetime(2026, 11, 20, tzinfo=UTC))
+    assert set(states(invoice).values()) == {invoice.agreement}
 
 
 @pytest.mark.parametrize(
