@@ -18,6 +18,7 @@ from portal.models import LOGIN_STARTED, FactorReset, MailKind, Membership, Secu
 from portal.notices import people
 from portal.web import device_words
 
+PASSWORD_LINK = "login.password_link"  # noqa: S105 - the name of an event
 PASSWORD_CHANGED = "login.password_changed"  # noqa: S105 - the name of an event
 FACTOR_ADDED = "login.factor_added"
 FACTOR_REMOVED = "login.factor_removed"
@@ -34,6 +35,7 @@ FACTORS_KEPT = "login.factors_kept"
 # What a person reads, in mails and on their page.
 SENTENCES = {
     LOGIN_STARTED: "Logged in",
+    PASSWORD_LINK: "A link for a new password was made",
     PASSWORD_CHANGED: "The password was changed",
     FACTOR_ADDED: "A second factor was added",
     FACTOR_REMOVED: "A second factor was removed",
@@ -50,6 +52,7 @@ SENTENCES = {
     **told_events.SENTENCES,
 }
 MORE = {
+    PASSWORD_LINK: "Made by {by}. It works once, for an hour",
     FACTOR_ADDED: "{kind} “{factor}”",
     FACTOR_REMOVED: "{kind} “{factor}”",
     FACTORS_RESET: "Because: {reason}",

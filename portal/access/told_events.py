@@ -5,14 +5,12 @@ REMOVED = "login.removed_from_partner"
 DISABLED = "login.disabled"
 ENABLED = "login.enabled"
 CHANGE_REFUSED = "login.email_change_refused"
-PASSWORD_LINK = "login.password_link"  # noqa: S105 - the name of an event
 SENTENCES = {
     ROLE_CHANGED: "Your role was changed",
     REMOVED: "You were removed from a partner",
     DISABLED: "The login was disabled",
     ENABLED: "The login was enabled again",
     CHANGE_REFUSED: "A change of the e-mail address was refused, and the login was logged out everywhere",
-    PASSWORD_LINK: "A link for a new password was made",
 }
 # What is said besides, by the names of an event's details.
 MORE = {
@@ -20,5 +18,4 @@ MORE = {
     REMOVED: "From {partner}, where you were {role}. Removed by {by}",
     DISABLED: "Disabled by {by}",
     ENABLED: "Enabled by {by}. The password is as it was",
-    PASSWORD_LINK: "Made by {by}. It works once, for an hour",
 }

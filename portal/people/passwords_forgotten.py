@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import factor_resets, passwords, security_events, sessions, told_events
+from portal.access import factor_resets, passwords, security_events, sessions
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, system_scope
 from portal.extensions import db
@@ -35,7 +35,7 @@ def hand_out(actor: Actor, user: User) -> tuple[str, datetime]:
     """
     with people_scope():
         path, until = _send(user, user.email)
-    security_events.record(user, told_events.PASSWORD_LINK, actor, by=security_events.who(actor))
+    security_events.record(user, security_events.PASSWORD_LINK, actor, by=security_events.who(actor))
     return path, until
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
 
+from portal.access import form_tokens
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import public
 from portal.forms.people import ForgottenPasswordForm
@@ -25,6 +26,8 @@ def new() -> Any:
 @redraws_form
 def create() -> Any:
     form = ForgottenPasswordForm()
+    if not (current_app.config["MAIL"] or current_app.config["DEMO_MAILS"]):
+        form_tokens.insist()  # there is no form on the page
     if not form.validate():
         return render_template("passwords_forgotten/new.html", form=form), 422
     limits.take(limits.RESET_ADDRESS, limits.address(), what=TOO_OFTEN)

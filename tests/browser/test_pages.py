@@ -57,7 +57,7 @@ LOOKS = [(1280, "light"), (390, "dark")]
 EVERY_LOOK = [*LOOKS, (1280, "dark"), (390, "light")]
 MOST_PAGES = 60
 NUMBER, ID = re.compile(r"\d+"), re.compile(r"{\w+}")
-DOWNLOAD = re.compile(r"\.csv$|\.json$|/pdf$")
+DOWNLOAD = re.compile(r"\.csv$|\.json$|[/.]pdf$")
 
 
 @pytest.fixture

@@ -240,7 +240,9 @@ ACTS: dict[str, tuple[Work, ...]] = {
         ),
     ),
     "records": (
-        Work(void, ("", "invoices/{waiting}", "customers/{payer}", "exceptions")),
+        Work(
+            void, ("", "invoices/{waiting}", "customers/{payer}", "customers/{payer}/statement", "exceptions")
+        ),
         Work(lose, ("missing", "invoices/{part}")),
         Work(put_away, ("missing", "invoices/{credit}", "activity")),
         Work(put_customer_away, ("customers/{payer}", "customers/{payer}/history")),
