@@ -15,7 +15,10 @@ class CannotMake(ValueError):
 
 
 def statement_pdf(partner: Tenant, customer: Customer, asked: Statement) -> bytes:
-    """The statement's PDF. Raises CannotMake. Where the storage is away it has the partner's name and no logo."""
+    """The statement's PDF. Raises CannotMake. Where the storage is away it has the partner's name and no logo.
+
+    It is drawn after the transaction, which takes seconds and holds no connection.
+    """
     from portal.paper import statement as paper  # slow to import, and most processes never make a PDF
 
     sums = asked.sums()
@@ -25,10 +28,11 @@ def statement_pdf(partner: Tenant, customer: Customer, asked: Statement) -> byte
                 f"This statement has {formatters.count(lines)} lines, and a PDF holds {formatters.count(MOST)}. "
                 "Choose a shorter period."
             )
+        rows = asked.every()
         return paper.pdf(
             paper.Paper(
                 partner.name, _logo(partner), customer.name, customer.address, customer.number, asked.span,
-                asked.today, clock.now(), sums, asked.every(),
+                asked.today, clock.now(), sums, rows,
                 "Letter" if partner.date_format == "month_day_year" else "A4",
             )
         )  # fmt: skip

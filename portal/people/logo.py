@@ -62,8 +62,15 @@ def remove(actor: Actor) -> bool:
 
 
 def of(partner: Tenant) -> bytes | None:
-    """The PNG, for pages and printed papers; None without one. In the partner's scope. Raises StorageFailed."""
-    return storage.get(partner.id, partner.logo_key) if partner.logo_key else None
+    """The PNG, for pages and printed papers; None without one. In the partner's scope. Raises StorageFailed.
+
+    Ends the transaction, before it asks the storage and after.
+    """
+    db.session.commit()
+    try:
+        return storage.get(partner.id, partner.logo_key) if partner.logo_key else None
+    finally:
+        db.session.commit()
 
 
 def redrawn(data: bytes) -> bytes:

@@ -32,10 +32,14 @@ class PdfFile:
 
 
 def data(invoice_id: int) -> PdfFile | None:
-    """The stored PDF of an invoice, the older one while a newer one is awaited, or None. Raises StorageFailed."""
+    """The stored PDF of an invoice, the older one while a newer one is awaited, or None. Raises StorageFailed.
+
+    Ends the transaction, before it asks the storage.
+    """
     known = row(invoice_id)
     if known is None or not known.storage_key:
         return None
+    db.session.commit()
     stored = storage.get(known.tenant_id, known.storage_key)
     return None if stored is None else PdfFile(known.name or f"invoice-{invoice_id}.pdf", stored)
 

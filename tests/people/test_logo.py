@@ -19,7 +19,7 @@ from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.mail import logo as mail_logo
 from portal.mail import send
-from portal.models import Mail, MailKind, Tenant
+from portal.models import InvoicePdf, Mail, MailKind, PdfState, Tenant
 from portal.people import logo
 from tests import factories
 from tests.mail import written
@@ -287,6 +287,7 @@ def test_the_storage_is_asked_while_nothing_is_open_and_no_file_in_use_is_taken_
         assert stored(app, partner) is not None
     assert owner.post(f"{LOGO}/remove").status_code == 303
     assert bucket.files == {}
+    assert {look for look in bucket.seen if look[0] == "get"} == {("get", 0, True)}
     bucket.seen = [look for look in bucket.seen if look[0] != "get"]
     assert bucket.seen == [
         ("put", 0, False),
@@ -301,6 +302,29 @@ def test_the_storage_is_asked_while_nothing_is_open_and_no_file_in_use_is_taken_
             db.session.commit()
         assert send.send_due() == 1
     assert bucket.seen[-1] == ("get", 0, True)
+
+
+def test_pages_that_give_files_hold_no_connection_while_the_storage_is_asked(
+    app: Flask, partner: Tenant, log_in: LogIn, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that is away would else keep a process's few connections from everybody."""
+    owner, bucket = log_in(partner), Bucket(superuser)
+    monkeypatch.setattr(storage, "_bucket", lambda: bucket)
+    upload(owner, picture())
+    with app.app_context(), factories.inside(partner):
+        invoice = factories.invoice(factories.customer())
+        customer_id, invoice_id = invoice.customer_id, invoice.id
+        key = f"invoices/{invoice_id}.pdf"
+        db.session.add(
+            InvoicePdf(tenant_id=partner.id, invoice_id=invoice_id, state=PdfState.HERE, storage_key=key)
+        )
+        db.session.commit()
+    bucket.files[f"{partner.id}/{key}"] = b"%PDF-1.7"
+    bucket.seen.clear()
+    pages = ("settings/logo.png", f"customers/{customer_id}/statement.pdf", f"invoices/{invoice_id}/pdf")
+    for page in pages:
+        assert owner.get(f"/p/northwind/{page}").status_code == 200, page
+    assert [look[:2] for look in bucket.seen] == [("get", 0)] * len(pages)
 
 
 def test_two_who_upload_the_same_picture_at_once_leave_a_logo(
