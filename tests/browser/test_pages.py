@@ -57,6 +57,13 @@ LOOKS = [(1280, "light"), (390, "dark")]
 EVERY_LOOK = [*LOOKS, (1280, "dark"), (390, "light")]
 MOST_PAGES = 60
 NUMBER, ID = re.compile(r"\d+"), re.compile(r"{\w+}")
+# Rows whose amount does not stand beside their name, as it does in a table and in the card that a narrow row becomes.
+AMOUNTS_AWAY = """() => [...document.querySelectorAll("main .rows > tbody > tr:has(> th):has(> td.lead)")]
+    .filter((row) => {
+        const [name, amount] = ["th", "td.lead"].map((one) => row.querySelector(`:scope > ${one}`).getBoundingClientRect())
+        return name.height && (amount.top >= name.bottom || name.top >= amount.bottom)
+    })
+    .map((row) => `${row.querySelector("th").innerText} stands away from its amount`)"""
 DOWNLOAD = re.compile(r"\.csv$|\.json$|[/.]pdf$")
 
 
@@ -135,6 +142,7 @@ def look(page: Page, url: str, faults: Faults, looks: list[tuple[int, str]], nam
     for width, scheme in looks:
         wear(page, width, scheme)
         found += [f"{width} {scheme}: {fault}" for fault in faults(page)]
+        found += [f"{width} {scheme}: {fault}" for fault in page.evaluate(AMOUNTS_AWAY)]
         if (wide := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
             found.append(f"{width} {scheme}: sticks out by {wide}")
         keep(page, f"{name}-{width}-{scheme}")
