@@ -18,7 +18,7 @@ LOGO_WIDTH, LOGO_HEIGHT = 54.0, 18.0
 
 @dataclass(frozen=True)
 class Paper:
-    """What is drawn. Without a span it tells what is open on `today`. `page_url` is where the portal shows it."""
+    """What is drawn. Without a span it tells what is open on `today`."""
 
     partner: str
     logo: bytes | None

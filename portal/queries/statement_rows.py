@@ -18,8 +18,7 @@ class Kind(StrEnum):
 
     @property
     def words(self) -> str:
-        told = {self.SETTLED: "Payment", self.ARCHIVED: "Not asked for any more"}
-        return told.get(self, self.capitalize())
+        return ONE.get(self, SUMS[self])
 
     @property
     def has_invoice(self) -> bool:
@@ -32,6 +31,8 @@ class Kind(StrEnum):
         return self == self.PAYMENT
 
 
+# What one entry is called; where nothing stands here, as its sum.
+ONE = {Kind.INVOICE: "Invoice", Kind.CREDIT: "Credit", Kind.PAYMENT: "Payment"}
 # What a period's sums are called, in the order in which they are told.
 SUMS = {
     Kind.INVOICE: "Invoices",
