@@ -221,14 +221,7 @@ def test_who_belongs_to_two_partners_needs_an_owner_of_each_and_neither_hears_of
     app: Flask, partner: Tenant, nora: User, log_in: LogIn
 ) -> None:
     """An owner whom the person trusts at one partner opens nothing at another."""
-    with app.app_context():
-        contoso = factories.tenant("contoso", name="Contoso Ltd")
-        with tenant_scope(contoso.id):
-            db.session.add(Membership(tenant_id=contoso.id, user_id=nora.id, role="reader"))
-            db.session.commit()
-        olga, carl = (
-            factories.member(one, name=name) for one, name in ((partner, "Olga"), (contoso, "Carl"))
-        )
+    contoso, olga, carl = at_two_partners(app, partner, nora)
     reset, here, there = asked(app, nora), place(app, partner, nora), place(app, contoso, nora)
     agree(log_in(user=olga), here, reset)
     assert row_of(app, reset).due_at is None
