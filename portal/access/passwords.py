@@ -1,4 +1,4 @@
-"""Password hashes: argon2id with the library's memory and time cost."""
+"""Password hashes: argon2id, as costly as OWASP's Password Storage Cheat Sheet asks for."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.access.password_strength import weakness
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+PASSES, MEMORY, THREADS = 2, 19456, 1  # memory in KiB
+_hasher = PasswordHasher(PASSES, MEMORY, THREADS)
 
 
 class WeakPassword(ValueError):

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from flask import g
-from sqlalchemy import Row, func, null, select
+from sqlalchemy import Row, Select, bindparam, func, null, select
 
 from portal import clock
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import unconfirmed
 from portal.ledger.unconfirmed import Group, Why
@@ -139,7 +140,15 @@ def read() -> Needs:
 
 def _rows() -> Sequence[Row[Any]]:
     """One statement, with what is new in the bell of the person of this request; a row for each group of deliveries."""
-    mine = current_tenant_id()
+    told = _may_be_told()
+    values = {"mine": current_tenant_id(), "now": clock.now(), **(notices.told_to() if told else {})}
+    return db.session.execute(_statement(told), values).all()
+
+
+@cache
+def _statement(with_notices: bool) -> Select[Any]:
+    """Every page asks it: it is put together once a process."""
+    mine: Any = bindparam("mine")
     waiting = unconfirmed.groups().where(Delivery.tenant_id == mine).subquery()
     open_ones = (
         select(func.count().label("number"))
@@ -147,24 +156,26 @@ def _rows() -> Sequence[Row[Any]]:
         .where(ExceptionItem.tenant_id == mine, ExceptionItem.state == ExceptionState.OPEN)
         .subquery()
     )
-    visits = scoped(SupportVisit).where(
-        SupportVisit.ended_at.is_(None), SupportVisit.expires_at > clock.now()
+    visits = select(SupportVisit).where(
+        SupportVisit.tenant_id == mine,
+        SupportVisit.ended_at.is_(None),
+        SupportVisit.expires_at > bindparam("now"),
     )
     ours = (Integration.tenant_id == mine) & (Integration.kind == AUTOTASK)
-    return db.session.execute(
+    return (
         select(
             open_ones.c.number.label("exceptions"),
             Integration.state,
             Integration.reconnect_reason,
             Integration.reconnect_since,
-            (notices.bell() if _may_be_told() else null()).label("notices"),
+            (notices.bell() if with_notices else null()).label("notices"),
             visits.exists().label("support_is_here"),
             *waiting.c,
         )
         .select_from(open_ones)
         .outerjoin(Integration, ours)
         .outerjoin(waiting, waiting.c.tenant_id == mine)
-    ).all()
+    )
 
 
 def _may_be_told() -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import g
-from sqlalchemy import ScalarSelect, Select, func, select
+from sqlalchemy import ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
 from portal import clock
@@ -45,11 +45,18 @@ def choice() -> NoticeChoice | None:
 
 def unseen() -> Sequence[Notice]:
     """What is new to this person, newest first; support sees none of it as new."""
-    return [] if g.true_user.is_staff else db.session.scalars(_unseen()).all()
+    return [] if g.true_user.is_staff else db.session.scalars(_unseen(), told_to()).all()
+
+
+def told_to() -> dict[str, Any]:
+    """What the statements of this file ask of the person of this request."""
+    return {
+        "mine": current_tenant_id(), "me": g.true_user.id, "kinds": mine(), "new_since": clock.now() - NEW_FOR,
+    }  # fmt: skip
 
 
 def bell() -> ScalarSelect[Any]:
-    """The same as a column of JSON for a statement of the frame: `words`, `path` and `at` of each; null for none."""
+    """The same as a column of JSON, `words`, `path` and `at` of each; null for none. Asks for what `told_to` gives."""
     columns = (Notice.words, Notice.ended_words, Notice.path, Notice.changed_at)
     rows = _unseen().with_only_columns(*columns).subquery()
     words = func.coalesce(rows.c.ended_words, rows.c.words)
@@ -58,11 +65,13 @@ def bell() -> ScalarSelect[Any]:
 
 
 def _unseen() -> Select[Any]:
-    chosen = scoped(NoticeChoice).where(NoticeChoice.user_id == g.true_user.id)
-    seen = chosen.with_only_columns(NoticeChoice.seen_at).scalar_subquery()
-    since = func.coalesce(seen, clock.now() - NEW_FOR)
-    query: Select[Any] = scoped(Notice).where(Notice.kind.in_(mine()), Notice.changed_at > since)
-    return query.order_by(Notice.changed_at.desc())
+    partner: Any = bindparam("mine")
+    kinds: Any = bindparam("kinds", expanding=True)
+    chosen = (NoticeChoice.tenant_id == partner, NoticeChoice.user_id == bindparam("me"))
+    seen = select(NoticeChoice.seen_at).where(*chosen).scalar_subquery()
+    since = func.coalesce(seen, bindparam("new_since"))
+    new = (Notice.tenant_id == partner, Notice.kind.in_(kinds), Notice.changed_at > since)
+    return select(Notice).where(*new).order_by(Notice.changed_at.desc())
 
 
 def keep(**values: object) -> None:

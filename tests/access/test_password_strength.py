@@ -10,6 +10,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
+from argon2 import PasswordHasher
 from wtforms import PasswordField
 from wtforms.fields.core import UnboundField
 
@@ -93,6 +94,15 @@ def test_a_password_is_compared_exactly_as_it_was_typed():
     long = "aB3 " * 30 + "12345678"
     assert len(long) == 128
     assert not passwords.matches(passwords._hasher.hash(long), long[:-1] + "9")
+
+
+def test_a_hash_costs_what_owasp_asks_for():
+    """Password Storage Cheat Sheet: 19 MiB of memory, two passes, one thread; argon2id."""
+    stored = PasswordHasher(passwords.PASSES, passwords.MEMORY, passwords.THREADS).hash(
+        "Correct horse battery Staple"
+    )
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert passwords.matches(stored, "Correct horse battery Staple")
 
 
 def test_every_password_field_is_masked_and_may_be_pasted_into():
