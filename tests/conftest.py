@@ -10,4 +10,5 @@ pytest_plugins = [
     "tests.fixtures.people",
     "tests.fixtures.queries",
     "tests.fixtures.outages",
+    "tests.fixtures.warm_python",
 ]

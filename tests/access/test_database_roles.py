@@ -3,7 +3,6 @@
 import json
 import secrets
 import subprocess
-import sys
 from contextlib import contextmanager
 
 import psycopg
@@ -32,14 +31,12 @@ def serving_url(servers, empty_database, worker_name):
 
 
 @pytest.fixture
-def two_roles(serving_url, empty_database, redis_url, tmp_path):
+def two_roles(serving_url, empty_database, redis_url, python):
     """Runs a program of the portal with both addresses; the schema is there."""
     environment = settings(serving_url, redis_url) | {"DATABASE_OWNER_URL": empty_database, "PATH": ""}
 
     def run(*words):
-        done = subprocess.run(
-            [sys.executable, *words], env=environment, cwd=ROOT, capture_output=True, text=True
-        )
+        done = subprocess.run([python, *words], env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 

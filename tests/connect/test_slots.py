@@ -1,11 +1,11 @@
 """Rule 3.6: at most three calls at a time per endpoint, across processes and threads."""
 
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -206,7 +206,7 @@ with ThreadPoolExecutor(3) as threads:
 
 
 def test_never_more_than_three_calls_at_a_time_from_many_processes(
-    connect_to: Connect, sandbox: Sandbox, environment: dict[str, str]
+    connect_to: Connect, sandbox: Sandbox, environment: dict[str, str], python: Path
 ) -> None:
     integration = connect_to(sandbox)
     make_slow(sandbox)
@@ -216,7 +216,7 @@ def test_never_more_than_three_calls_at_a_time_from_many_processes(
         "AUTOTASK_TRUSTED_HOSTS": sandbox.url.removeprefix("http://"),
         "PATH": "/usr/bin:/bin",
     }
-    command = [sys.executable, "-c", READER, str(integration.tenant_id), str(integration.id)]
+    command = [str(python), "-c", READER, str(integration.tenant_id), str(integration.id)]
     readers = [subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     printed = [reader.communicate(timeout=240)[0].strip() for reader in readers]
 

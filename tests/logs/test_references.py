@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 
 import pytest
 from redis import Redis
@@ -92,10 +91,10 @@ def test_a_failing_job_writes_one_line_with_its_id_and_traceback(json_app, lines
     assert "sample_jobs.py" in line["exception"][0]["frames"][-1]
 
 
-def test_a_failing_command_writes_one_line_with_its_name_and_traceback(environment):
+def test_a_failing_command_writes_one_line_with_its_name_and_traceback(environment, python):
     nobody_listens = f"postgresql://portal@127.0.0.1:{free_port()}/portal"
     ended = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "customers", "list", "northwind"],
+        [python, "-m", "flask", "--app", "wsgi", "customers", "list", "northwind"],
         env=environment | {"LOG_FORMAT": "json", "DATABASE_URL": nobody_listens},
         capture_output=True,
         text=True,

@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -222,8 +221,8 @@ def test_for_a_person_each_is_a_line_and_what_to_do_stands_below(whole):
     assert done.exit_code == 1
 
 
-def test_a_setting_that_keeps_the_portal_from_starting_is_said_without_a_traceback(environment):
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "doctor"]
+def test_a_setting_that_keeps_the_portal_from_starting_is_said_without_a_traceback(environment, python):
+    command = [python, "-m", "flask", "--app", "wsgi", "doctor"]
     values = os.environ | environment | {"SECRET_KEY": "short"}
     done = subprocess.run(command, env=values, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 1

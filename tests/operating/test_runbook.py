@@ -23,7 +23,7 @@ from portal.extensions import db
 from portal.operating import metrics, ready
 from tests import factories
 from tests.fixtures.servers import ROOT, settings
-from tests.fixtures.warm_flask import warm_flask
+from tests.fixtures.warm_python import write_program
 
 PAGE = (ROOT / "docs" / "operating.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -38,10 +38,11 @@ def commands() -> list[str]:
 
 
 @pytest.fixture
-def flask(tmp_path):
+def flask(tmp_path, python):
     """The program, among stand-ins for those of the platform."""
-    with warm_flask(stand_ins(tmp_path)) as program:
-        yield program
+    program = stand_ins(tmp_path) / "flask"
+    write_program(program, f'"{python}" -m flask')
+    return program
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import copy
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -314,10 +313,10 @@ def test_the_guard_sees_a_long_lock(planted):
 
 
 def test_closed_deliveries_are_put_aside_in_steps_that_may_be_run_again(
-    empty_database, redis_url, superuser_of
+    empty_database, redis_url, superuser_of, python
 ):
     """0016 on rows of the release before, and once more as after a step that was cut short."""
-    migrate = migrations_of(empty_database, redis_url)
+    migrate = migrations_of(empty_database, redis_url, python)
     migrate("0015")
     with superuser_of(empty_database) as database:
         database.execute(
@@ -342,9 +341,9 @@ def test_closed_deliveries_are_put_aside_in_steps_that_may_be_run_again(
         assert database.execute(checked).fetchone() == (True,)
 
 
-def migrations_of(address, redis_url):
+def migrations_of(address, redis_url, python):
     def migrate(revision):
-        words = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade", revision]
+        words = [python, "-m", "flask", "--app", "wsgi", "db", "upgrade", revision]
         done = subprocess.run(
             words, env=settings(address, redis_url) | {"PATH": ""}, cwd=ROOT, capture_output=True, text=True
         )

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -76,7 +75,7 @@ def many(empty: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def killed(app: Flask, environment: dict[str, str]) -> Callable[..., int]:
+def killed(app: Flask, environment: dict[str, str], python: Path) -> Callable[..., int]:
     """Runs a sync in a process of its own that dies at a point; its return code."""
 
     def run(
@@ -86,11 +85,11 @@ def killed(app: Flask, environment: dict[str, str]) -> Callable[..., int]:
             "discovery": sandbox.discovery_url, "tenant": tenant, "run": run_id, "module": module,
             "holder": holder, "name": name, "nth": nth, "after": after,
         }  # fmt: skip
-        command = [sys.executable, "-c", CHILD, json.dumps(told)]
+        command = [str(python), "-c", CHILD, json.dumps(told)]
         environ = os.environ | environment
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
-        assert done.returncode < 0, done.stderr
-        return done.returncode
+        assert done.returncode > 128, done.stderr
+        return 128 - done.returncode
 
     return run
 
