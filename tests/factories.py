@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -25,10 +26,14 @@ from portal.models import (
 from portal.payments import recording
 
 PASSWORD = "correct horse battery"
-_PASSWORD_HASH = passwords.hashed(PASSWORD)
 _numbers = count(1)
 
 ACTOR = Actor(source=Source.COMMAND)
+
+
+@cache
+def _password_hash() -> str:
+    return passwords.hashed(PASSWORD)
 
 
 def tenant(slug: str = "", **values: Any) -> Tenant:
@@ -42,7 +47,7 @@ def tenant(slug: str = "", **values: Any) -> Tenant:
 def user(email: str = "", *, staff: bool = False, **values: Any) -> User:
     row = User(
         email=email or f"person-{next(_numbers)}@example.com",
-        password_hash=_PASSWORD_HASH,
+        password_hash=_password_hash(),
         is_staff=staff,
         **values,
     )
