@@ -70,6 +70,14 @@ function tell(row, table, paidOn, refused) {
   if (stale) stale.remove();
 }
 
+// Whether the rows that are not typed by hand leave this much for the open invoices that have no row.
+function goesOn(form, table, left) {
+  if (!("goesOn" in table.dataset) || left > orNothing(table.dataset.othersOwe, table)) return false;
+  const byHand = handOf(form);
+  const free = rowsOf(table).filter((row) => !byHand.has(inputOf(row).name));
+  return free.every((row) => orNothing(inputOf(row).value, table) === orNothing(row.dataset.owed, table));
+}
+
 // The amount is what the person typed; what the invoices take is compared with it, never put in its place.
 function addUp(form) {
   const table = form.querySelector("[data-allocations]");
@@ -81,10 +89,11 @@ function addUp(form) {
   rowsOf(table).forEach((row) => tell(row, table, paidOn, refused));
   form.querySelector("[data-total]").textContent = toText(sum, table, true);
   const left = typed === null ? 0n : received - sum;
-  const words = left > 0n ? "not allocated" : table.dataset.tooMuch;
+  const onward = left > 0n && goesOn(form, table, left);
+  const words = onward ? table.dataset.goesOn : left > 0n ? "not allocated" : table.dataset.tooMuch;
   const says = form.querySelector("[data-left]");
   says.textContent = left === 0n ? "" : `${toText(left < 0n ? -left : left, table, true)} ${words}`;
-  says.classList.toggle("is-off", left !== 0n);
+  says.classList.toggle("is-off", left !== 0n && !onward);
   const button = form.querySelector(".form-actions [data-words]");
   button.dataset.plain ||= button.textContent;
   button.textContent = received > 0n ? `${button.dataset.plain} of ${toText(received, table, true)}` : button.dataset.plain;
@@ -111,7 +120,8 @@ function begin(root) {
   const received = form.querySelector("[data-received]");
   const untouched = rowsOf(table).every((row) => inputOf(row).value === "");
   const asked = table.hasAttribute("data-as-sent"); // which invoices are paid is for the person to say now
-  if (untouched && !asked && !document.querySelector(".error-summary")) spread(form, table, orNothing(received.value, table));
+  const found = table.hasAttribute("data-found"); // those on top get their part before the others
+  if (found || (untouched && !asked && !document.querySelector(".error-summary"))) spread(form, table, orNothing(received.value, table));
   if (!form.querySelector("[data-row] .field-error")) addUp(form);
 }
 

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import attention, clock
-from portal.access.tenancy import scoped
+from portal import attention, clock, ledger
+from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.imports import outcome, runs
 from portal.imports.given import GivenCustomer
@@ -52,6 +52,7 @@ def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[st
             _park(ids["partner"], number)
             _tries(ids["waiting"])
             _import()
+            _more_of(ids["customer"], number)
         db.session.commit()
     return ids
 
@@ -84,6 +85,15 @@ def _change(partner_id: int, run_id: int, kind: str, row: Any) -> SyncChange:
         tenant_id=partner_id, run_id=run_id, subject_type=kind, subject_id=row.id, label="One",
         field="Comments", old_value="1", new_value="2", at=clock.now() - timedelta(minutes=run_id),
     )  # fmt: skip
+
+
+def _more_of(customer_id: int, number: int) -> None:
+    """One more credit, and an unpaid invoice that Autotask has no longer."""
+    customer = db.session.get_one(Customer, (current_tenant_id(), customer_id))
+    factories.invoice(customer, "-80.00", number=f"CR-9{number}")
+    customer = db.session.get_one(Customer, (current_tenant_id(), customer_id))
+    gone = factories.invoice(customer, number=f"GONE-{number}", missing_since=clock.now())
+    ledger.restate([gone.id])
 
 
 def _exception(run: SyncRun, number: int) -> None:

@@ -3,8 +3,6 @@
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,28 +10,14 @@ from wtforms import HiddenField, StringField
 
 from portal import formatters
 from portal.forms import Form
-from portal.models import Invoice
+from portal.forms.open_rows import Row, Table, fill
 from portal.money import ZERO, AmountError, parse_amount
 
 OF_ROW = re.compile(r"pay-[0-9]{1,18}")
 PLUMBING = ("key", "csrf_token", "by_hand", "say_which")
 
+TOO_MANY = "This would pay more invoices than one payment can. Record it in parts."
 SAY_WHICH = "Type beside each invoice what goes to it. Nothing was recorded."
-
-
-@dataclass
-class Row:
-    """One open invoice of the allocation table: what was typed for it, and what is wrong with that."""
-
-    invoice: Invoice
-    latest_paid_on: date | None = None
-    typed: str = ""
-    amount: Decimal = ZERO
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"pay-{self.invoice.id}"
 
 
 class AllocationForm(Form):
@@ -44,21 +28,26 @@ class AllocationForm(Form):
     say_which = HiddenField()
     amount = StringField("Amount", filters=[lambda text: (text or "").strip()])
 
-    rows: Sequence[Row] = ()
+    table: Table
+    beyond: Sequence[Row] = ()
     sent: Mapping[str, str] = {}
     allocation_error = ""
     received: Decimal | None = None
     ask_for_amount = "Enter the amount."
     too_much = "more than the amount"
 
-    def take_rows(self, rows: Sequence[Row], typed: Mapping[str, str]) -> None:
+    def take_rows(self, table: Table, typed: Mapping[str, str]) -> None:
         """Puts what was typed beside each invoice."""
-        self.rows = rows
+        self.table = table
         self.sent = {
             name: text.strip() for name, text in typed.items() if OF_ROW.fullmatch(name) and text.strip()
         }
-        for row in rows:
+        for row in self.rows:
             row.typed = self.sent.get(row.name, "")
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self.table.rows
 
     @property
     def lost_ids(self) -> list[int]:
@@ -81,7 +70,7 @@ class AllocationForm(Form):
             self._check_sum(received, currency)
         if self.errors or self.allocation_error:
             return None
-        return [(row.invoice.id, row.amount) for row in self.rows if row.amount]
+        return [(row.invoice.id, row.amount) for row in (*self.rows, *self.beyond) if row.amount]
 
     def refuse(self, field_name: str, sentence: str) -> None:
         """Puts a refusal beside the field it is about."""
@@ -117,12 +106,26 @@ class AllocationForm(Form):
 
     @property
     def total(self) -> Decimal:
+        """What the rows take."""
         return sum((row.amount for row in self.rows), ZERO)
+
+    @property
+    def further(self) -> Decimal:
+        """What goes to open invoices that have no row here."""
+        return sum((row.amount for row in self.beyond), ZERO)
 
     @property
     def left(self) -> Decimal:
         """What of the amount no invoice has got; negative when they take more than it."""
-        return ZERO if self.received is None or not self.total else self.received - self.total
+        taken = self.total + self.further
+        return ZERO if self.received is None or not taken else self.received - taken
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what the rows leave goes to the oldest of the invoices without one."""
+        by_hand = set((self.by_hand.data or "").split())
+        free = (row for row in self.rows if row.name not in by_hand)
+        return self.table.is_cut and not self.say_which.data and all(row.is_full for row in free)
 
     @property
     def over(self) -> Decimal:
@@ -156,21 +159,26 @@ class AllocationForm(Form):
                 row.error = f"Only {formatters.amount(row.invoice.outstanding, currency)} is still owed here."
 
     def _check_owed(self, received: Decimal | None, currency: str) -> None:
-        owed = sum((row.invoice.outstanding for row in self.rows), ZERO)
-        if received is not None and received > owed:
-            amount = formatters.money(owed, currency)
+        if received is not None and received > self.table.owed:
+            amount = formatters.money(self.table.owed, currency)
             self.refuse("amount", f"This is more than the {amount} still owed on open invoices.")
 
     def _spread(self, received: Decimal, currency: str) -> None:
-        left = received
-        for row in self.rows:
-            row.amount = min(left, row.invoice.outstanding)
-            row.typed = formatters.as_typed(row.amount, currency) if row.amount else ""
-            left -= row.amount
+        left = fill(self.rows, received, currency)
+        if left:
+            self._go_on(left, currency)
+
+    def _go_on(self, left: Decimal, currency: str) -> None:
+        """Oldest first, over the invoices that have no row."""
+        self.beyond = self.table.next_ones()
+        if fill(self.beyond, left, currency):
+            self.allocation_error = TOO_MANY
 
     def _check_sum(self, received: Decimal, currency: str) -> None:
         amount = formatters.money(received, currency)
-        if self.left > 0:
+        if self.left > 0 and self.goes_on:
+            self._go_on(self.left, currency)
+        elif self.left > 0:
             self.allocation_error = (
                 f"{formatters.amount(self.left, currency)} of the {amount} is not allocated. Add it to an invoice, or "
                 "correct the amount above."

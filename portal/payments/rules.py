@@ -14,6 +14,7 @@ from portal.money import LARGEST, rounded
 EARLIEST = date(1990, 1, 1)
 OLD = timedelta(days=365)
 LONGEST_TEXT = 500
+MOST_INVOICES = 500
 
 
 class PaymentRefused(ValueError):
@@ -72,6 +73,12 @@ def check_form(new: NewPayment) -> None:
     """What can be said without the invoices. Raises PaymentRefused."""
     if not new.allocations:
         raise PaymentRefused("Choose at least one invoice to pay.", "allocations")
+    if len(new.allocations) > MOST_INVOICES:
+        raise PaymentRefused(
+            f"One payment pays at most {MOST_INVOICES} invoices, and this one would pay {len(new.allocations)}. "
+            "Record it in parts.",
+            "allocations",
+        )
     if len({invoice_id for invoice_id, _ in new.allocations}) != len(new.allocations):
         raise PaymentRefused("An invoice appears twice in this payment.", "allocations")
     if new.method not in set(PaymentMethod):

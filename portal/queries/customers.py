@@ -68,6 +68,13 @@ class Balance:
         return self.customer.currency
 
 
+@dataclass(frozen=True)
+class Owed(invoices.Total):
+    """What one customer owes in one currency; `unpaid` of its invoices are no credits."""
+
+    unpaid: int = 0
+
+
 def filter_from(args: Mapping[str, str], today: date) -> Filter:
     """The filter of an address; what cannot be read counts as not given."""
     return Filter(
@@ -132,10 +139,10 @@ def count(chosen: Filter) -> int:
     return db.session.scalar(_narrowed(select(func.count()).select_from(Customer), owed, chosen)) or 0
 
 
-def balances_of(customer_id: int, today: date) -> list[invoices.Total]:
-    """What one customer owes, one Total per currency; voided and archived invoices do not count."""
+def balances_of(customer_id: int, today: date) -> list[Owed]:
+    """What one customer owes, per currency; voided and archived invoices do not count."""
     rows = db.session.execute(
-        select(Invoice.currency, *invoices.sums(today))
+        select(Invoice.currency, *invoices.sums(today), func.count().filter(IS_UNPAID))
         .where(
             Invoice.tenant_id == current_tenant_id(),
             Invoice.customer_id == customer_id,
@@ -145,7 +152,7 @@ def balances_of(customer_id: int, today: date) -> list[invoices.Total]:
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
     ).all()
-    return [invoices.Total(*row) for row in rows]
+    return [Owed(*row) for row in rows]
 
 
 def paying(words: str, args: Mapping[str, str]) -> paging.Page:

@@ -3,19 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
-from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
 from portal import formatters
-from portal.access.tenancy import current_tenant_id, find_or_404, scoped
+from portal.access.tenancy import find_or_404, scoped
 from portal.extensions import db
-from portal.forms.allocation import Row
-from portal.models import Agreement, Allocation, CreditApplication, Customer, Invoice, Payment
-from portal.money import ZERO
+from portal.forms.open_rows import Row, Table
+from portal.models import Agreement, Customer, Invoice
 from portal.payments.rules import why_not_payable
-from portal.queries.unpaid import unpaid_of
+from portal.queries import cut, open_invoices
 
 
 @dataclass(frozen=True)
@@ -25,18 +22,16 @@ class Choice:
     customer: Customer
     currency: str
     currencies: Sequence[str]
-    rows: Sequence[Row]
+    table: Table
     first: Invoice | None
-    missing: Sequence[Invoice] = ()
+    missing: cut.Some
+    words: str
+    found: cut.Some
 
     @property
     def why_not(self) -> str:
         """Why the invoice that was asked for takes no payment; empty when it does."""
         return (why_not_payable(self.first) or "") if self.first else ""
-
-    @property
-    def owed(self) -> Decimal:
-        return sum((row.invoice.outstanding for row in self.rows), ZERO)
 
     @property
     def suggested(self) -> str:
@@ -48,8 +43,8 @@ class Choice:
         )
 
 
-def choice(args: Mapping[str, str]) -> Choice | None:
-    """What an address or a form chose: `invoice`, or `customer` and perhaps `currency`.
+def choice(args: Mapping[str, str], words: str = "") -> Choice | None:
+    """What an address or a form chose: `invoice`, or `customer` and perhaps `currency`; `words` find more invoices.
 
     None when neither is given; NotFound for unknown and foreign ones.
     """
@@ -57,12 +52,14 @@ def choice(args: Mapping[str, str]) -> Choice | None:
     if first is None and not args.get("customer"):
         return None
     customer = find_or_404(Customer, first.customer_id if first else id_of(args["customer"]))
-    unpaid = unpaid_of(customer.id)
-    currencies = sorted({invoice.currency for invoice in unpaid})
-    currency = _currency(args.get("currency", ""), customer, currencies, first)
-    wanted = [invoice for invoice in unpaid if invoice.currency == currency]
-    rows = rows_for([row for row in wanted if row.is_payable], first.id if first else None)
-    return Choice(customer, currency, currencies, rows, first, [row for row in wanted if row.missing_since])
+    owing = {one.currency: one for one in open_invoices.owing(customer.id)}
+    currency = _currency(args.get("currency", ""), customer, list(owing), first)
+    mine = owing.get(currency) or open_invoices.nothing_owed(currency)
+    found = open_invoices.found(customer.id, currency, words)
+    on_top = [row.id for row in (first, *found) if row]
+    table = open_invoices.table(customer.id, mine, args, on_top)
+    missing = open_invoices.missing(customer.id, currency) if mine.missing else open_invoices.NOTHING
+    return Choice(customer, currency, list(owing), table, first, missing, words, found)
 
 
 def taken_away(why_not: str, ids: Sequence[int]) -> str:
@@ -80,9 +77,9 @@ def taken_away(why_not: str, ids: Sequence[int]) -> str:
     return f"{told} Nothing was recorded; say again what goes to which invoice."
 
 
-def choice_or_404(args: Mapping[str, str]) -> Choice:
+def choice_or_404(args: Mapping[str, str], words: str = "") -> Choice:
     """The same for a form that was sent: without a choice there is nothing to record."""
-    found = choice(args)
+    found = choice(args, words)
     if found is None:
         raise NotFound
     return found
@@ -102,13 +99,6 @@ def _currency(wanted: str, customer: Customer, currencies: Sequence[str], first:
         if currency in currencies:
             return currency
     return customer.currency
-
-
-def rows_for(open_invoices: Sequence[Invoice], first_id: int | None = None) -> list[Row]:
-    """The allocation table, the invoice that was asked for on top."""
-    latest = _latest_paid_on([invoice.id for invoice in open_invoices])
-    rows = [Row(invoice, latest.get(invoice.id)) for invoice in open_invoices]
-    return sorted(rows, key=lambda row: row.invoice.id != first_id)
 
 
 def will_show(row: Row, paid_on: date | None, is_refused: bool = False) -> str:
@@ -133,25 +123,3 @@ def when_part(invoice: Invoice) -> str:
     if invoice.agreement == Agreement.PORTAL_ONLY:
         return f"{invoice.number} stays part paid; it exists only here."
     return f"{invoice.number} stays unpaid in Autotask until it is fully paid."
-
-
-def _latest_paid_on(invoice_ids: Sequence[int]) -> dict[int, date]:
-    """The last day money came for each invoice so far: the paid date can only move forward from there."""
-    tenant_id = current_tenant_id()
-    paid = (
-        select(Allocation.invoice_id, func.max(Payment.paid_on))
-        .join(Payment, (Payment.tenant_id == Allocation.tenant_id) & (Payment.id == Allocation.payment_id))
-        .where(Allocation.tenant_id == tenant_id, Allocation.invoice_id.in_(invoice_ids))
-        .where(Payment.deleted_at.is_(None))
-        .group_by(Allocation.invoice_id)
-    )
-    credited = (
-        select(CreditApplication.invoice_id, func.max(CreditApplication.applied_on))
-        .where(CreditApplication.tenant_id == tenant_id, CreditApplication.invoice_id.in_(invoice_ids))
-        .where(CreditApplication.removed_at.is_(None))
-        .group_by(CreditApplication.invoice_id)
-    )
-    latest: dict[int, date] = {}
-    for invoice_id, day in [*db.session.execute(paid), *db.session.execute(credited)]:
-        latest[invoice_id] = max(day, latest.get(invoice_id, day))
-    return latest

@@ -1,63 +1,55 @@
 """What a customer has not paid, and the credits that could pay it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from portal.access.tenancy import scoped
-from portal.extensions import db
 from portal.models import IS_UNPAID, Invoice, InvoiceStatus
 from portal.money import ZERO
+from portal.queries import cut
+from portal.queries.customers import Owed
+
+MOST = 25
+MOST_CREDITS = 10
 
 
-class Unpaid(list[Invoice]):
-    """A customer's unpaid invoices, oldest due first."""
+@dataclass(frozen=True)
+class Unpaid(cut.Some):
+    """The first of a customer's unpaid invoices, oldest due first, and what all of them owe in each currency."""
+
+    owed: Sequence[Owed] = ()
 
     @property
     def only_currency(self) -> str:
         """The currency of all of them where it is the same; otherwise empty."""
-        found = {invoice.currency for invoice in self}
-        return found.pop() if len(found) == 1 else ""
+        found = [one.currency for one in self.owed if one.unpaid]
+        return found[0] if len(found) == 1 else ""
 
     @property
     def outstanding(self) -> Decimal:
         """Their sum: of use only where the currency is the same."""
-        return sum((invoice.outstanding for invoice in self), ZERO)
-
-    def number_in(self, currency: str) -> int:
-        return sum(invoice.currency == currency for invoice in self)
+        return sum((one.outstanding for one in self.owed), ZERO)
 
 
-def unpaid_of(customer_id: int) -> Unpaid:
-    return Unpaid(
-        db.session.scalars(
-            scoped(Invoice)
-            .where(
-                Invoice.customer_id == customer_id,
-                IS_UNPAID,
-                Invoice.archived_at.is_(None),
-            )
-            .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)
-        )
+def unpaid_of(customer_id: int, owed: Sequence[Owed]) -> Unpaid:
+    found = cut.first(
+        scoped(Invoice)
+        .where(Invoice.customer_id == customer_id, IS_UNPAID, Invoice.archived_at.is_(None))
+        .order_by(Invoice.due_on.asc().nulls_last(), Invoice.id),
+        MOST,
     )
+    return Unpaid(found.rows, found.total, owed)
 
 
-def unsettled_of(customer_id: int) -> dict[str, Any]:
-    """Both a customer's `unpaid` invoices and its `credits`, in their orders, by one statement."""
-    statement = scoped(Invoice).where(
-        Invoice.customer_id == customer_id,
-        IS_UNPAID | (Invoice.status == InvoiceStatus.CREDIT),
-        Invoice.archived_at.is_(None),
-    )
-    rows = db.session.scalars(statement.order_by(Invoice.due_on.asc().nulls_last(), Invoice.id)).all()
-    credits = [row for row in rows if row.is_credit]
-    credits.sort(key=lambda row: (row.issued_on, row.id), reverse=True)
-    return {"unpaid": Unpaid(row for row in rows if not row.is_credit), "credits": credits}
+def first_credits_of(customer_id: int) -> cut.Some:
+    return cut.first(credits_of(customer_id), MOST_CREDITS)
 
 
-def credits_of(customer_id: int) -> Sequence[Invoice]:
-    """A customer's credits, newest first."""
-    return db.session.scalars(
+def credits_of(customer_id: int) -> Any:
+    """Selects a customer's credits, newest first."""
+    return (
         scoped(Invoice)
         .where(
             Invoice.customer_id == customer_id,
@@ -65,4 +57,4 @@ def credits_of(customer_id: int) -> Sequence[Invoice]:
             Invoice.archived_at.is_(None),
         )
         .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
-    ).all()
+    )

@@ -16,6 +16,7 @@ from portal.payments import applying_credits, idempotency
 from portal.payments.applying_credits import CreditRefused, NewApplication
 from portal.payments.idempotency import KeyReused
 from portal.queries import credits, payment_form
+from portal.queries.text import cleaned
 from portal.web import htmx
 
 pages = Blueprint("credits", __name__, url_prefix="/p/<partner_slug>/credits")
@@ -27,10 +28,10 @@ USED_KEY = "This form already applied a credit. Look at the invoice before you a
 @pages.get("/new")
 @requires(Permission.RECORD_PAYMENTS)
 def new() -> Any:
-    choice = credits.choice(request.args)
+    choice = credits.choice(request.args, cleaned(request.args.get("q")))
     form = CreditForm(formdata=None)
     form.begin_anew()
-    form.take_rows(choice.rows, {})
+    form.take_rows(choice.table, {})
     form.amount.data = choice.suggested
     return _form(form, choice)
 
@@ -39,9 +40,12 @@ def new() -> Any:
 @requires(Permission.RECORD_PAYMENTS)
 @redraws_form
 def create() -> Any:
-    choice = credits.choice(request.form)
+    finding = "find" in request.form
+    choice = credits.choice(request.form, cleaned(request.form.get("q")) if finding else "")
     form = CreditForm()
-    form.take_rows(choice.rows, request.form)
+    form.take_rows(choice.table, request.form)
+    if finding:
+        return _form(form, choice)
     if not _applied(form, choice):
         return _form(form, choice, 422)
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)

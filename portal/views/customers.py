@@ -8,9 +8,8 @@ from portal import clock
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.models import Customer
-from portal.queries import currencies, customers, history, payments
+from portal.queries import currencies, customers, history, payments, unpaid
 from portal.queries.contacts import contacts_of, page_of_contacts
-from portal.queries.unpaid import unsettled_of
 from portal.web import htmx
 
 pages = Blueprint("customers", __name__, url_prefix="/p/<partner_slug>/customers")
@@ -36,14 +35,14 @@ def index() -> Any:
 def show(customer_id: int) -> Any:
     customer = find_or_404(Customer, customer_id)
     today = clock.today(g.partner.time_zone)
+    balances = currencies.main_first(customers.balances_of(customer_id, today), lambda total: total.invoices)
     return htmx.render(
         "customers/show.html",
         "customers/_detail.html",
         customer=customer,
-        balances=currencies.main_first(
-            customers.balances_of(customer_id, today), lambda total: total.invoices
-        ),
-        **unsettled_of(customer_id),
+        balances=balances,
+        unpaid=unpaid.unpaid_of(customer_id, balances),
+        credits=unpaid.first_credits_of(customer_id),
         contacts=contacts_of(customer_id),
         journeys=payments.of_customer(customer_id),
         history=history.latest(history.of_customer(customer_id)),

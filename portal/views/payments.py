@@ -51,9 +51,9 @@ def show(payment_id: int) -> Any:
 @pages.get("/new")
 @requires(Permission.RECORD_PAYMENTS)
 def new() -> Any:
-    choice = payment_form.choice(request.args)
+    words = cleaned(request.args.get("q"))
+    choice = payment_form.choice(request.args, words)
     if choice is None:
-        words = cleaned(request.args.get("q"))
         return htmx.render(
             "payments/choose.html",
             "payments/_choose.html",
@@ -63,7 +63,7 @@ def new() -> Any:
     form = PaymentForm(formdata=None, paid_on=clock.today(g.partner.time_zone))
     form.begin_anew()
     form.amount.data = choice.suggested
-    form.take_rows(choice.rows, {})
+    form.take_rows(choice.table, {})
     return _form(form, choice)
 
 
@@ -71,9 +71,12 @@ def new() -> Any:
 @requires(Permission.RECORD_PAYMENTS)
 @redraws_form
 def create() -> Any:
-    choice = payment_form.choice_or_404(request.form)
+    finding = "find" in request.form
+    choice = payment_form.choice_or_404(request.form, cleaned(request.form.get("q")) if finding else "")
     form = PaymentForm()
-    form.take_rows(choice.rows, request.form)
+    form.take_rows(choice.table, request.form)
+    if finding:
+        return _form(form, choice)
     payment = _recorded(form, choice)
     if payment is None:
         return _form(form, choice, 422)

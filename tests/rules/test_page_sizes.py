@@ -1,0 +1,97 @@
+"""Every page, fragment and answer of the API stays small, however much there is of what it shows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.extensions import db
+from portal.models import Tenant
+from tests import crowd
+from tests.pages import every_page
+
+MANY = 300
+MOST_BYTES = 250_000
+MOST_ROWS = 150
+# What one record has many of; the books have one of each already.
+MORE = {
+    "unpaid invoices of a customer": """
+        INSERT INTO invoice (tenant_id, integration_id, autotask_id, customer_id, number, issued_on, due_on, currency,
+            total_raw, amount_due)
+        SELECT tenant_id, integration_id, 7000000 + n, customer_id, 'MANY-' || n, issued_on, due_on, currency, 100, 100
+        FROM invoice, generate_series(1, %(many)s) AS n WHERE id = %(open)s""",
+    "credits of a customer": """
+        INSERT INTO invoice (tenant_id, integration_id, autotask_id, customer_id, number, issued_on, currency, total_raw,
+            amount_due)
+        SELECT tenant_id, integration_id, 8000000 + n, customer_id, 'CRED-' || n, issued_on, currency, -100, -100
+        FROM invoice, generate_series(1, %(many)s) AS n WHERE id = %(open)s""",
+    "contacts of a customer": """
+        INSERT INTO contact (tenant_id, customer_id, first_name, last_name, email, billing)
+        SELECT tenant_id, customer_id, 'Mara', 'M' || n, 'm' || n || '@adatum.example', false
+        FROM contact, generate_series(1, %(many)s) AS n WHERE last_name = 'Lindqvist'""",
+    "lines of an invoice": """
+        INSERT INTO invoice_line (tenant_id, integration_id, autotask_id, invoice_id, name, description, quantity, rate,
+            price_raw, tax_raw, total_raw)
+        SELECT tenant_id, integration_id, id * 1000000 + n, id, 'Line ' || n, 'As agreed', 1, 1, 1, 0, 1
+        FROM invoice, generate_series(1, %(many)s) AS n WHERE id IN (%(open)s, %(paid)s)""",
+    "invoices of a payment": """
+        INSERT INTO allocation (tenant_id, payment_id, invoice_id, amount)
+        SELECT tenant_id, %(payment_waiting)s, id, 1 FROM invoice WHERE number LIKE 'MANY-%%'""",
+    "payments of an invoice": """
+        WITH made AS (
+            INSERT INTO payment (tenant_id, customer_id, currency, amount, method, paid_on, deleted_at, deleted_reason)
+            SELECT tenant_id, customer_id, currency, 1, 'check', paid_on, now(), 'Recorded twice'
+            FROM payment, generate_series(1, %(many)s) WHERE id = %(payment_confirmed)s RETURNING tenant_id, id)
+        INSERT INTO allocation (tenant_id, payment_id, invoice_id, amount) SELECT tenant_id, id, %(paid)s, 1 FROM made""",
+    "uses of a credit": """
+        INSERT INTO credit_application (tenant_id, credit_invoice_id, invoice_id, amount, applied_on, recorded_at)
+        SELECT tenant_id, %(credit)s, id, 1, issued_on, now() FROM invoice WHERE number LIKE 'MANY-%%'""",
+    "tries of a delivery": """
+        INSERT INTO delivery_attempt (tenant_id, delivery_id, wish_version, outcome, started_at, finished_at)
+        SELECT tenant_id, id, 1, 'retry', now(), now() FROM delivery, generate_series(1, %(many)s)
+        WHERE invoice_id = %(stuck)s""",
+    "changes of a run": """
+        INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, label, field, old_value, new_value, at)
+        SELECT tenant_id, run_id, 'invoice', id, number, 'Comments', '1', '2', now()
+        FROM invoice JOIN (SELECT min(id) AS run_id FROM sync_run) AS run ON true WHERE number LIKE 'MANY-%%'""",
+    "API keys of a partner": """
+        INSERT INTO api_key (tenant_id, name, prefix, token_hash, scopes)
+        SELECT %(partner)s, 'Key ' || n, 'pk' || n, n::text::bytea, '{read}' FROM generate_series(1, %(many)s) AS n""",
+}
+
+
+# Pages of the records that have many.
+PAGES = (
+    "customers/{customer}", "payments/new?customer={customer}", "payments/new?invoice={open}", "invoices/{open}",
+    "invoices/{paid}", "invoices/{credit}", "credits/new?credit_id={credit}", "payments/{payment_waiting}",
+    "payments/{payment_waiting}/delete", "customers/{customer}/statement",
+)  # fmt: skip
+
+
+@pytest.fixture
+def ids(app: Flask, visit: Callable[..., FlaskClient], superuser: psycopg.Connection[Any]) -> dict[str, int]:
+    found = crowd.crowded_books(app, visit)
+    for statement in MORE.values():
+        superuser.execute(statement, found | {"many": MANY})
+    return found
+
+
+@pytest.fixture
+def owner(app: Flask, ids: dict[str, int], log_in: Callable[..., FlaskClient]) -> FlaskClient:
+    with app.app_context():
+        return log_in(db.session.get_one(Tenant, ids["partner"]), "owner")
+
+
+def test_no_page_grows_with_what_it_shows(owner: FlaskClient, ids: dict[str, int]) -> None:
+    seen = {
+        path: page.html for start in (crowd.START, *crowd.TYPED) for path, page in every_page(owner, start)
+    }
+    for address in PAGES:
+        path = crowd.START + address.format(**ids)
+        seen[path] = owner.get(path).text
+    size = {path: (html.count("<tr") + html.count("<li"), len(html)) for path, html in seen.items()}
+    assert {path: (rows, length) for path, (rows, length) in size.items()
+            if rows > MOST_ROWS or length > MOST_BYTES} == {}  # fmt: skip
