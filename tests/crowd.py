@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from portal import attention, clock, ledger
 from portal.access.tenancy import current_tenant_id, scoped
@@ -37,6 +38,19 @@ START = f"/p/{books.SLUG}/"
 # Pages that a person reaches by typing.
 TYPED = (f"{START}search?q=e", f"{START}exceptions?show=closed")
 
+# What each invoice has more of, without moving a sum: a line, a deleted payment, a credit that was taken back.
+PARTS = (
+    """INSERT INTO invoice_line (tenant_id, invoice_id, name, quantity, rate, price_raw, tax_raw, total_raw)
+    SELECT tenant_id, id, 'Nothing', 1, 0, 0, 0, 0 FROM invoice WHERE tenant_id = :partner""",
+    """WITH made AS (
+        INSERT INTO payment (tenant_id, customer_id, currency, amount, method, paid_on, deleted_at, deleted_reason, note)
+        SELECT tenant_id, customer_id, currency, 1, 'check', issued_on, now(), 'Recorded twice', id::text
+        FROM invoice WHERE tenant_id = :partner AND amount_due > 0 RETURNING tenant_id, id, note)
+    INSERT INTO allocation (tenant_id, payment_id, invoice_id, amount) SELECT tenant_id, id, note::bigint, 1 FROM made""",
+    """INSERT INTO credit_application (tenant_id, credit_invoice_id, invoice_id, amount, applied_on, removed_at)
+    SELECT tenant_id, :credit, id, 1, issued_on, now() FROM invoice WHERE tenant_id = :partner AND amount_due > 0""",
+)
+
 
 def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[str, int]:
     """The books of `harbour` with two or more of everything that a page lists; ids by what they show."""
@@ -53,6 +67,8 @@ def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[st
             _tries(ids["waiting"])
             _import()
             _more_of(ids["customer"], number)
+            for statement in PARTS:
+                db.session.execute(text(statement), {"partner": ids["partner"], "credit": ids["credit"]})
         db.session.commit()
     return ids
 

@@ -18,7 +18,7 @@ from portal import clock
 from portal.access import audit, belonging
 from portal.access.actor import Actor, Source
 from portal.access.permissions import Permission
-from portal.access.tenancy import current_tenant_id, find_or_404, key_scope, scoped, tenant_scope
+from portal.access.tenancy import current_tenant_id, find_or_404, key_scope, tenant_scope
 from portal.extensions import db
 from portal.models import ApiKey, Tenant
 from portal.web import api_query, limits, outages
@@ -71,13 +71,6 @@ def revoke(actor: Actor, key_id: int) -> ApiKey:
         row.revoked_at = clock.now()
         audit.record(actor, "api_key.revoked", "api_key", row.id, name=row.name, prefix=row.prefix)
     return row
-
-
-def of_partner() -> Sequence[ApiKey]:
-    """The partner's keys, those in use first."""
-    return db.session.scalars(
-        scoped(ApiKey).order_by(ApiKey.revoked_at.desc().nulls_first(), ApiKey.id)
-    ).all()
 
 
 def opens(scope: Scope) -> Callable[[View], View]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from portal.forms.api_body import BadBody, Fields, plain_number
-from portal.models import PaymentMethod
+from portal.models import MOST_INVOICES, PaymentMethod
 
 FIELDS = ("allocations", "method", "paid_on", "confirm_old_date", "reference", "note")
 LARGEST_ID = 2**63 - 1
@@ -29,7 +29,7 @@ class Body:
 def read(body: Any) -> Body:
     """The payment of a JSON body. Raises BadBody with every fault at once."""
     fields = Fields(body, FIELDS)
-    sent = fields.several("allocations", 200, "invoices with amounts")
+    sent = fields.several("allocations", MOST_INVOICES, "invoices with amounts")
     allocations = [_allocation(one, place, fields) for place, one in enumerate(sent)]
     paid_on = fields.day("paid_on", DAY)
     texts = {name: fields.text(name) for name in ("reference", "note")}

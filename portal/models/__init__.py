@@ -32,6 +32,7 @@ from portal.models.notice import Notice, NoticeChoice, NoticeKind
 from portal.models.operating import Alarm, HealthReading, HealthState, Heartbeat, MetricCount
 from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
+    MOST_INVOICES,
     Allocation,
     CreditApplication,
     IdempotencyKey,
@@ -69,6 +70,7 @@ __all__ = [
     "LEFT",
     "LINE_REMOVED",
     "LOGIN_STARTED",
+    "MOST_INVOICES",
     "NOT_TAKEN_IN",
     "SCHEDULED",
     "Agreement",

@@ -12,6 +12,7 @@ from portal.models.invoice import Invoice
 from portal.models.user import User
 
 SMALLEST = "0.0001"
+MOST_INVOICES = 500  # that one payment pays
 
 
 class PaymentMethod(StrEnum):

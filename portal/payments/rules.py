@@ -8,13 +8,12 @@ from decimal import Decimal
 from portal import clock, formatters
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Invoice, InvoiceStatus, PaymentMethod, Tenant
+from portal.models import MOST_INVOICES, Invoice, InvoiceStatus, PaymentMethod, Tenant
 from portal.money import LARGEST, rounded
 
 EARLIEST = date(1990, 1, 1)
 OLD = timedelta(days=365)
 LONGEST_TEXT = 500
-MOST_INVOICES = 500
 
 
 class PaymentRefused(ValueError):

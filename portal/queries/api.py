@@ -18,6 +18,7 @@ from portal.queries import arrivals
 from portal.web.api_query import BadQuery
 
 USUAL, MOST = 50, 200
+LINES = 500
 LARGEST_ID = 2**63 - 1
 
 
@@ -45,13 +46,25 @@ def invoices(args: Mapping[str, str]) -> dict[str, Any]:
 
 
 def invoice(invoice_id: int) -> dict[str, Any]:
-    """One invoice with its lines. Raises NotFound."""
+    """One invoice with its first lines, and the cursor of those that follow. Raises NotFound."""
     row = find_or_404(Invoice, invoice_id)
-    lines = db.session.scalars(
-        scoped(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.id)
-    )
+    lines, following = _cut(_lines_of(row), InvoiceLine, LINES)
     body = serializers.invoice(row, _deliveries([invoice_id]).get(invoice_id))
-    return body | {"lines": [serializers.line(line, row.currency) for line in lines]}
+    return body | {
+        "lines": [serializers.line(line, row.currency) for line in lines],
+        "lines_next_cursor": following,
+    }
+
+
+def lines(invoice_id: int, args: Mapping[str, str]) -> dict[str, Any]:
+    """A page of one invoice's lines. Raises NotFound."""
+    row = find_or_404(Invoice, invoice_id)
+    found, following = _page(_lines_of(row), InvoiceLine, args)
+    return {"data": [serializers.line(line, row.currency) for line in found], "next_cursor": following}
+
+
+def _lines_of(row: Invoice) -> Any:
+    return scoped(InvoiceLine).where(InvoiceLine.invoice_id == row.id)
 
 
 def customer(customer_id: int) -> dict[str, Any]:
@@ -118,9 +131,12 @@ def _named(statement: Any, model: Any, args: Mapping[str, str]) -> Any:
 
 def _page(statement: Any, model: Any, args: Mapping[str, str]) -> tuple[Sequence[Any], str | None]:
     """Rows by ascending id after the cursor, and the cursor of the next page (None at the end)."""
-    limit = page_size(args)
     if "cursor" in args:
         statement = statement.where(model.id > _number(args, "cursor", LARGEST_ID))
+    return _cut(statement, model, page_size(args))
+
+
+def _cut(statement: Any, model: Any, limit: int) -> tuple[Sequence[Any], str | None]:
     rows = db.session.scalars(statement.order_by(model.id).limit(limit + 1)).all()
     shown = rows[:limit]
     return shown, str(shown[-1].id) if len(rows) > limit else None

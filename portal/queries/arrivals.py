@@ -24,6 +24,7 @@ from portal.models import (
 
 ON_THE_WAY = (DeliveryState.WAITING, DeliveryState.SENDING)
 NAMED = 3
+TOLD = 20
 LATE = "late"
 
 
@@ -113,6 +114,15 @@ class Journey:
     def more_parts(self) -> int:
         """How many a row of a list does not name."""
         return max(len(self.parts) - NAMED, 0)
+
+    @property
+    def told_parts(self) -> Sequence[Part]:
+        """As many as a question about the payment tells of."""
+        return self.parts[:TOLD]
+
+    @property
+    def untold_parts(self) -> int:
+        return max(len(self.parts) - TOLD, 0)
 
     def part_of(self, invoice: Invoice) -> Part:
         """What of the payment goes to this invoice."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import aliased, contains_eager, undefer
 from werkzeug.exceptions import NotFound
 
@@ -13,17 +13,15 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
     Agreement,
-    CreditApplication,
     Delivery,
     ExceptionItem,
     ExceptionState,
     Integration,
     Invoice,
-    InvoiceLine,
     InvoicePdf,
     InvoiceStatus,
 )
-from portal.queries import arrivals, both_sides, cut, history, line_sums, payments
+from portal.queries import arrivals, both_sides, cut, history, invoice_lists, line_sums, payments
 
 AGREEMENTS: dict[str, str] = {
     Agreement.AGREES: "Autotask agrees.",
@@ -35,21 +33,13 @@ AGREEMENTS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Credit:
-    """A credit application with the number of the invoice on its other side."""
-
-    application: CreditApplication
-    other: Invoice
-
-
-@dataclass(frozen=True)
 class Detail:
     invoice: Invoice
     integration: Integration | None
     delivery: Delivery | None
-    lines: Sequence[InvoiceLine]
-    journeys: Sequence[arrivals.Journey]
-    credits: Sequence[Credit]
+    lines: cut.Some
+    journeys: cut.Some
+    credits: cut.Some
     exceptions: Sequence[ExceptionItem]
     pdf: InvoicePdf | None
     history: cut.Some
@@ -70,12 +60,13 @@ class Detail:
     @property
     def sum_in_words(self) -> str:
         """Why the lines do not add up to the amount due; empty when they do."""
-        return line_sums.in_words(self.invoice, self.lines)
+        every = invoice_lists.billed(self.invoice.id) if self.lines.is_cut else self.lines.rows
+        return line_sums.in_words(self.invoice, every)
 
     @property
     def latest(self) -> arrivals.Journey | None:
         """The payment that was recorded or deleted last."""
-        return max(self.journeys, key=lambda journey: journey.touched_at, default=None)
+        return invoice_lists.latest(self.journeys)
 
     @property
     def agreement_in_words(self) -> str:
@@ -101,17 +92,18 @@ def find(invoice_id: int) -> Detail:
     if row is None:
         raise NotFound
     invoice, delivery, integration, pdf, credit_left = row
-    journeys = payments.of_invoice(invoice.id)
+    journeys = invoice_lists.first_journeys(invoice.id)
+    paying = payments.ids_of_invoice(invoice.id) if journeys.is_cut else [one.payment.id for one in journeys]
     return Detail(
         invoice=invoice,
         integration=integration,
         delivery=delivery,
-        lines=_lines(invoice.id),
+        lines=invoice_lists.first_lines(invoice.id),
         journeys=journeys,
-        credits=_credits(invoice),
+        credits=invoice_lists.first_credits(invoice.id),
         exceptions=_exceptions(invoice.id),
         pdf=pdf,
-        history=history.latest(_about(invoice.id, [one.payment.id for one in journeys], delivery)),
+        history=history.latest(_about(invoice.id, paying, delivery)),
         has_usable_credit=invoice.is_payable and credit_left,
         source=connect.current() if invoice.autotask_id is None else None,
     )
@@ -172,37 +164,6 @@ def integration_of(invoice: Invoice) -> Integration | None:
     if invoice.integration_id is None:
         return None
     return db.session.get(Integration, (invoice.tenant_id, invoice.integration_id))
-
-
-def _lines(invoice_id: int) -> Sequence[InvoiceLine]:
-    return db.session.scalars(
-        scoped(InvoiceLine)
-        .where(InvoiceLine.invoice_id == invoice_id)
-        .order_by(InvoiceLine.sort_order.asc().nulls_last(), InvoiceLine.item_on, InvoiceLine.id)
-    ).all()
-
-
-def _credits(invoice: Invoice) -> list[Credit]:
-    other = aliased(Invoice)
-    is_credit = CreditApplication.credit_invoice_id == invoice.id
-    rows: Any = db.session.execute(
-        select(CreditApplication, other)
-        .join(
-            other,
-            (other.tenant_id == CreditApplication.tenant_id)
-            & or_(
-                is_credit & (other.id == CreditApplication.invoice_id),
-                (CreditApplication.invoice_id == invoice.id)
-                & (other.id == CreditApplication.credit_invoice_id),
-            ),
-        )
-        .where(
-            CreditApplication.tenant_id == current_tenant_id(),
-            or_(is_credit, CreditApplication.invoice_id == invoice.id),
-        )
-        .order_by(CreditApplication.id.desc())
-    )
-    return [Credit(*row) for row in rows]
 
 
 def _exceptions(invoice_id: int) -> Sequence[ExceptionItem]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from portal.formatters import amount, digits
 from portal.models import Invoice, InvoiceLine
 from portal.money import ZERO, rounded
+from portal.queries.invoice_lists import Billed
 
 
-def in_words(invoice: Invoice, lines: Sequence[InvoiceLine]) -> str:
+def in_words(invoice: Invoice, lines: Sequence[InvoiceLine | Billed]) -> str:
     """A sentence for the difference between what is shown and what is due; empty where there is none."""
     billed = [line for line in lines if not line.non_billable]
     currency, due = invoice.currency, invoice.amount_due

@@ -13,9 +13,8 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.forms.allocation import OF_ROW
 from portal.forms.open_rows import Row, Table
-from portal.models import IS_UNPAID, Allocation, CreditApplication, Invoice, Payment
+from portal.models import IS_UNPAID, MOST_INVOICES, Allocation, CreditApplication, Invoice, Payment
 from portal.money import ZERO
-from portal.payments.rules import MOST_INVOICES
 from portal.queries import cut, finding
 
 MOST = 100

@@ -39,6 +39,8 @@ NAMES = {
     "invoices.index": "Invoices",
     "invoices.show": "An invoice",
     "invoices.history": "An invoice's history",
+    "invoices.lines": "An invoice's lines",
+    "invoices.credits": "An invoice's credits",
     "invoices.pdf": "An invoice's PDF",
     "invoices.export": "Invoices as a file",
     "logo.edit": "Logo",

@@ -47,11 +47,12 @@ class Filter:
     first: date | None = None
     last: date | None = None
     customer_id: int | None = None
+    invoice_id: int | None = None
     args: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[str, str]:
-        return paging.kept(self.args, "q", "show", "from", "to", "customer")
+        return paging.kept(self.args, "q", "show", "from", "to", "customer", "invoice")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def filter_from(args: Mapping[str, str]) -> Filter:
         first=_day(args.get("from")),
         last=_day(args.get("to")),
         customer_id=number(args.get("customer")),
+        invoice_id=number(args.get("invoice")),
         args=args,
     )
 
@@ -106,7 +108,7 @@ def _with_customer(chosen: Filter) -> Any:
 
 def totals(chosen: Filter) -> list[Total]:
     """Count and sum of the filter in force, one per currency."""
-    if not chosen.words and chosen.customer_id is None and chosen.show in KEPT:
+    if not chosen.words and chosen.customer_id is None and chosen.invoice_id is None and chosen.show in KEPT:
         return _kept(chosen)
     statement = _narrowed(select(Payment.currency, func.count(), func.sum(Payment.amount)), chosen)
     rows = db.session.execute(statement.group_by(Payment.currency).order_by(Payment.currency)).all()
@@ -129,20 +131,20 @@ def _kept(chosen: Filter) -> list[Total]:
     return [Total(*row) for row in db.session.execute(some.order_by(kept.currency)).all()]
 
 
-def of_invoice(invoice_id: int) -> list[arrivals.Journey]:
-    """All payments of an invoice with their timelines, newest first, deleted ones included."""
-    return timelines.of_invoice(_paying(invoice_id))
+def told_of(payment_ids: Sequence[int]) -> list[arrivals.Journey]:
+    """These payments with their timelines, newest first, deleted ones included."""
+    return timelines.of_invoice(payment_ids) if payment_ids else []
 
 
 def ids_of_invoice(invoice_id: int) -> Sequence[int]:
     """All payments of an invoice, deleted ones included."""
-    return db.session.scalars(_paying(invoice_id)).all()
+    return db.session.scalars(paying(invoice_id)).all()
 
 
-def _paying(invoice_id: int) -> Any:
-    return select(Allocation.payment_id).where(
-        Allocation.tenant_id == current_tenant_id(), Allocation.invoice_id == invoice_id
-    )
+def paying(invoice_id: int) -> Any:
+    """Selects the ids of an invoice's payments, newest first."""
+    mine = (Allocation.tenant_id == current_tenant_id(), Allocation.invoice_id == invoice_id)
+    return select(Allocation.payment_id).where(*mine).order_by(Allocation.payment_id.desc())
 
 
 def of_customer(customer_id: int) -> cut.Some:
@@ -150,6 +152,16 @@ def of_customer(customer_id: int) -> cut.Some:
     mine = scoped(Payment).where(Payment.customer_id == customer_id)
     found = cut.first(mine.order_by(Payment.id.desc()), OF_A_CUSTOMER)
     return cut.Some(arrivals.journeys(found.rows), found.total)
+
+
+def page_of_parts(journey: arrivals.Journey, args: Mapping[str, str]) -> paging.Page:
+    """One page of what a payment pays, in the order in which it was said."""
+    mine = (Allocation.tenant_id == current_tenant_id(), Allocation.payment_id == journey.payment.id)
+    found = paging.fetch(
+        select(Allocation.id).where(*mine), (paging.Key(Allocation.id),), args, ascending=True
+    )
+    parts = {part.allocation.id: part for part in journey.parts}
+    return paging.Page([parts[one] for one in found.rows], found.newer, found.older)
 
 
 def one(payment: Payment) -> arrivals.Journey:
@@ -171,6 +183,8 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
         statement = statement.where(Payment.paid_on <= chosen.last)
     if chosen.customer_id is not None:
         statement = statement.where(Payment.customer_id == chosen.customer_id)
+    if chosen.invoice_id is not None:
+        statement = statement.where(Payment.id.in_(paying(chosen.invoice_id)))
     if chosen.words:
         statement = statement.where(finding.payment(chosen.words))
     return statement

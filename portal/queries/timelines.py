@@ -1,8 +1,9 @@
 """A payment's way to Autotask as a timeline: recorded, sent, confirmed, and the same again after a deletion."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import and_, select
@@ -23,13 +24,28 @@ from portal.models import (
     Payment,
     User,
 )
-from portal.queries.arrivals import ON_THE_WAY, Journey, Part, Step, parts, parts_from, parts_of
+from portal.queries.arrivals import (
+    ON_THE_WAY,
+    Arrival,
+    Journey,
+    Part,
+    Step,
+    parts,
+    parts_from,
+    parts_of,
+    worst,
+)
 
 IN_A_VISIT: Any = and_(
     AuditEvent.event == "payment.recorded",
     AuditEvent.subject_type == "payment",
     AuditEvent.visit_id.is_not(None),
 )
+MOST_TOLD = 12
+IN_WORDS = {
+    Arrival.PARKED: "stuck", Arrival.SENDING: "being sent", Arrival.WAITING: "waiting",
+    Arrival.CONFIRMED: "confirmed in Autotask", Arrival.NOT_NEEDED: "with nothing to send",
+}  # fmt: skip
 TOLD = (AttemptOutcome.CONFIRMED, AttemptOutcome.NOTHING_TO_DO)
 
 
@@ -42,8 +58,8 @@ def told(payments: Sequence[Payment]) -> list[Journey]:
     return _told(payments, parts_of(payments), dict(row for row in rows))
 
 
-def of_invoice(paying: Any) -> list[Journey]:
-    """The payments that `paying` selects the ids of, newest first, with their parts and timelines."""
+def of_invoice(payment_ids: Sequence[int]) -> list[Journey]:
+    """These payments, newest first, with their parts and timelines."""
     support = aliased(User)
     recorded = (
         IN_A_VISIT & (AuditEvent.tenant_id == Payment.tenant_id) & (AuditEvent.subject_id == Payment.id)
@@ -55,7 +71,7 @@ def of_invoice(paying: Any) -> list[Journey]:
         .outerjoin(AuditEvent, recorded)
         .outerjoin(support, support.id == AuditEvent.true_user_id)
         .add_columns(support)
-        .where(Allocation.payment_id.in_(paying))
+        .where(Allocation.payment_id.in_(payment_ids))
         .options(people.joinedload(Payment.recorded_by), people.joinedload(Payment.deleted_by))
     )
     rows = db.session.execute(statement).all()
@@ -69,38 +85,59 @@ def _told(
     payments: Sequence[Payment], of_each: Mapping[int, Sequence[Part]], by_support: Mapping[int, User]
 ) -> list[Journey]:
     """`by_support` holds, by payment, who was at the keyboard in a support visit."""
-    deliveries = {part.delivery.id for several in of_each.values() for part in several if part.delivery}
-    tries = _tries(deliveries)
+    few = {payment_id: told_parts(parts) for payment_id, parts in of_each.items()}
+    tries = _tries({part.delivery.id for parts in few.values() for part in parts if part.delivery})
     people = _people(payments)
     recorders = {payment.id: people.get(payment.recorded_by_id, "") for payment in payments}
     for one, user in by_support.items():
         recorders[one] = f"{user.label} (support), as {recorders[one]}"
     return [
-        Journey(p, of_each[p.id], timeline(p, of_each[p.id], tries, people, recorders[p.id]))
+        Journey(p, of_each[p.id], _timeline(p, of_each[p.id], few[p.id], tries, people, recorders[p.id]))
         for p in payments
     ]
 
 
-def timeline(
+def told_parts(parts: Sequence[Part]) -> list[Part]:
+    """As many as a timeline tells of, in their order: what most needs a look, then what was confirmed last."""
+    by_need = sorted(parts, key=lambda part: (list(Arrival).index(part.arrival), -_confirmed(part)))
+    few = {part.allocation.id for part in islice(by_need, MOST_TOLD)}
+    return [part for part in parts if part.allocation.id in few]
+
+
+def _confirmed(part: Part) -> float:
+    at = part.delivery.confirmed_at if part.delivery else None
+    return at.timestamp() if at else 0.0
+
+
+def _timeline(
     payment: Payment,
+    every: Sequence[Part],
     parts: Sequence[Part],
     tries: Mapping[int, Sequence[DeliveryAttempt]],
     people: Mapping[int | None, str],
     recorder: str,
 ) -> list[Step]:
-    """Recorded, sent, confirmed, and the same again after a deletion."""
+    """Recorded, sent, confirmed, and the same again after a deletion; `parts` are those of `every` that are told."""
     steps = [Step("Recorded", "recorded", payment.recorded_at, recorder)]
     for part in parts:
         steps += _to_autotask(payment, part, tries)
-    if payment.deleted_at is None:
-        return steps
-    reason = f"Reason: {payment.deleted_reason}"
-    steps.append(
-        Step("Deleted", "deleted", payment.deleted_at, people.get(payment.deleted_by_id, ""), reason)
-    )
-    for part in parts:
-        steps += _taken_back(payment, part, tries)
-    return steps
+    if payment.deleted_at is not None:
+        who, reason = people.get(payment.deleted_by_id, ""), f"Reason: {payment.deleted_reason}"
+        steps.append(Step("Deleted", "deleted", payment.deleted_at, who, reason))
+        for part in parts:
+            steps += _taken_back(payment, part, tries)
+    told = {part.allocation.id for part in parts}
+    return [*steps, *_of_the_others([part for part in every if part.allocation.id not in told])]
+
+
+def _of_the_others(parts: Sequence[Part]) -> list[Step]:
+    """How far the parts have come that the timeline does not tell one by one."""
+    if not parts:
+        return []
+    number = Counter(part.arrival for part in parts)
+    words = ", ".join(f"{formatters.count(number[one])} {IN_WORDS[one]}" for one in Arrival if number[one])
+    state, open_ones = worst(number), any(one.is_on_the_way for one in number)
+    return [Step(f"{formatters.plural(len(parts), 'more invoice')}: {words}", state, todo=open_ones)]
 
 
 def _to_autotask(payment: Payment, part: Part, tries: Mapping[int, Sequence[DeliveryAttempt]]) -> list[Step]:

@@ -50,6 +50,12 @@ def invoice(invoice_id: int) -> Any:
     return jsonify(api.invoice(invoice_id))
 
 
+@pages.get("/invoices/<int:invoice_id>/lines")
+@opens(Scope.READ)
+def lines(invoice_id: int) -> Any:
+    return jsonify(api.lines(invoice_id, request.args))
+
+
 @pages.get("/payments")
 @opens(Scope.READ)
 def payments() -> Any:

@@ -11,7 +11,7 @@ from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.models import Customer, Integration, Invoice, SyncKind, SyncTrigger
 from portal.money import rounded
-from portal.queries import currencies, history, invoice_detail, invoice_pdf, invoices
+from portal.queries import currencies, history, invoice_detail, invoice_lists, invoice_pdf, invoices, paging
 from portal.serializers import paid_on
 from portal.storage import StorageFailed
 from portal.sync import runs, wanted_pdfs
@@ -74,6 +74,35 @@ def whole_history(invoice_id: int) -> Any:
         list_name="Invoices",
         list_url=url_for("invoices.index"),
     )
+
+
+@pages.get("/<int:invoice_id>/lines")
+@requires(Permission.VIEW)
+def lines(invoice_id: int) -> Any:
+    invoice = find_or_404(Invoice, invoice_id)
+    return _rows(
+        invoice, "Lines", "invoices/_line_row.html", invoice_lists.page_of_lines(invoice_id, request.args),
+        ["What", ("Date", "date"), ("Quantity", "num"),
+         *((f"{name}, {invoice.currency}", "num") for name in ("Rate", "Tax", "Price"))],
+    )  # fmt: skip
+
+
+@pages.get("/<int:invoice_id>/credits")
+@requires(Permission.VIEW)
+def credits(invoice_id: int) -> Any:
+    invoice = find_or_404(Invoice, invoice_id)
+    return _rows(
+        invoice, "Credits", "invoices/_credit_row.html", invoice_lists.page_of_credits(invoice_id, request.args),
+        [("Applied on", "date"), "How", "Other invoice", "In Autotask", (f"Amount, {invoice.currency}", "num"),
+         ("Actions", "action")],
+    )  # fmt: skip
+
+
+def _rows(invoice: Invoice, what: str, row: str, page: paging.Page, columns: list[Any]) -> Any:
+    """All of what the page of the invoice shows the beginning of."""
+    return htmx.render(
+        "invoices/all_rows.html", "invoices/_all_rows.html", i=invoice, what=what, row=row, page=page, columns=columns
+    )  # fmt: skip
 
 
 @pages.get("/<int:invoice_id>/pdf")

@@ -1,5 +1,6 @@
 """Many payments from a CSV file: choose it, look at every row, record all of them at once."""
 
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, flash, g, render_template, url_for
@@ -13,10 +14,12 @@ from portal.payments import upload, upload_file, written_days
 from portal.payments.idempotency import KeyReused
 from portal.payments.upload_file import UnreadableFile
 from portal.payments.written_days import Order
+from portal.queries import cut
 from portal.web import htmx
 
 pages = Blueprint("payment_uploads", __name__, url_prefix="/p/<partner_slug>/payments/upload")
 
+MOST_SHOWN = 200
 USED_KEY = "These payments were changed after they were recorded. Choose the file once more."
 
 
@@ -81,4 +84,7 @@ def _looked_at(form: RecordForm) -> upload.Preview:
 
 def _preview(form: RecordForm, shown: upload.Preview, status: int = 200) -> Any:
     asks = status != 200 and bool(shown.old_days) and not form.confirms(shown.old_days)
-    return render_template("payment_uploads/preview.html", form=form, shown=shown, asks=asks), status
+    listed = cut.Some(list(islice(shown.in_order, MOST_SHOWN)), len(shown.rows))
+    return render_template(
+        "payment_uploads/preview.html", form=form, shown=shown, listed=listed, asks=asks
+    ), status

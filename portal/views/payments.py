@@ -10,7 +10,7 @@ from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
 from portal.extensions import db
 from portal.forms.payment import DeletionForm, PaymentForm
-from portal.models import Customer, IdempotencyKey, Payment
+from portal.models import Customer, IdempotencyKey, Invoice, Payment
 from portal.money import minor_units
 from portal.payments import idempotency, recording, repeats
 from portal.payments.idempotency import KeyReused
@@ -37,6 +37,7 @@ def index() -> Any:
         chosen=chosen,
         listed=payments.page(chosen),
         of_customer=find_or_404(Customer, chosen.customer_id) if chosen.customer_id else None,
+        of_invoice=find_or_404(Invoice, chosen.invoice_id) if chosen.invoice_id else None,
         totals=currencies.main_first(payments.totals(chosen), lambda total: total.payments),
     )
 
@@ -45,7 +46,8 @@ def index() -> Any:
 @requires(Permission.VIEW)
 def show(payment_id: int) -> Any:
     journey = payments.one(find_or_404(Payment, payment_id))
-    return htmx.render("payments/show.html", "payments/_detail.html", journey=journey)
+    parts = payments.page_of_parts(journey, request.args)
+    return htmx.render("payments/show.html", "payments/_detail.html", journey=journey, parts=parts)
 
 
 @pages.get("/new")

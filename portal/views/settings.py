@@ -101,7 +101,7 @@ def _page(zone: TimeZoneForm, key: ApiKeyForm, status: int = 200) -> Any:
         status=status,
         zone=zone,
         key_form=key.with_key(),
-        keys=api_keys.of_partner(),
+        keys=settings.keys(request.args),
         members=settings.members(),
         words=WORDS,
     )

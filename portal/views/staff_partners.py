@@ -1,6 +1,7 @@
 """Who is in trouble? The partners as support staff see them, made, disabled and enabled."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, flash, g, render_template, request, url_for
@@ -16,12 +17,13 @@ from portal.forms.staff import DisablingForm, OwnerForm, PartnerForm
 from portal.mail import on_its_way
 from portal.models import Role
 from portal.people import disabling, invitations, links, partners
-from portal.queries import partner_health
+from portal.queries import cut, partner_health
 from portal.queries.paging import kept
 from portal.queries.partner_health import partner_or_404
 from portal.web import htmx
 
 pages = Blueprint("staff_partners", __name__, url_prefix="/staff/partners")
+MOST_SHOWN = 200
 SHOW = [
     ("", "All"), ("trouble", "In trouble"), ("exceptions", "With exceptions"), ("unconnected", "Not connected"),
     ("visited", "Support is inside"), ("disabled", "Disabled"),
@@ -33,9 +35,10 @@ SHOW = [
 def index() -> Any:
     everybody = partner_health.all_partners()
     chosen = kept(request.args, "q", "show")
+    found = partner_health.chosen(everybody, chosen.get("show", ""), chosen.get("q", ""))
     return render_template(
         "staff_partners/index.html",
-        partners=partner_health.chosen(everybody, chosen.get("show", ""), chosen.get("q", "")),
+        partners=cut.Some(list(islice(found, MOST_SHOWN)), len(found)),
         sentence=_sentence(everybody),
         chosen=chosen,
         show=SHOW,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.models import ImportResult, InvoiceStatus, PaymentMethod
+from portal.models import MOST_INVOICES, ImportResult, InvoiceStatus, PaymentMethod
 
 AMOUNT = {
     "type": "string",
@@ -15,6 +15,7 @@ INSTANT = {"type": ["string", "null"], "format": "date-time"}
 ID = {"type": "integer", "format": "int64"}
 AUTOTASK_ID = {"type": ["integer", "null"], "format": "int64"}
 TEXT = {"type": "string"}
+CURSOR = {"type": ["string", "null"]}
 NAME = {"type": ["string", "null"], "description": "What the partner's own system calls it."}
 ARRIVAL = {"enum": ["parked", "sending", "waiting", "confirmed", "not_needed"]}
 
@@ -24,9 +25,7 @@ def _object(properties: dict[str, Any], required: list[str] | None = None) -> di
 
 
 def _list(name: str) -> dict[str, Any]:
-    return _object(
-        {"data": {"type": "array", "items": _ref(name)}, "next_cursor": {"type": ["string", "null"]}}
-    )
+    return _object({"data": {"type": "array", "items": _ref(name)}, "next_cursor": CURSOR})
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -135,8 +134,14 @@ SCHEMAS = {
         "autotask_read_at": INSTANT, "agreement": TEXT, "archived": {"type": "boolean"}, "missing_since": INSTANT,
     }),
     "InvoiceWithLines": {
-        "allOf": [_ref("Invoice"), _object({"lines": {"type": "array", "items": {"type": "object"}}})]
+        "allOf": [_ref("Invoice"), _object({
+            "lines": {"type": "array", "items": _ref("Line"), "maxItems": 500},
+            "lines_next_cursor": CURSOR | {"description": "Where there are more: cursor of their own list."}})]
     },
+    "Line": _object({
+        "autotask_id": AUTOTASK_ID, "name": TEXT, "description": TEXT, "quantity": TEXT, "rate": TEXT, "price": TEXT,
+        "tax": TEXT, "total": TEXT, "amount": AMOUNT, "date": DAY,
+    }),
     "GivenCustomer": _object(
         {
             "name": TEXT | {"maxLength": 100}, "currency": TEXT | {"minLength": 3, "maxLength": 3},
@@ -180,7 +185,7 @@ SCHEMAS = {
     }),
     "NewPayment": _object(
         {
-            "allocations": {"type": "array", "minItems": 1, "maxItems": 200, "items": ALLOCATION},
+            "allocations": {"type": "array", "minItems": 1, "maxItems": MOST_INVOICES, "items": ALLOCATION},
             "paid_on": {"type": "string", "format": "date", "description": "Never after today in the partner's zone."},
             "confirm_old_date": {
                 "type": "boolean", "default": False,
@@ -210,6 +215,7 @@ SCHEMAS = {
     }),
     "Customers": _list("Customer"),
     "Invoices": _list("Invoice"),
+    "Lines": _list("Line"),
     "Payments": _list("Payment"),
     "Problem": _object(
         {
@@ -263,6 +269,8 @@ DESCRIPTION: dict[str, Any] = {
                 {"200": _answer(_ref("InvoiceWithLines"), "The invoice."), "404": GONE}),
             "put": _put("invoice", "Invoice"),
         },
+        "/invoices/{invoice_id}/lines": {"get": _operation(
+            "The lines of one invoice by id", {"200": _answer(_ref("Lines"), "A page."), "404": GONE}, parameters=PAGING)},
         "/payments": {
             "get": _operation("Payments by id", {"200": _answer(_ref("Payments"), "A page.")}, parameters=PAGING),
             "post": _operation(

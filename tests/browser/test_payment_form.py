@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from portal.extensions import db
 from portal.models import Customer, Invoice, Tenant
+from portal.queries import open_invoices
 from tests import factories
 from tests.browser.serving import serve
 from tests.fixtures.people import cookie_of
@@ -130,6 +131,27 @@ def test_an_old_tab_says_what_happened_and_pays_no_other_invoice(
         expect(old.get_by_text("Nothing was recorded.")).to_be_visible()
         expect(old.locator("#payment-owes")).to_contain_text("owes 900.00 USD on 1 open invoice.")
         expect(old.get_by_label("Pay on INV-2")).to_have_value("")
+
+
+def test_what_the_rows_leave_goes_on_to_invoices_that_have_no_row(
+    app: Flask, open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_invoices, "MOST", 1)
+    page, address = owing(app, open_page, "400.00")
+    with app.app_context(), factories.inside(db.session.query(Tenant).one()):
+        factories.invoice(db.session.query(Customer).one(), "900.00", number="INV-2")
+    with serve(app) as served:
+        page.goto(served + address)
+        page.get_by_label("Amount received").fill("450.00")
+        expect(page.locator("[data-left]")).to_have_text("50.00 go to the oldest of 1 open invoice not shown")
+        page.get_by_label("Find an open invoice").fill("INV-2")
+        page.get_by_label("Find an open invoice").press("Enter")
+        expect(page.get_by_label("Pay on INV-2")).to_have_value("450.00")
+        expect(page.get_by_label("Amount received")).to_have_value("450.00")
+        page.get_by_label("Amount received").fill("1300.00")
+        expect(page.get_by_label("Pay on INV-1")).to_have_value("400.00")
+        page.get_by_role("button", name="Record payment of 1,300.00").click()
+        expect(page.get_by_role("heading", name="Payment of 1,300.00")).to_be_visible()
 
 
 def owing(app: Flask, open_page: Callable[..., Page], amount: str, **partner_like: str) -> tuple[Page, str]:

@@ -27,6 +27,7 @@ MAY_SLICE = {
     ("api.py", "rows[:limit]"): "pages",
     ("health.py", "LOOKS[self.result.finding.state][:2]"): "a word and its tone, no rows",
     ("arrivals.py", "self.parts[:NAMED]"): "and 3 more",
+    ("arrivals.py", "self.parts[:TOLD]"): "and 3 more",
     ("event_details.py", "found[:MOST_LINES]"): "and 3 more",
     ("event_words.py", "ids[:MOST_NAMED]"): "and 3 more",
     ("event_records.py", "(details.get('ids') or [])[:MOST_NAMED]"): "what event_words names",

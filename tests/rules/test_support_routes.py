@@ -13,7 +13,7 @@ LOOK = [
     "activity.index", "activity.visit", "activity.visits", "customers.contacts", "customers.index",
     "customers.show", "customers.history", "deliveries.index", "deliveries.show", "exceptions.index",
     "exceptions.show", "filters.show", "home.show", "imports.index", "imports.show", "integrations.index", "integrations.show",
-    "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "logo.picture", "missing.index", "notices.index",
+    "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "invoices.lines", "invoices.credits", "logo.picture", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
     "search.show", "settings.show", "statements.pdf", "statements.show", "support_consent.show", "sync_runs.changes", "sync_runs.index",
     "sync_runs.show",
