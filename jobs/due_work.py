@@ -9,6 +9,7 @@ from typing import Any
 from jobs import upkeep
 from jobs.deliver import deliver_due
 from jobs.sync import run_sync
+from jobs.uploads import work_on
 from portal.access.tenancy import tenant_scope
 from portal.connect import probing
 from portal.mail import send
@@ -18,6 +19,7 @@ from portal.operating import alarms, counting, heartbeats
 from portal.people import lost_factors
 from portal.reconcile import due, sweep, waiting_together
 from portal.sync import due_runs, run_lease, runs
+from portal.uploads import work as uploads
 
 
 @dataclass
@@ -49,6 +51,7 @@ def watches() -> list[Watch]:
         Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
         Watch("schedules", 15, lambda: [()], create_due_runs),
         Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, patience=5),
+        Watch("uploads", 5, lambda: list(uploads.due()), work_on, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
         Watch("visits", 2, lambda: list(visits.to_tell()), notices.tell_visit),

@@ -44,6 +44,12 @@ LAST_RUNS = """r.created_at < :before AND r.state NOT IN ('waiting', 'running')
     AND NOT EXISTS (SELECT FROM exception_item e WHERE e.tenant_id = :tenant_id AND e.run_id = r.id)"""
 OLD_IMPORTS = """r.run_id IN (SELECT i.id FROM import_run i WHERE i.tenant_id = :tenant_id
     AND i.created_at < :before)"""
+FILE_DAYS = 30
+OLD_FILES = """r.file_id IN (SELECT f.id FROM import_file f WHERE f.tenant_id = :tenant_id
+    AND f.created_at < :before AND f.state NOT IN ('checking', 'taking', 'undoing'))"""
+UNTAKEN_FILES = """r.created_at < :before AND r.state IN ('staged', 'checked')
+    AND NOT EXISTS (SELECT FROM import_file_row w WHERE w.tenant_id = :tenant_id AND w.file_id = r.id)
+    AND NOT EXISTS (SELECT FROM import_file_record w WHERE w.tenant_id = :tenant_id AND w.file_id = r.id)"""
 OLD_TRIES = """r.started_at < :before AND r.wrote IS NULL AND r.may_land_until IS NULL
     AND r.outcome NOT IN ('started', 'confirmed', 'nothing_to_do')
     AND EXISTS (SELECT FROM delivery_attempt n WHERE n.tenant_id = :tenant_id AND n.delivery_id = r.delivery_id
@@ -58,6 +64,9 @@ RULES = (
     Rule("What a sync run changed, field by field", "sync_change", 180, OLD_RUNS),
     Rule("Finished sync runs", "sync_run", 180, LAST_RUNS),
     Rule("What an import did, record by record", "import_row", 180, OLD_IMPORTS),
+    Rule("Rows of uploaded files", "import_file_row", FILE_DAYS, OLD_FILES),
+    Rule("What records of uploaded files did, for undoing it", "import_file_record", FILE_DAYS, OLD_FILES),
+    Rule("Uploads that were not taken in", "import_file", FILE_DAYS, UNTAKEN_FILES),
     Rule("Tries of a delivery that sent nothing", "delivery_attempt", 180, OLD_TRIES),
     Rule("Pages that support looked at during a visit", "support_request", 365, OLD_VISITS),
     Rule("Keys of repeated requests, with their answers", "idempotency_key", 30, "r.created_at < :before"),

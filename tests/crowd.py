@@ -30,7 +30,7 @@ from portal.models import (
     Tenant,
 )
 from portal.queries import cut
-from tests import factories
+from tests import factories, uploaded
 from tests.browser import books
 
 _imports = count(1)
@@ -70,6 +70,10 @@ def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[st
             for statement in PARTS:
                 db.session.execute(text(statement), {"partner": ids["partner"], "credit": ids["credit"]})
         db.session.commit()
+        for number in range(2):
+            words = "".join(f"Uploaded {number} {k},{code}\n" for k, code in enumerate(("USD", "XXX") * 2))
+            uploaded.taken(f"Name,Currency\n{words}", name=f"taken-{number}.csv")
+            uploaded.checked(f"Name,Currency,Phone\n{words}", name=f"hand-{number}.csv")
     return ids
 
 

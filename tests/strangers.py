@@ -39,14 +39,14 @@ from portal.models import (
 )
 from portal.people import logo
 from portal.sync import runs
-from tests import factories
+from tests import factories, uploaded
 from tests.fixtures.people import with_factor_proved
 
 ROLES = ("owner", "manager", "clerk", "reader")
 STAFF = "kim@portal.example"
 # What an argument of a route names, where that is not the table of its own name.
 NAMED = {
-    "item_id": "exception_item", "import_id": "import_run", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key",
+    "item_id": "exception_item", "import_id": "import_run", "file_id": "import_file", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key",
     "visit_id": "support_visit", "member_id": "membership", "credit": "invoice", "credit_id": "invoice", "invoice": "invoice",
     "customer": "customer", "reset_id": "factor_reset", "reset": "factor_reset",
 }  # fmt: skip
@@ -133,6 +133,8 @@ def _rows(app: Flask, tenant: Tenant, owner: User, word: str) -> str:
             ),
         ]
     )  # fmt: skip
+    db.session.commit()
+    uploaded.taken(f"Name,Currency\n{word} uploaded,USD\n{word} refused,XXX\n", name=f"{word}.csv")
     imports.put_batch(
         factories.ACTOR,
         ImportKind.CUSTOMERS,

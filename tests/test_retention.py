@@ -27,6 +27,12 @@ INSERT INTO sync_change (tenant_id, run_id, subject_type, subject_id, label, fie
 INSERT INTO import_run (tenant_id, kind, created_at) VALUES (:t, 'customers', :at);
 INSERT INTO import_row (tenant_id, run_id, place, result, external_id)
     SELECT :t, id, 0, 'created', 'x' FROM import_run WHERE tenant_id = :t;
+INSERT INTO import_file (tenant_id, kind, name, state, created_at)
+    SELECT :t, 'customers', 'x', s, :at FROM unnest(array['checked', 'taken', 'taking']) s;
+INSERT INTO import_file_row (tenant_id, file_id, place, cells)
+    SELECT :t, id, 2, '{}' FROM import_file WHERE tenant_id = :t;
+INSERT INTO import_file_record (tenant_id, file_id, place, rows, result)
+    SELECT :t, id, 2, 1, 'created' FROM import_file WHERE tenant_id = :t;
 INSERT INTO idempotency_key (tenant_id, scope, key, fingerprint, created_at) VALUES (:t, 'payment', 'k', '', :at);
 INSERT INTO api_usage (tenant_id, integration_id, minute, calls) VALUES (:t, :i, :at, 1);
 INSERT INTO read_range (tenant_id, integration_id, only_unpaid, low, high, read_at) VALUES (:t, :i, false, 1, 2, :at);
@@ -66,6 +72,9 @@ LEFT = {
     "sync_run": 2,  # the last completed one, and the one under way
     "sync_change": 1,  # of the one under way
     "import_row": 0,
+    "import_file": 2,  # what was taken in, and what is being taken in
+    "import_file_row": 1,  # of the one that is being taken in
+    "import_file_record": 1,
     "delivery_attempt": 4,  # what was sent or confirmed, and the last
     "support_request": 0,
     "idempotency_key": 0,

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     RECORD_PAYMENTS = "payments.record"
     DELETE_PAYMENTS = "payments.delete"
     EDIT_RECORDS = "records.edit"
+    UNDO_UPLOADS = "uploads.undo"
     ARCHIVE = "records.archive"
     DECIDE_EXCEPTIONS = "exceptions.decide"
     RETRY_DELIVERIES = "deliveries.retry"
@@ -36,6 +37,7 @@ WORDS = {
     Permission.RECORD_PAYMENTS: "Record payments and apply credits",
     Permission.DELETE_PAYMENTS: "Delete payments",
     Permission.EDIT_RECORDS: "Add and change customers and invoices",
+    Permission.UNDO_UPLOADS: "Undo uploads of customers and invoices",
     Permission.DECIDE_EXCEPTIONS: "Decide exceptions",
     Permission.ARCHIVE: "Archive customers and invoices",
     Permission.RETRY_DELIVERIES: "Resend to Autotask",
@@ -52,6 +54,7 @@ CLERK = READER | {
     Permission.RECORD_PAYMENTS,
     Permission.DELETE_PAYMENTS,
     Permission.EDIT_RECORDS,
+    Permission.UNDO_UPLOADS,
     Permission.DECIDE_EXCEPTIONS,
 }
 MANAGER = CLERK | {
@@ -65,6 +68,7 @@ OWNER = set(Permission)
 NEVER_BY_SUPPORT = {
     Permission.EXPORT,
     Permission.DELETE_PAYMENTS,
+    Permission.UNDO_UPLOADS,
     Permission.ARCHIVE,
     Permission.SET_FILTERS,
     Permission.CREDENTIALS,

@@ -29,13 +29,18 @@ def named(external_ids: Sequence[str]) -> dict[str, Customer]:
 
 def take(given: Sequence[GivenCustomer]) -> list[Outcome]:
     """Makes and changes customers so that each is as it is given; an outcome for each, in their order."""
+    found = look(given)
+    db.session.flush()
+    return outcome.made(Customer, found)
+
+
+def look(given: Sequence[GivenCustomer]) -> list[Outcome | dict[str, Any]]:
+    """What taking them would do, with the columns of those to add; nothing is written until the session is flushed."""
     lock()
     known = named([one.external_id for one in given])
     twice = outcome.repeated(one.external_id for one in given)
     billed = _billed_otherwise(given, known)
-    found = [_decide(one, known.get(one.external_id), twice, billed) for one in given]
-    db.session.flush()
-    return outcome.made(Customer, found)
+    return [_decide(one, known.get(one.external_id), twice, billed) for one in given]
 
 
 def _decide(

@@ -1,6 +1,6 @@
 """Invoices of the partner's own system. None of it goes to Autotask but that they are paid (rule 3.8). The caller commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,8 +14,9 @@ from portal.imports import customers, invoice_rules, lines, outcome
 from portal.imports.given import GivenInvoice, GivenLine
 from portal.imports.invoice_rules import Known
 from portal.imports.outcome import Outcome, Refusal
-from portal.models import Agreement, Invoice, Tenant
+from portal.models import Agreement, Customer, Invoice, Tenant
 
+Called = Callable[[Sequence[str]], Mapping[str, Customer]]
 OF_THE_INVOICE = ("number", "issued_on", "due_on", "currency", "order_number", "comments")
 # Columns as the API calls them; the others follow from these.
 TOLD = {name: name for name in OF_THE_INVOICE} | {
@@ -23,24 +24,29 @@ TOLD = {name: name for name in OF_THE_INVOICE} | {
 }  # fmt: skip
 
 
-def take(given: Sequence[GivenInvoice]) -> list[Outcome]:
+def take(given: Sequence[GivenInvoice], called: Called = customers.named) -> list[Outcome]:
     """Makes and changes invoices so that each is as it is given; an outcome for each, in their order.
 
     What follows from them (status, agreement, exceptions, wishes) is derived before it returns; the caller commits,
-    then rings the bell of deliveries.
+    then rings the bell of deliveries. `called` finds their customers by what the invoices call them.
     """
-    customers.lock()
-    known = _known(given)
-    stand = lines.of([row.id for row in known.invoices.values()])
-    against = invoice_rules.of_all(given, known)
-    found = [_decide(one, why, known, stand) for one, why in zip(given, against, strict=True)]
+    found = look(given, called)
     db.session.flush()
     outcomes = outcome.made(Invoice, found)
     _finish(given, outcomes)
     return outcomes
 
 
-def _known(given: Sequence[GivenInvoice]) -> Known:
+def look(given: Sequence[GivenInvoice], called: Called = customers.named) -> list[Outcome | dict[str, Any]]:
+    """What taking them would do, with the columns of those to add; nothing is written until the session is flushed."""
+    customers.lock()
+    known = _known(given, called)
+    stand = lines.of([row.id for row in known.invoices.values()])
+    against = invoice_rules.of_all(given, known)
+    return [_decide(one, why, known, stand) for one, why in zip(given, against, strict=True)]
+
+
+def _known(given: Sequence[GivenInvoice], called: Called) -> Known:
     ids = {one.external_id for one in given}
     here = select(Invoice.id).where(Invoice.tenant_id == current_tenant_id(), Invoice.external_id.in_(ids))
     ledger.lock_invoices(db.session.scalars(here).all())
@@ -52,7 +58,7 @@ def _known(given: Sequence[GivenInvoice]) -> Known:
     )
     return Known(
         invoices={str(row.external_id): row for row in rows},
-        customers=customers.named([one.customer for one in given]),
+        customers=called([one.customer for one in given]),
         claimed=_claimed(given),
         held=_held(given),
         integration=connect.current(),

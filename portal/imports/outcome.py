@@ -95,6 +95,16 @@ def made(model: Any, found: Sequence["Outcome | dict[str, Any]"]) -> list[Outcom
     ]
 
 
+def seen(found: Sequence["Outcome | dict[str, Any]"]) -> list[Outcome]:
+    """The outcomes that taking them would have: those to add have no row yet."""
+    return [
+        one
+        if isinstance(one, Outcome)
+        else Outcome(one["external_id"], ImportResult.CREATED, label=one.get("name") or one["number"])
+        for one in found
+    ]
+
+
 def repeated(external_ids: Iterable[str]) -> set[str]:
     """Those that stand more than once."""
     seen: set[str] = set()

@@ -20,7 +20,7 @@ AT_ONCE = 500
 # Machinery, or nothing but secrets.
 LEFT_OUT = {
     "call_slot", "sync_cursor", "idempotency_key", "mail_secret", "stored_file", "integration_status", "invoice_word",
-    "payment_word", "invoice_sum", "customer_sum", "payment_sum",
+    "payment_word", "invoice_sum", "customer_sum", "payment_sum", "import_file_row", "import_file_record", "import_columns",
 }  # fmt: skip
 # The address of a file in the storage, which is in here itself.
 OF_NO_USE = {"logo_key"}

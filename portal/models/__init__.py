@@ -8,6 +8,13 @@ from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, De
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
 from portal.models.factor import Factor, FactorKind, RecoveryCode, SpentProof
 from portal.models.factor_reset import FactorReset, FactorResetAgreement, ResetOutcome
+from portal.models.import_file import (
+    FileState,
+    ImportColumns,
+    ImportFile,
+    ImportFileRecord,
+    ImportFileRow,
+)
 from portal.models.import_run import ImportKind, ImportResult, ImportRow, ImportRun
 from portal.models.integration import (
     AUTOTASK,
@@ -98,11 +105,16 @@ __all__ = [
     "FactorKind",
     "FactorReset",
     "FactorResetAgreement",
+    "FileState",
     "HealthReading",
     "HealthState",
     "Heartbeat",
     "IdempotencyKey",
     "Identifier",
+    "ImportColumns",
+    "ImportFile",
+    "ImportFileRecord",
+    "ImportFileRow",
     "ImportKind",
     "ImportResult",
     "ImportRow",

@@ -1,11 +1,10 @@
 """Reading a CSV file of payments: columns by name, one payment a row, every fault in words."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from portal import plain_text
+from portal import csv_in
+from portal.csv_in import UnreadableFile
 
 MOST_ROWS = 1000
 MOST_BYTES = 400_000
@@ -15,11 +14,6 @@ NAMES = {
     "invoice autotask id": "autotask_id", "amount": "amount", "date": "paid_on", "paid on": "paid_on",
     "day": "paid_on", "method": "method", "how": "method", "reference": "reference", "note": "note",
 }  # fmt: skip
-SEPARATORS = ",;\t"
-
-
-class UnreadableFile(ValueError):
-    """The file as a whole cannot be taken; str() is a sentence for the person who chose it."""
 
 
 @dataclass
@@ -35,27 +29,15 @@ class Line:
 
 
 def decoded(data: bytes) -> str:
-    """The file as text. Raises UnreadableFile for other encodings, pictures, and files that are too large."""
+    """The file as text. Raises UnreadableFile for pictures, other kinds of files, and files that are too large."""
     if len(data) > MOST_BYTES:
         raise UnreadableFile("The file is larger than 400 kB. Upload it in parts.")
-    try:
-        words = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UnreadableFile(
-            "The file is not readable text. Save it as “CSV UTF-8” and choose it again."
-        ) from None
-    words = plain_text.cleaned(words)
-    if not plain_text.is_text(words):
-        raise UnreadableFile("The file is not a CSV file. Save the table as “CSV UTF-8” and choose it again.")
-    return words
+    return csv_in.text_of(data)
 
 
 def read(words: str) -> list[Line]:
     """The rows below the heading; empty ones are left out. Raises UnreadableFile."""
-    try:
-        table = list(csv.reader(io.StringIO(words), delimiter=_separator(words), strict=True))
-    except csv.Error as error:
-        raise UnreadableFile("The file is not a proper CSV file: a quotation mark is left open.") from error
+    table = list(csv_in.rows(words))
     if not table:
         raise UnreadableFile("The file is empty.")
     names = _names(table[0])
@@ -65,11 +47,6 @@ def read(words: str) -> list[Line]:
     if len(lines) > MOST_ROWS:
         raise UnreadableFile(f"The file has {len(lines):,} payments. Upload at most {MOST_ROWS:,} at once.")
     return lines
-
-
-def _separator(words: str) -> str:
-    heading = words.partition("\n")[0]
-    return max(SEPARATORS, key=heading.count)
 
 
 def _names(heading: list[str]) -> list[str]:

@@ -179,15 +179,16 @@ def _took_over(event: AuditEvent, records: Records) -> Pieces:
     ]
 
 
-def _import(event: AuditEvent, _: Records) -> Pieces:
+def _import(event: AuditEvent, _: Records, how: str = "brought in") -> Pieces:
     counts = [
         f"{formatters.count(number)} {result}"
         for result in ImportResult
         if (number := event.details.get(result.value))
     ]
     kind = str(event.details.get("kind", "")).capitalize()
+    file = f" from {name}" if (name := event.details.get("file")) else ""
     return [
-        Piece(f"{kind} brought in", "imports.show", {"import_id": event.subject_id}),
+        Piece(f"{kind}{file} {how}", "imports.show", {"import_id": event.subject_id}),
         Piece(f": {', '.join(counts) or 'none'}"),
     ]
 
@@ -201,6 +202,7 @@ def _visit(how: str) -> Tell:
 
 SENTENCES: dict[str, Tell] = {
     "import.done": _import,
+    "import.undone": lambda event, records: _import(event, records, "undone"),
     "payment.recorded": _payment("recorded"),
     "payment.deleted": _payment("deleted"),
     "credit.applied": _credit("applied to"),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import ApiKey, ImportKind, ImportResult, ImportRow, ImportRun, User
+from portal.models import ApiKey, ImportFile, ImportKind, ImportResult, ImportRow, ImportRun, User
 from portal.queries import import_words, paging
 from portal.queries.text import cleaned, containing
 
@@ -159,13 +159,27 @@ def told(row_ids: Sequence[int]) -> list[tuple[Batch, Told]]:
 def _batches() -> Any:
     person = aliased(User)
     return (
-        select(ImportRun, ApiKey.name.label("key_name"), person.name.label("person_name"))
+        select(
+            ImportRun,
+            ApiKey.name.label("key_name"),
+            person.name.label("person_name"),
+            ImportFile.name.label("file_name"),
+            (ImportFile.undo_run_id == ImportRun.id).label("is_undone"),
+        )
         .outerjoin(ApiKey, (ApiKey.tenant_id == ImportRun.tenant_id) & (ApiKey.id == ImportRun.api_key_id))
         .outerjoin(person, person.id == ImportRun.user_id)
+        .outerjoin(
+            ImportFile,
+            (ImportFile.tenant_id == ImportRun.tenant_id)
+            & or_(ImportFile.run_id == ImportRun.id, ImportFile.undo_run_id == ImportRun.id),
+        )
         .where(ImportRun.tenant_id == current_tenant_id())
     )
 
 
 def _batch(row: Any) -> Batch:
-    run, key_name, person_name = row
-    return Batch(run, f"API key {key_name}" if key_name else person_name or "–")
+    run, key_name, person_name, file_name, is_undone = row
+    sender = f"API key {key_name}" if key_name else person_name or "–"
+    if file_name:
+        sender = f"{sender}, undoing {file_name}" if is_undone else f"{sender}, from {file_name}"
+    return Batch(run, sender)

@@ -19,6 +19,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "jobs.tick_jobs.due_work": (),
     "jobs.tick_jobs.sweep": (),
     "jobs.tick_jobs.upkeep": (),
+    "jobs.uploads.work_on": ("tenant_id", "file_id"),
 }
 LARGEST_ID = 2**63 - 1
 # The portal's own are under 1,000 bytes a field; compressed text grows a thousandfold when it is read.

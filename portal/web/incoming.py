@@ -13,6 +13,7 @@ from portal import plain_text
 from portal.plain_text import cleaned
 
 LARGEST_ID = 2**63 - 1
+TAKES_FILES, LARGEST_FILE = "uploads.create", 41 * 1024 * 1024
 NOT_TEXT = "A text in the body holds a character that is no text, such as a NUL or half of a surrogate pair"
 
 
@@ -64,6 +65,13 @@ def register(app: Flask) -> None:
     """Before any route: the converters of `<int:…>` and `<…>`, and the class of requests."""
     app.request_class = Request
     app.url_map.converters |= {"int": Id, "string": Text, "default": Text}
+    app.before_request(_let_large_files_in)
+
+
+def _let_large_files_in() -> None:
+    """More for the one form that takes large files; what is large lies on the disk and not in memory."""
+    if flask.request.endpoint == TAKES_FILES:
+        flask.request.max_content_length = LARGEST_FILE
 
 
 def _cleaned(values: Any) -> ImmutableMultiDict[str, str]:

@@ -32,7 +32,7 @@ class Item:
 
 PARTNER = (
     Entry("Home", "home.show", "home"),
-    Entry("Invoices", "invoices.index", "file-invoice", ("missing", "invoice_edits")),
+    Entry("Invoices", "invoices.index", "file-invoice", ("missing", "invoice_edits", "imports", "uploads")),
     Entry("Customers", "customers.index", "users", ("customer_edits",)),
     Entry(
         "Payments",

@@ -40,7 +40,8 @@ from portal.payments import recording, upload
 from portal.payments.written_days import Order
 from portal.reconcile import by_hand
 from portal.sync import filter_choices
-from tests import factories
+from portal.uploads import work as uploads
+from tests import factories, uploaded
 from tests.browser import books
 
 Ids = dict[str, int]
@@ -85,6 +86,7 @@ def open_work(app: Flask, visit: Callable[..., Any]) -> Ids:
             "visit": db.session.query(SupportVisit).one().id,
         }
         db.session.commit()
+        ids["file"] = uploaded.waiting("Name,Currency\nUploaded,USD\nRefused,XXX\n").id
     return ids
 
 
@@ -207,6 +209,10 @@ def bring_in(_: Ids) -> None:
     imports.put_batch(factories.ACTOR, ImportKind.CUSTOMERS, [one], [None], None)
 
 
+def look_at_file(ids: Ids) -> None:
+    assert uploads.work(ids["file"])
+
+
 def _invoice(ids: Ids, name: str) -> Invoice:
     return db.session.get_one(Invoice, (ids["partner"], ids[name]))
 
@@ -248,6 +254,7 @@ ACTS: dict[str, tuple[Work, ...]] = {
         Work(put_customer_away, ("customers/{payer}", "customers/{payer}/history")),
         Work(meet, ("customers/{customer}", "customers/{customer}/contacts")),
         Work(bring_in, ("imports",)),
+        Work(look_at_file, ("imports", "imports/files/{file}")),
     ),
     "people": (
         Work(support_leaves, ("", "activity", "activity/visits", "activity/visits/{visit}")),

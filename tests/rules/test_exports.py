@@ -39,6 +39,7 @@ HOLDS = {
     "files.deliveries": ("/deliveries/export.csv", "SELECT count(*) FROM delivery"),
     "activity.export": ("/activity/export.csv", "SELECT count(*) FROM audit_event"),
     "sync_runs.export": ("/sync-runs/{run}/changes.csv", "SELECT count(*) FROM sync_change"),
+    "uploads.refused": ("/imports/files/{file}/refused.csv", "SELECT count(*) FROM import_file_row"),
     "reconciliation.export": (
         "/reconciliation/export.csv?month=2026-11",
         "SELECT (SELECT count(*) FROM allocation) + (SELECT count(*) FROM settlement)",
@@ -67,6 +68,12 @@ FILL = """
     SELECT tenant_id, id, issued_on, 'waiting', now() FROM invoice WHERE number LIKE 'MANY-%';
     INSERT INTO audit_event SELECT (jsonb_populate_record(e, jsonb_build_object('id', e.id + 1000 + n,
         'position', e.position + 1000 + n))).* FROM audit_event e, generate_series(1, {many}) n WHERE e.position = 1;
+    INSERT INTO import_file (tenant_id, kind, name, state, headings)
+    SELECT id, 'customers', 'file.csv', 'checked', '["Name"]' FROM tenant;
+    INSERT INTO import_file_row (tenant_id, file_id, place, cells, record, line)
+    SELECT tenant_id, id, n + 1, ARRAY['Many ' || n], n + 1, 1 FROM import_file, generate_series(1, {many}) n;
+    INSERT INTO import_file_record (tenant_id, file_id, place, rows, result, reasons)
+    SELECT tenant_id, file_id, place, 1, 'refused', '[["currency", "No."]]' FROM import_file_row;
     ANALYZE invoice, customer, exception_item, delivery, sync_change, payment, allocation, audit_event;
 """
 
@@ -90,8 +97,10 @@ def browser(app: Flask, superuser: psycopg.Connection[Any]) -> Iterator[FlaskCli
 
 
 def address(superuser: psycopg.Connection[Any], endpoint: str) -> str:
-    (run,) = superuser.execute("SELECT max(id) FROM sync_run").fetchone()
-    return "/p/northwind" + HOLDS[endpoint][0].format(run=run)
+    run, file = superuser.execute(
+        "SELECT (SELECT max(id) FROM sync_run), (SELECT max(id) FROM import_file)"
+    ).fetchone()
+    return "/p/northwind" + HOLDS[endpoint][0].format(run=run, file=file)
 
 
 def test_every_export_is_known_here(app: Flask) -> None:

@@ -13,7 +13,7 @@ from portal.extensions import db
 from portal.models import FactorReset, Membership
 from portal.web.error_pages import FORM_EXPIRED, LOGGED_OUT
 from portal.web.security_headers import HEADERS
-from tests import factories
+from tests import factories, uploaded
 from tests.fixtures.form_tokens import NONE, STALE
 from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import SAFE, access, path, routes, rows_by_table
@@ -54,6 +54,7 @@ def place(app: Flask) -> Place:
             payment = factories.payment((factories.invoice(customer), "100.00"))
             own = factories.customer()
             made = Place({"customer_id": own.id, "invoice_id": invoice.id, "payment_id": payment.id})
+            made.ids["file_id"] = uploaded.staged("Name\nUploaded\n").id
             made.values = FILLED_IN | {
                 "invoice": str(invoice.id),
                 "invoice_id": str(invoice.id),

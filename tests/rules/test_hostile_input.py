@@ -30,7 +30,7 @@ from portal.sync import runs
 from portal.web import incoming, limits
 from portal.web.api_description import DESCRIPTION
 from sandbox import Sandbox
-from tests import factories
+from tests import factories, uploaded
 from tests.fixtures.people import with_factor_proved
 from tests.hostile_texts import HOSTILE_TEXTS, alive
 from tests.how_many import how_many
@@ -122,6 +122,7 @@ def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
             actor = Actor(Source.WEB, owner.id, owner.id)
             _, secret = api_keys.create(actor, "for programs", list(api_keys.Scope))
             db.session.commit()
+            uploaded.taken("Name,Currency\nUploaded,USD\nRefused,XXX\n")
         lost = factories.member(partner, "clerk", second_factor_at=clock.now())
         db.session.add(FactorReset(user_id=lost.id, asked_hash=b"asked"))
         db.session.commit()

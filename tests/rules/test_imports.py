@@ -28,6 +28,14 @@ MAY_IMPORT = {
     "portal.own_records": {"portal.models", "portal.access", "portal.ledger"},
     "portal.backup": {"portal.access"},
     "portal.payments": {"portal.ledger", "portal.models", "portal.access"},
+    "portal.uploads": {
+        "portal.connect",
+        "portal.forms",
+        "portal.imports",
+        "portal.models",
+        "portal.access",
+        "portal.payments",
+    },
     "portal.imports": {"portal.connect", "portal.ledger", "portal.models", "portal.access"},
     "portal.connect": {"portal.autotask", "portal.ledger", "portal.models", "portal.access"},
     "portal.ledger": {"portal.models", "portal.access"},
@@ -39,6 +47,7 @@ MAY_IMPORT = {
         "portal.connect",
         "portal.sync",
         "portal.payments",
+        "portal.uploads",
         "portal.mail",
         "portal.notices",
         "portal.forms",
@@ -67,13 +76,14 @@ MAY_IMPORT = {
         "portal.payments",
         "portal.people",
         "portal.queries",
+        "portal.uploads",
     },
     "portal.web": {"portal.models", "portal.access", "portal.own_records", "portal.forms", "portal.queries"},
     "sandbox": set(),
 }
 # Small rooms and modules of portal/ that every flow may stand on, and what in them stands on the flows.
 GROUND = {
-    "portal.attention", "portal.clock", "portal.config", "portal.counts", "portal.crypto", "portal.database", "portal.extensions", "portal.money",
+    "portal.attention", "portal.clock", "portal.config", "portal.counts", "portal.crypto", "portal.csv_in", "portal.database", "portal.extensions", "portal.money",
     "portal.formatters", "portal.logs", "portal.plain_text", "portal.queue", "portal.serializers", "portal.storage",
 }  # fmt: skip
 ABOVE = {"portal.attention.buttons", "portal.attention.decisions"}

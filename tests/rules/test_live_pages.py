@@ -35,6 +35,9 @@ STILL = {
     "people.edit_role": TYPED_INTO,
     "people.confirm_removing": "a question, with the keys that the person made when it was asked",
     "settings.confirm_revoking": "a question, with what the key can do when it was asked",
+    "uploads.new": TYPED_INTO,
+    "uploads.columns": TYPED_INTO,
+    "uploads.ask_undo": "a question, with what undoing would do when it was asked",
     "search.show": "the answer to a question of one moment, with the words still in the box",
     "imports.show": "what an import did is written once",
     "sync_runs.changes": "what a sync changed is written once",
@@ -52,6 +55,7 @@ FILES = {
     "invoices.pdf",
     "logo.picture",
     "statements.pdf",
+    "uploads.refused",
 }
 
 

@@ -19,7 +19,7 @@ from portal.imports.given import GivenCustomer
 from portal.models import Base, ImportKind, Integration, LoginSession
 from portal.sync import runs
 from sandbox import Sandbox
-from tests import factories
+from tests import factories, uploaded
 from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import routes
 
@@ -36,7 +36,7 @@ PROBE = "operating.readyz"  # says 503 where nobody works, as in a test
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
          "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership",
-         "user_id": "app_user", "import_id": "import_run", "reset_id": "factor_reset"}  # fmt: skip
+         "user_id": "app_user", "import_id": "import_run", "file_id": "import_file", "reset_id": "factor_reset"}  # fmt: skip
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def partner(app: Flask, sandbox: Sandbox) -> int:
                 factories.ACTOR, ImportKind.CUSTOMERS, [GivenCustomer("1", "One", "USD")], [None], None
             )
             db.session.commit()
+            uploaded.checked("Name,Currency\nTwo,USD\nThree,XXX\n")
         partner_id = made.id
         db.session.remove()
         return partner_id

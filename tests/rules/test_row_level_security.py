@@ -47,6 +47,7 @@ NO_SECRET = {
     ("sync_run", "lease_token"),
     ("call_slot", "token"),
     ("mail", "lease_token"),
+    ("import_file", "lease_token"),
 }
 TENANT_TABLES = sorted(set(Base.metadata.tables) - SHARED)
 
@@ -179,7 +180,7 @@ def test_whoever_serves_sees_whole_rows_across_partners_of_no_table_but_those_th
     ).all()
     assert {table for table, roles in shown if roles == "{public}"} == WHOLE_ROWS
     owned = {table: roles for table, roles in shown if roles != "{public}"}
-    assert owned == dict.fromkeys(("exception_item", "notice", "sync_run"), "{portal}")
+    assert owned == dict.fromkeys(("exception_item", "import_file", "notice", "sync_run"), "{portal}")
 
 
 @pytest.mark.parametrize("table", secrets())

@@ -15,7 +15,7 @@ LOOK = [
     "exceptions.show", "filters.show", "home.show", "imports.index", "imports.show", "integrations.index", "integrations.show",
     "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "invoices.lines", "invoices.credits", "logo.picture", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
-    "search.show", "settings.show", "statements.pdf", "statements.show", "support_consent.show", "sync_runs.changes", "sync_runs.index",
+    "search.show", "settings.show", "statements.pdf", "statements.show", "support_consent.show", "uploads.show", "sync_runs.changes", "sync_runs.index",
     "sync_runs.show",
 ]  # fmt: skip
 ACT = [
@@ -24,9 +24,11 @@ ACT = [
     "exceptions.reopen", "exceptions.resolve", "exceptions.retry", "integrations.start_first",
     "invoice_edits.new", "invoice_edits.create", "invoice_edits.edit", "invoice_edits.update",
     "invoices.fetch_pdf", "payment_uploads.new", "payment_uploads.create", "payment_uploads.preview",
-    "payments.new", "payments.create", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry",
+    "payments.new", "payments.create", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry", "uploads.new", "uploads.create", "uploads.columns",
+    "uploads.read", "uploads.take", "uploads.discard",
 ]  # fmt: skip
 NEVER = [
+    "uploads.ask_undo", "uploads.undo", "uploads.refused",
     "activity.export", "files.customers", "files.deliveries", "files.exceptions", "files.payments", "invoices.export", "reconciliation.export", "sync_runs.export",
     "settings.create_api_key", "settings.confirm_revoking", "settings.revoke_api_key", "filters.preview",
     "filters.read_choices", "filters.update", "integrations.set_identifier", "integrations.set_totals",

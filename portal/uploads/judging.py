@@ -1,0 +1,159 @@
+"""A part of a file's records: read, told whom and what they mean, and held against the rules that the API has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+
+from portal import money
+from portal.access.tenancy import current_tenant_id
+from portal.extensions import db
+from portal.imports import customers, invoice_rules, invoices, outcome, standing
+from portal.imports.given import GivenInvoice
+from portal.imports.outcome import Outcome
+from portal.models import Customer, ImportFile, ImportFileRow, ImportKind, Invoice, Tenant
+from portal.uploads import drafts, invoice_drafts, who
+from portal.uploads.choice import Choice, from_kept
+from portal.uploads.drafts import ADDRESS, Draft
+from portal.uploads.who import Found
+
+# One more than a record may have lines: so it is seen to have too many.
+MOST_LINES = 501
+KEPT = {
+    ImportKind.CUSTOMERS: ("number", "phone", "tax_exempt", "active"),
+    ImportKind.INVOICES: ("due_on", "order_number", "comments"),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A draft, what is given by it, what that leads or led to, and the record as it stood before."""
+
+    draft: Draft
+    given: Any
+    outcome: Outcome
+    before: standing.Kept | None
+
+    @property
+    def amount(self) -> Decimal | None:
+        return invoice_rules.amount_due(self.given) if isinstance(self.given, GivenInvoice) else None
+
+    @property
+    def amount_before(self) -> Decimal | None:
+        if self.before is None or "net" not in self.before:
+            return None
+        total = Decimal(self.before["net"]) + Decimal(self.before["tax"])
+        return money.rounded(total, self.before["currency"])
+
+
+def judge(file: ImportFile, places: Sequence[int], *, take: bool) -> list[Judged]:
+    """The records at these places, without those that are only titles or sums.
+
+    With `take` they are taken in, and the caller commits; else the caller rolls back.
+    """
+    kind, choice = ImportKind(file.kind), from_kept(file.choice)
+    read = [one for one in _drafts(file, kind, choice, places) if not one.is_nothing]
+    names = _settled(kind, choice, read)
+    before = _standing(kind, names)
+    found = who.customers({one.customer for one in read}) if kind == ImportKind.INVOICES else Found()
+    given = {}
+    for one in read:
+        here = before.get(names[one.place])
+        _complete(kind, choice, one, here, found)
+        record = one.read(kind, names[one.place])
+        if record is not None and not one.refusals:
+            given[one.place] = _with_lines(record, choice, here) if kind == ImportKind.INVOICES else record
+    outcomes = dict(zip(given, _led_to(kind, list(given.values()), found, take=take), strict=True))
+    return [
+        Judged(
+            one,
+            given.get(one.place),
+            outcomes.get(one.place) or outcome.refused(names[one.place], one.refusals),
+            before.get(names[one.place]),
+        )
+        for one in read
+    ]
+
+
+def _drafts(file: ImportFile, kind: ImportKind, choice: Choice, places: Sequence[int]) -> list[Draft]:
+    rows = db.session.execute(
+        select(ImportFileRow.record, ImportFileRow.cells, ImportFileRow.fault)
+        .where(
+            ImportFileRow.tenant_id == file.tenant_id,
+            ImportFileRow.file_id == file.id,
+            ImportFileRow.record.in_(places),
+            ImportFileRow.line <= MOST_LINES,
+        )
+        .order_by(ImportFileRow.record, ImportFileRow.line)
+    )
+    of: dict[int, list[Any]] = {}
+    for row in rows:
+        of.setdefault(row.record, []).append(row)
+    make = drafts.customer if kind == ImportKind.CUSTOMERS else invoice_drafts.draft
+    return [
+        make(place, [row.cells for row in some], choice, [row.fault for row in some])
+        for place, some in of.items()
+    ]
+
+
+def _settled(kind: ImportKind, choice: Choice, read: Sequence[Draft]) -> dict[int, str]:
+    is_named = choice.has("external_id")
+    if kind == ImportKind.CUSTOMERS:
+        return who.settle_customers(read, by_name=not is_named)
+    return who.settle_invoices(read, by_number=not is_named)
+
+
+def _standing(kind: ImportKind, names: Mapping[int, str]) -> dict[str, standing.Kept]:
+    """By external id, what is here already."""
+    if kind == ImportKind.CUSTOMERS:
+        found = standing.customers(Customer.external_id.in_(set(names.values())))
+    else:
+        found = standing.invoices(Invoice.external_id.in_(set(names.values())))
+    return {kept["external_id"]: kept for kept in found.values()}
+
+
+def _complete(kind: ImportKind, choice: Choice, one: Draft, here: standing.Kept | None, found: Found) -> None:
+    """What the file has no column for stays as it is here; a currency that is not said is the usual one."""
+    for name in KEPT[kind] if here else ():
+        if not choice.has(name):
+            one.sent[name] = here[name] if here else None
+    if kind == ImportKind.CUSTOMERS:
+        if here and not choice.has(*ADDRESS):
+            one.sent["address"] = here["address"]
+        one.sent["currency"] = one.sent["currency"] or (here["currency"] if here else _usual_currency())
+        return
+    customer = found.customers.get(one.customer)
+    one.sent["currency"] = one.sent["currency"] or (customer.currency if customer else _usual_currency())
+    if one.customer in found.several:
+        one.refuse(
+            "customer",
+            f"{found.several[one.customer]} customers are called {one.customer}. Name them by their numbers.",
+        )
+    elif customer is None and one.customer:
+        one.refuse("customer", f"There is no customer {one.customer}. Upload or add the customers first.")
+
+
+def _usual_currency() -> str:
+    return db.session.get_one(Tenant, current_tenant_id()).default_currency
+
+
+def _with_lines(given: GivenInvoice, choice: Choice, here: standing.Kept | None) -> GivenInvoice:
+    """Where a file says totals alone and the total is as it was, the lines stay, and so does the tax that it leaves out."""
+    if here is None or choice.has_lines:
+        return given
+    net, tax = Decimal(here["net"]), Decimal(here["tax"])
+    if given.net + given.tax != net + tax or (choice.has("tax") and given.tax != tax):
+        return given
+    return replace(given, net=net, tax=tax, lines=standing.given_lines(here))
+
+
+def _led_to(kind: ImportKind, given: list[Any], found: Found, *, take: bool) -> list[Outcome]:
+    if not given:
+        return []
+    if kind == ImportKind.CUSTOMERS:
+        return customers.take(given) if take else outcome.seen(customers.look(given))
+    if take:
+        return invoices.take(given, found.called)
+    return outcome.seen(invoices.look(given, found.called))

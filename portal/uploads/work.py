@@ -1,0 +1,140 @@
+"""Works on a file part by part under a lease: in a request while it is small, else in a worker. Safe to start twice."""
+
+import secrets
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy import func, select, text, update
+
+from portal import queue
+from portal.access.tenancy import current_tenant_id, system_scope
+from portal.extensions import db, rows_written
+from portal.models import FileState, ImportFile, ImportKind
+from portal.uploads import steps, undoing
+
+log = structlog.get_logger(__name__)
+LEASE_SECONDS = 90
+# What a person waits for; larger files are worked on beside.
+AT_ONCE = 1000
+DUE = text("""
+    SELECT f.tenant_id, f.id FROM file_standing f JOIN tenant t ON t.id = f.tenant_id AND t.disabled_at IS NULL
+    WHERE f.state IN ('checking', 'taking', 'undoing') AND coalesce(f.lease_until, '-infinity') < clock_timestamp()
+    ORDER BY f.id LIMIT 100""")
+WORKED_ON = (FileState.CHECKING, FileState.TAKING, FileState.UNDOING)
+
+
+def due() -> list[tuple[int, int]]:
+    """(tenant id, file id) of files that wait to be worked on, or whose worker died. Closes its transaction."""
+    with system_scope():
+        rows = db.session.execute(DUE).all()
+        db.session.rollback()
+    return [(row.tenant_id, row.id) for row in rows]
+
+
+def begin(file: ImportFile) -> None:
+    """After the commit of what was asked: a small file is worked on at once, for a larger one the bell is rung."""
+    tenant_id, file_id = file.tenant_id, file.id
+    if file.rows <= AT_ONCE:
+        work(file_id)
+    else:
+        queue.bell(queue.SYNCS, "jobs.uploads.work_on", tenant_id, file_id)
+
+
+def work(file_id: int) -> bool:
+    """Works on a file that waits, to its end; False while somebody else does, or there is nothing to do. Commits."""
+    token = _claim(file_id)
+    if token is None:
+        return False
+    while _part(file_id, token):
+        pass
+    return True
+
+
+def _claim(file_id: int) -> str | None:
+    token = secrets.token_hex(12)
+    free = func.coalesce(ImportFile.lease_until, func.clock_timestamp() - text("interval '1 second'"))
+    taken = rows_written(
+        update(ImportFile)
+        .where(
+            ImportFile.tenant_id == current_tenant_id(),
+            ImportFile.id == file_id,
+            ImportFile.state.in_(WORKED_ON),
+            free < func.clock_timestamp(),
+        )
+        .values(lease_token=token, lease_until=_later())
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    return token if taken else None
+
+
+def _later() -> object:
+    return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
+
+
+def _ours(file_id: int, token: str) -> ImportFile | None:
+    """The file, held until the transaction ends; None once the lease is somebody else's."""
+    return db.session.scalar(
+        select(ImportFile)
+        .where(
+            ImportFile.tenant_id == current_tenant_id(),
+            ImportFile.id == file_id,
+            ImportFile.lease_token == token,
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _part(file_id: int, token: str) -> bool:
+    """One part; whether there is more. Commits."""
+    file = _ours(file_id, token)
+    if file is None:
+        db.session.rollback()
+        return False
+    more = PARTS[FileState(file.state)](file, token)
+    file = _ours(file_id, token)
+    if file is None:
+        db.session.rollback()
+        return False
+    if more:
+        file.lease_until = _later()  # type: ignore[assignment]
+    else:
+        file.lease_token = file.lease_until = None
+    is_money = file.kind == ImportKind.INVOICES and file.state != FileState.CHECKING
+    db.session.commit()
+    if is_money:
+        queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", current_tenant_id())
+    return more
+
+
+def _check(file: ImportFile, token: str) -> bool:
+    """All that looking did is rolled back; then what it found is kept."""
+    file_id, before = file.id, file.position
+    places = steps.next_places(file)
+    rows = steps.check(file, places)
+    db.session.rollback()
+    held = _ours(file_id, token)
+    if held is None:
+        return False
+    if not places:
+        steps.end_check(held)
+        return False
+    assert held.position == before
+    steps.keep_checked(held, rows, len(places), places[-1])
+    return True
+
+
+def _take(file: ImportFile, token: str) -> bool:
+    return steps.take(file)
+
+
+def _undo(file: ImportFile, token: str) -> bool:
+    return undoing.undo(file)
+
+
+PARTS: dict[FileState, Callable[[ImportFile, str], bool]] = {
+    FileState.CHECKING: _check,
+    FileState.TAKING: _take,
+    FileState.UNDOING: _undo,
+}
