@@ -26,7 +26,7 @@ NO_MONEY = (
     "Choose the column with the total, or those with the amounts of lines (amount, or quantity and price)."
 )
 TWO_FIELDS = "This column is chosen for “{}” too."
-SHOWN = 40
+SHOWN = 28
 
 
 class UploadFileForm(Form):

@@ -1,1 +1,1 @@
-"""Customers and invoices from files: staged as they come, looked at, taken in once, and undone."""
+"""Customers and invoices from files: staged as they come, looked at, taken in once, and undone (rule 3.10)."""
