@@ -20,12 +20,17 @@ ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(8301)")
 WORST_FIRST = (HealthState.WRONG, HealthState.UNKNOWN, HealthState.LOOK, HealthState.OK)
 
 
+# The poller looks once a minute and does the looking itself: a longer silence means that it was away.
+SILENT_AFTER = timedelta(minutes=2)
+
+
 @dataclass(frozen=True)
 class Minute:
-    """`state` is None where nobody looked."""
+    """`state` is None where no look fell into it; `is_unwatched` where it lies in a silence, which is an outage too."""
 
     at: datetime
     state: HealthState | None
+    is_unwatched: bool = False
 
 
 def is_due() -> bool:
@@ -58,18 +63,31 @@ def last_states(most: int) -> dict[str, list[HealthState]]:
     return found
 
 
-def last_hour(now: datetime) -> dict[str, list[Minute]]:
+def last_hour(now: datetime, names: Sequence[str]) -> dict[str, list[Minute]]:
     """By check, sixty minutes, oldest first."""
     begin = now.replace(second=0, microsecond=0) - HOUR + timedelta(minutes=1)
     rows = db.session.execute(
         select(HealthReading.name, HealthReading.at, HealthReading.state).where(HealthReading.at >= begin)
-    )
+    ).all()
     states: dict[str, dict[int, HealthState]] = defaultdict(dict)
     for name, at, said in rows:
         minute, state = int((at - begin).total_seconds() // 60), HealthState(said)
         states[name][minute] = min(states[name].get(minute, state), state, key=WORST_FIRST.index)
+    before = db.session.scalar(select(func.max(HealthReading.at)).where(HealthReading.at < begin))
+    looks = sorted({row.at for row in rows} | ({before} if before else set()))
     minutes = [begin + timedelta(minutes=number) for number in range(60)]
+    silent = [_is_silent(at, looks, now) for at in minutes]
     return {
-        name: [Minute(at, known.get(number)) for number, at in enumerate(minutes)]
-        for name, known in states.items()
+        name: [Minute(at, states[name].get(number), silent[number]) for number, at in enumerate(minutes)]
+        for name in names
     }
+
+
+def _is_silent(minute: datetime, looks: Sequence[datetime], now: datetime) -> bool:
+    """Whether this whole minute lies in a silence. There is none before the first look of all."""
+    end = minute + timedelta(minutes=1)
+    last = max((at for at in looks if at < end), default=None)
+    if last is None or last >= minute or end > now:
+        return False
+    following = min((at for at in looks if at >= end), default=now)
+    return following - last > SILENT_AFTER

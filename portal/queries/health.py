@@ -19,6 +19,8 @@ LOOKS = {
     HealthState.WRONG: ("failed", "Wrong", "risk"),
     HealthState.UNKNOWN: ("unknown", "Not known", "attention"),
 }
+# A minute in which the poller, which does the looking, was away.
+UNWATCHED = "risk"
 # Check: endpoint, what it shows there, and the words of the link.
 LEADS_TO = {
     "deliveries": ("staff_partners.index", {"show": "trouble"}, "Partners in trouble"),
@@ -53,9 +55,9 @@ class Shown:
     @property
     def bars(self) -> list[Bar]:
         return [
-            Bar(f"{100 * number / 60:.3f}%", LOOKS[minute.state][2])
+            Bar(f"{100 * number / 60:.3f}%", LOOKS[minute.state][2] if minute.state else UNWATCHED)
             for number, minute in enumerate(self.minutes)
-            if minute.state is not None
+            if minute.state is not None or minute.is_unwatched
         ]
 
     @property
@@ -65,10 +67,19 @@ class Shown:
         bad = [minute for minute in known if minute.state not in (HealthState.OK, HealthState.LOOK)]
         if not known:
             return "Nobody looked in the last hour."
-        if not bad:
-            return f"Well in all of {plural(known, 'look')} of the last hour."
-        last = formatters.clock_time(bad[-1].at)
-        return f"Not well in {len(bad)} of {plural(known, 'look')} of the last hour, last at {last}."
+        told = f"Well in all of {plural(known, 'look')} of the last hour"
+        if bad:
+            last = formatters.clock_time(bad[-1].at)
+            told = f"Not well in {len(bad)} of {plural(known, 'look')} of the last hour, last at {last}"
+        return f"{told}.{self._silence}"
+
+    @property
+    def _silence(self) -> str:
+        silent = [minute for minute in self.minutes if minute.is_unwatched]
+        if not silent:
+            return ""
+        last = formatters.clock_time(silent[-1].at)
+        return f" In {plural(silent, 'minute')} nobody looked, last at {last}: that is not well either."
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,8 @@ def open_alarms() -> Sequence[Alarm]:
 def now() -> Health:
     """What is wrong comes first."""
     results = looked()
-    hours = history.last_hour(clock.now())
-    shown = [Shown(result, hours.get(result.check.name, ())) for result in results]
+    hours = history.last_hour(clock.now(), [result.check.name for result in results])
+    shown = [Shown(result, hours[result.check.name]) for result in results]
     found = Health(sorted(shown, key=lambda one: not one.result.is_wrong), alarms.lately())
     db.session.commit()
     return found

@@ -145,6 +145,21 @@ def test_the_page_of_health_tells_now_the_last_hour_and_the_alarms(staffed, supe
     assert "Not yet" not in page
 
 
+def test_minutes_in_which_nobody_looked_are_told_and_drawn_as_bad(staffed, superuser):
+    """The poller does the looking: while it is away there are no looks, and that is an outage too."""
+    staff = with_factor_proved(staffed.test_client(), "ada@portal.example")
+    minutes(staffed, 4)
+    superuser.execute("UPDATE health_reading SET at = at - interval '20 minutes'")
+    minutes(staffed, 3)
+    page = staff.get("/staff/health").text
+    assert "Well in all of 7 looks of the last hour. In 20 minutes nobody looked, last at" in page
+    assert page.count('<g class="bar-risk">') == 20 * len(READY)
+    superuser.execute("UPDATE health_reading SET at = at - interval '70 minutes'")
+    page = staff.get("/staff/health").text
+    assert "Nobody looked in the last hour." in page
+    assert page.count('<g class="bar-risk">') in (59 * len(READY), 60 * len(READY))
+
+
 def test_what_is_not_kept_stands_first_and_leads_where_it_can_be_seen(staffed, superuser):
     with staffed.app_context(), factories.inside(factories.tenant()):
         factories.payment((factories.invoice(factories.customer(factories.integration(staffed))), "100.00"))
