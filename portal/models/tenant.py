@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Identity, String
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, created
@@ -30,7 +30,9 @@ class Tenant(Base):
     name: Mapped[str]
     time_zone: Mapped[str] = mapped_column(server_default="UTC")
     default_currency: Mapped[str] = mapped_column(String(3), server_default="USD")
-    # When Autotask refused a key and secret that a person tried, within the last hour or so.
+    # When Autotask refused a key and secret that a person tried, by a hash of the API user, within the last hour or so.
+    refused_users: Mapped[dict[str, list[str]]] = mapped_column(JSONB, server_default="{}")
+    # The same of all of them together, as the release before counts.
     refused_logins: Mapped[list[datetime]] = mapped_column(
         ARRAY(DateTime(timezone=True)), server_default="{}"
     )

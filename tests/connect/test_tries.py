@@ -1,6 +1,7 @@
 """Autotask locks an API user after refused logins: three an hour reach it, whoever presses, Redis or not."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import time_machine
 from portal import clock, connect
 from portal.access.tenancy import tenant_scope
 from portal.connect import ConnectRefused, verify
-from portal.connect.tries import MOST
+from portal.connect.tries import MOST, MOST_OF_PARTNER
 from portal.extensions import db
 from tests import factories
 
@@ -32,9 +33,9 @@ def asked(monkeypatch):
     return made, answers
 
 
-def press(app) -> str:
+def press(app, username=REQUEST.username) -> str:
     try:
-        connect.check(REQUEST, app.config)
+        connect.check(replace(REQUEST, username=username), app.config)
     except ConnectRefused as refusal:
         return str(refusal)
     return "accepted"
@@ -51,6 +52,25 @@ def test_a_fourth_refused_login_within_an_hour_is_not_sent_and_says_why(app, par
         travel.shift(timedelta(minutes=61))
         press(app)
         assert len(made) == MOST + 1
+
+
+def test_an_api_user_that_autotask_may_lock_stops_no_other(app, partner, asked):
+    """Capitals make no other user of it."""
+    made, _ = asked
+    told = [press(app) for _ in range(MOST + 1)]
+    assert "of api@example.com 3 times within an hour" in told[-1]
+    assert "possible in 60 minutes, of another one now." in told[-1]
+    press(app, "API@example.com ")
+    assert len(made) == MOST
+    press(app, "second@example.com")
+    assert len(made) == MOST + 1
+
+
+def test_all_api_users_of_a_partner_together_have_a_bound(app, partner, asked):
+    made, _ = asked
+    told = [press(app, f"user-{number}@example.com") for number in range(MOST_OF_PARTNER + 2)]
+    assert len(made) == MOST_OF_PARTNER
+    assert f"refused {MOST_OF_PARTNER} tests of your company's API users within an hour" in told[-1]
 
 
 @pytest.mark.parametrize("answer", ["accepted", ConnectRefused(["No right."]), RuntimeError("a fault")])
