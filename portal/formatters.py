@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import g, has_app_context
 
 from portal import clock
-from portal.money import COMMA_POINT, NUMBER_FORMATS, NumberFormat, plain
+from portal.money import COMMA_POINT, NUMBER_FORMATS, NumberFormat, plain, rounded
 
 NOTHING = "–"
 CHOSEN = ("time_zone", "date_format", "number_format")
@@ -34,6 +34,11 @@ STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 def amount(value: Decimal | None, currency: str = "USD") -> str:
     """`1,204.50`, `-3.00`, `0.00`: thousands separated, with the currency's own decimals."""
     return NOTHING if value is None else number_format().grouped(plain(value, currency))
+
+
+def rate(value: Decimal, currency: str) -> str:
+    """`3.125`, `95.00`: what one costs, with the decimals that it has, so that the price can be reckoned from it."""
+    return amount(value, currency) if rounded(value, currency) == value else digits(value)
 
 
 def as_typed(value: Decimal, currency: str) -> str:
@@ -241,6 +246,7 @@ def _span(distance: timedelta) -> str:
 
 FILTERS = (
     amount,
+    rate,
     as_typed,
     digits,
     money,

@@ -31,6 +31,15 @@ def test_an_amount_has_its_currencys_decimals_and_separated_thousands(
     assert formatters.amount(Decimal(value), currency) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "currency", "shown"),
+    [("3.125000", "USD", "3.125"), ("95.000000", "USD", "95.00"), ("1250.5", "USD", "1,250.50"), ("7.5", "JPY", "7.5"),
+     ("-0.000123", "USD", "-0.000123")],
+)  # fmt: skip
+def test_a_rate_keeps_the_decimals_that_the_price_comes_of(value: str, currency: str, shown: str) -> None:
+    assert formatters.rate(Decimal(value), currency) == shown
+
+
 def test_money_names_its_currency_and_never_breaks_over_lines() -> None:
     assert formatters.money(Decimal("-3"), "USD") == "-3.00\N{NO-BREAK SPACE}USD"
 

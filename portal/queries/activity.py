@@ -14,6 +14,7 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import AuditEvent, SupportRequest, SupportVisit
 from portal.queries import cut, event_details, event_records, event_words, history, paging
+from portal.queries.text import day
 
 KINDS = {
     "payments": ("payment", "credit"),
@@ -63,8 +64,8 @@ def filter_from(args: Mapping[str, str], zone: str) -> Filter:
         zone=zone,
         kind=args["kind"] if args.get("kind") in KINDS else "",
         support_only=args.get("who") == "support",
-        first=_day(args.get("from")),
-        last=_day(args.get("to")),
+        first=day(args.get("from")),
+        last=day(args.get("to")),
         args=args,
     )
 
@@ -148,11 +149,3 @@ def _narrowed(statement: Select[Any], chosen: Filter) -> Any:
 
 def _midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        found = date.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return found if 1990 <= found.year <= 2100 else None

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from flask import g, has_request_context
 from sqlalchemy import Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -106,8 +107,15 @@ def _place(args: Mapping[str, str], keys: Sequence[Key]) -> tuple[bool, tuple[An
             try:
                 return backwards, _read(text, keys)
             except BadCursor:
+                if has_request_context():
+                    g.asked_for_no_place = True
                 return False, None
     return False, None
+
+
+def asked_for_no_place() -> bool:
+    """Whether a list of this request was asked for a page that there is not, and showed its first one."""
+    return bool(g.get("asked_for_no_place"))
 
 
 def _read(text: str, keys: Sequence[Key]) -> tuple[Any, ...]:

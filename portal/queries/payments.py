@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.ledger.unconfirmed import needs_a_person
 from portal.models import Allocation, Delivery, DeliveryState, Invoice, Payment, PaymentSum
 from portal.queries import arrivals, cut, finding, paging, timelines
-from portal.queries.text import cleaned, number
+from portal.queries.text import cleaned, day, number
 
 OF_A_CUSTOMER = 20
 KEYS = (paging.Key(Payment.recorded_at, paging.as_instant), paging.Key(Payment.id))
@@ -67,8 +67,8 @@ def filter_from(args: Mapping[str, str]) -> Filter:
     return Filter(
         show=Show(args["show"]) if args.get("show") in set(Show) else Show.CURRENT,
         words=cleaned(args.get("q")),
-        first=_day(args.get("from")),
-        last=_day(args.get("to")),
+        first=day(args.get("from")),
+        last=day(args.get("to")),
         customer_id=number(args.get("customer")),
         invoice_id=number(args.get("invoice")),
         args=args,
@@ -198,10 +198,3 @@ def _has_a_delivery(*wanted: Any) -> Any:
         Delivery.invoice_id == Allocation.invoice_id,
         *wanted,
     )
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None

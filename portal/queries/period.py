@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from flask import g
+
+from portal import clock
+
 EARLIEST, LATEST = date(1990, 1, 1), date(2100, 12, 1)
 NOW = "infinity"
 
@@ -45,6 +49,17 @@ def period_from(args: Mapping[str, str], today: date, zone: str) -> Period:
     if not EARLIEST <= first <= LATEST:
         first = today
     return Period(first.replace(day=1), as_of if as_of and EARLIEST <= as_of < today else None, zone)
+
+
+def is_month(text: str) -> bool:
+    found = _day(f"{text}-01")
+    return found is not None and EARLIEST <= found <= LATEST
+
+
+def is_past_day(text: str) -> bool:
+    """Today itself is how things stand now."""
+    found = _day(text)
+    return found is not None and EARLIEST <= found <= clock.today(g.partner.time_zone)
 
 
 def _day(words: str) -> date | None:

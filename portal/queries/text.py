@@ -1,6 +1,7 @@
 """What people type into addresses and forms: search words, made safe for LIKE, and ids."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from werkzeug.exceptions import UnprocessableEntity
 
@@ -15,6 +16,15 @@ def cleaned(words: str | None) -> str:
 def number(text: str | None) -> int | None:
     """An id of an address; None for anything else."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def day(text: str | None) -> date | None:
+    """A day of an address, from 1990 to 2100; None for anything else."""
+    try:
+        found = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if 1990 <= found.year <= 2100 else None
 
 
 def numbers(texts: Sequence[str], most: int) -> list[int]:

@@ -3,20 +3,37 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, g, has_request_context
+from flask import Flask, Response, g, has_request_context, render_template, request
 from sqlalchemy import inspect, select
 
 from portal.access.permissions import Permission, may
 from portal.access.tenancy import system_scope, tenant_scope
 from portal.extensions import db
 from portal.models import Membership, SupportVisit, Tenant
-from portal.queries import activity, health, needs
+from portal.queries import activity, health, needs, refused_filters
+from portal.web import htmx
 
 
 def register(app: Flask) -> None:
     """Gives templates the names that the layouts use."""
     app.context_processor(frame)
-    app.jinja_env.globals.update(may=may, Permission=Permission)
+    app.after_request(_beside_a_list)
+    app.jinja_env.globals.update(may=may, Permission=Permission, left_out=left_out)
+
+
+def left_out() -> list[str]:
+    """What of this address the list does not know, in sentences."""
+    return refused_filters.sentences(request.endpoint, request.args) if request.method == "GET" else []
+
+
+def _beside_a_list(response: Response) -> Response:
+    """A list that is narrowed on an open page takes along what is said above it."""
+    of_list = request.endpoint in refused_filters.KNOWN and htmx.is_fragment() and request.method == "GET"
+    if of_list and response.status_code == 200 and response.mimetype == "text/html":
+        response.set_data(
+            response.get_data(as_text=True) + render_template("layouts/_left_out.html", swapped=True)
+        )
+    return response
 
 
 def frame() -> dict[str, Any]:
