@@ -1,14 +1,14 @@
 """Refused logins are counted by API user: Autotask locks a user, and no other.
 
 Revision ID: 0038
-Revises: 0035
+Revises: 0037
 
 """
 
 from alembic import op
 
 revision = "0038"
-down_revision = "0035"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 
