@@ -26,7 +26,7 @@ def test_a_large_file_waits_for_a_worker_while_its_page_says_how_far_it_is(
     rung: list[Any] = []
     monkeypatch.setattr("portal.queue.bell", lambda *call: rung.append(call))
     monkeypatch.setattr(work, "AT_ONCE", 3)
-    number = desk.look(many(5))
+    number = desk.look(many(5), by_pages=True)
     assert [call[1] for call in rung] == ["jobs.uploads.work_on"]
     assert "Looking at the records" in desk.page(number)
     assert "0 of 5 records" in desk.page(number)
@@ -48,7 +48,7 @@ def test_a_worker_that_dies_in_the_middle_is_taken_over_and_nothing_is_done_twic
 ) -> None:
     monkeypatch.setattr(work, "AT_ONCE", 3)
     monkeypatch.setattr(steps, "RECORDS_AT_ONCE", 2)
-    number = desk.look(many(5))
+    number = desk.look(many(5), by_pages=True)
     if dies_in == "take":
         desk.inside(lambda: work.work(number))
         desk.take(number)
