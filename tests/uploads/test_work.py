@@ -8,9 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from jobs import uploads as job
+from portal.csv_in import UnreadableFile
 from portal.extensions import db
-from portal.models import ImportFile, ImportRun, Tenant
+from portal.models import ImportFile, ImportKind, ImportRun, Tenant
 from portal.uploads import steps, work
+from tests import uploaded
 from tests.uploads.conftest import URL, Desk
 
 HEADING = "Invoice number,Customer,Invoice date,Item,Line amount\n"
@@ -18,6 +20,15 @@ HEADING = "Invoice number,Customer,Invoice date,Item,Line amount\n"
 
 def many(number: int) -> str:
     return HEADING + "".join(f"A-{n},Fabrikam,2026-11-01,Hosting,{n}.50\n" for n in range(1, number + 1))
+
+
+def test_every_row_of_a_file_is_kept_however_many_blocks_it_is_read_in(desk: Desk) -> None:
+    """And the row that is cut off is missed at the end of a long file, too."""
+    words = many(3000)
+    desk.inside(lambda: uploaded.staged(words, ImportKind.INVOICES))
+    assert desk.rows(ImportFile, "rows") == [(3000,)]
+    with pytest.raises(UnreadableFile, match="ends in the middle of a row"):
+        desk.inside(lambda: uploaded.staged(f"{words}A-3001,Fab", ImportKind.INVOICES))
 
 
 def test_a_large_file_waits_for_a_worker_while_its_page_says_how_far_it_is(
