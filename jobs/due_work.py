@@ -20,6 +20,8 @@ from portal.people import lost_factors
 from portal.reconcile import due, sweep, waiting_together
 from portal.sync import due_runs, run_lease, runs
 from portal.uploads import work as uploads
+from portal.webhooks import due as webhooks_due
+from portal.webhooks import send as webhooks
 
 
 @dataclass
@@ -54,6 +56,7 @@ def watches() -> list[Watch]:
         Watch("uploads", 5, lambda: list(uploads.due()), work_on, patience=5),
         Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
+        Watch("webhooks", 2, lambda: list(webhooks_due.due()), webhooks.drain, threads=2),
         Watch("visits", 2, lambda: list(visits.to_tell()), notices.tell_visit),
         Watch("heartbeats", 10, lambda: [()], heartbeats.write),
         Watch("counts", 15, lambda: [()], counting.write_all),

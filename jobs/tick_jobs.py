@@ -10,6 +10,7 @@ from portal.queue import DELIVERIES, SYNCS, bell, is_empty
 from portal.reconcile import due
 from portal.reconcile.sweep import compare_due
 from portal.sync import due_runs, run_lease, runs
+from portal.webhooks import due as webhooks
 
 
 def due_work() -> None:
@@ -21,6 +22,8 @@ def due_work() -> None:
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
     if send.due():
         bell(SYNCS, "jobs.mail.send_due")  # never in the way of payments
+    if webhooks.due():
+        bell(SYNCS, "jobs.webhooks.send_due")
     alarms.watch()  # also where no poller is left to do it
 
 

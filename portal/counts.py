@@ -34,6 +34,9 @@ KNOWN = {
     ),
     "portal_autotask_call_seconds": Metric("How long calls to Autotask took.", ("method",), CALLS),
     "portal_jobs_total": Metric("Jobs that workers ran.", ("job", "outcome")),
+    "portal_webhook_sends_total": Metric(
+        "Messages to partners' own addresses, by what came of a try.", ("outcome",)
+    ),
     "portal_log_lines_total": Metric("Log lines by their event.", ("event", "level")),
 }
 # In millionths of a second, beside the buckets.

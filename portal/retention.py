@@ -56,6 +56,13 @@ OLD_TRIES = """r.started_at < :before AND r.wrote IS NULL AND r.may_land_until I
         AND n.id > r.id)"""
 OLD_VISITS = """r.visit_id IN (SELECT v.id FROM support_visit v
     WHERE v.tenant_id = :tenant_id AND v.started_at < :before)"""
+OLD_MESSAGES = """r.event_id IN (SELECT e.id FROM event e WHERE e.tenant_id = :tenant_id
+    AND e.created_at < :before)"""
+# The newest place stays: those that come after it go on from there.
+OLD_EVENTS = """r.created_at < :before AND (r.place IS NULL
+    OR r.place < (SELECT max(n.place) FROM event n WHERE n.tenant_id = :tenant_id))"""
+OLD_ENDPOINTS = """r.state = 'removed' AND r.off_since < :before AND NOT EXISTS (
+    SELECT FROM webhook_message m WHERE m.tenant_id = :tenant_id AND m.endpoint_id = r.id)"""
 
 LOGIN_SESSION_DAYS, MAIL_DAYS = 90, 90
 OLD_MAILS = "r.created_at < :before AND r.state <> 'waiting'"
@@ -78,6 +85,10 @@ RULES = (
         "r.changed_at < :before AND (r.ended_at IS NOT NULL OR "
         "r.kind NOT IN ('needs_reconnecting', 'sync_late', 'payments_stuck'))",
     ),
+    Rule("What went out to a partner's own addresses", "webhook_message", 30, OLD_MESSAGES),
+    Rule("Events for other systems", "event", 30, OLD_EVENTS),
+    Rule("Secrets of webhooks that were replaced", "webhook_secret", 1, "r.ends_at < :before"),
+    Rule("Webhook endpoints that were removed", "webhook_endpoint", 31, OLD_ENDPOINTS),
     Rule("Invitations", "invitation", 90, "r.expires_at < :before"),
     Rule("When pages of invoices were read", "read_range", 90, "r.read_at < :before"),
     Rule("Counts of calls to Autotask, by the minute", "api_usage", 30, "r.minute < :before"),

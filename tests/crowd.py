@@ -32,6 +32,7 @@ from portal.models import (
 from portal.queries import cut
 from tests import factories, uploaded
 from tests.browser import books
+from tests.webhooks import hooks
 
 _imports = count(1)
 START = f"/p/{books.SLUG}/"
@@ -61,6 +62,7 @@ def crowded_books(app: Flask, visit: Callable[[Tenant], FlaskClient]) -> dict[st
         assert [client.get(START).status_code for _ in range(2)] == [200, 200]
     with app.app_context(), factories.inside(db.session.get_one(Tenant, ids["partner"])):
         run = _pressed(ids["partner"], ids["run"])
+        hooks.listening(("ERP", "CRM"))
         for number in range(2):
             _exception(run, number)
             _park(ids["partner"], number)

@@ -41,12 +41,13 @@ from portal.people import logo
 from portal.sync import runs
 from tests import factories, uploaded
 from tests.fixtures.people import with_factor_proved
+from tests.webhooks import hooks
 
 ROLES = ("owner", "manager", "clerk", "reader")
 STAFF = "kim@portal.example"
 # What an argument of a route names, where that is not the table of its own name.
 NAMED = {
-    "item_id": "exception_item", "import_id": "import_run", "file_id": "import_file", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key",
+    "item_id": "exception_item", "import_id": "import_run", "file_id": "import_file", "run_id": "sync_run", "application_id": "credit_application", "key_id": "api_key", "endpoint_id": "webhook_endpoint", "message_id": "webhook_message",
     "visit_id": "support_visit", "member_id": "membership", "credit": "invoice", "credit_id": "invoice", "invoice": "invoice",
     "customer": "customer", "reset_id": "factor_reset", "reset": "factor_reset",
 }  # fmt: skip
@@ -94,6 +95,7 @@ def name_of(slug: str) -> str:
 def _rows(app: Flask, tenant: Tenant, owner: User, word: str) -> str:
     of = {"tenant_id": tenant.id}
     source = factories.integration(app, username=f"{word}@autotask.example", email=f"{word}@mail.example")
+    hooks.listening((word,))
     customer = factories.customer(source, name=f"{word} customer")
     credit = factories.invoice(customer, "-40.00", number=f"{word}-credit")
     paid = factories.invoice(customer, "50.00", number=f"{word}-paid")

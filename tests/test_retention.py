@@ -64,6 +64,14 @@ INSERT INTO invitation (tenant_id, email, role, token_hash, expires_at)
     VALUES (:t, 'x@example.com', 'reader', decode(md5(:t || 'invitation'), 'hex'), :at);
 INSERT INTO login_link (purpose, token_hash, user_id, email, expires_at)
     VALUES ('password_reset', decode(md5(:t || 'link'), 'hex'), :u, 'x@example.com', :at);
+INSERT INTO webhook_endpoint (tenant_id, url, name, kinds, state, off_since)
+    VALUES (:t, 'https://a.example/', 'x', '{}', 'removed', :at);
+INSERT INTO webhook_secret (tenant_id, endpoint_id, sealed, ends_at)
+    SELECT :t, id, '', :at FROM webhook_endpoint WHERE tenant_id = :t;
+INSERT INTO event (tenant_id, kind, subject_id, invoice_ids, data, place, created_at)
+    SELECT :t, 'invoice.paid', n, '{}', '{}', n, :at FROM generate_series(1, 3) n;
+INSERT INTO webhook_message (tenant_id, endpoint_id, event_id)
+    SELECT :t, w.id, e.id FROM webhook_endpoint w JOIN event e ON e.tenant_id = w.tenant_id WHERE w.tenant_id = :t;
 UPDATE idempotency_key SET created_at = :at WHERE tenant_id = :t;
 UPDATE payment SET recorded_at = :at WHERE tenant_id = :t;
 UPDATE invoice SET created_at = :at WHERE tenant_id = :t"""
@@ -84,6 +92,10 @@ LEFT = {
     "notice": 1,  # the one that is open
     "invitation": 0,
     "login_link": 0,
+    "event": 1,  # the newest place
+    "webhook_message": 0,
+    "webhook_secret": 0,
+    "webhook_endpoint": 0,
     "login_session": 1,  # the support visit's
     "security_event": 0,
     "spent_proof": 0,

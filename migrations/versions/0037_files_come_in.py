@@ -1,7 +1,7 @@
 """Files of customers and invoices: their rows as they came, what each record does, and how columns were read before.
 
 Revision ID: 0037
-Revises: 0035
+Revises: 0036
 
 """
 
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0037"
-down_revision = "0035"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 

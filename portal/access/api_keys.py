@@ -34,6 +34,7 @@ class Scope(StrEnum):
     READ = "read"
     WRITE_PAYMENTS = "payments.write"
     WRITE_INVOICES = "invoices.write"
+    READ_EVENTS = "events.read"
 
 
 class CannotMakeKey(ValueError):

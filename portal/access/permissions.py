@@ -29,6 +29,7 @@ class Permission(StrEnum):
     USERS = "users.manage"
     SETTINGS = "settings.change"
     API_KEYS = "api_keys.manage"
+    WEBHOOKS = "webhooks.manage"
 
 
 WORDS = {
@@ -47,6 +48,7 @@ WORDS = {
     Permission.USERS: "Invite people, change roles, remove people",
     Permission.SETTINGS: "Change the partner's settings",
     Permission.API_KEYS: "Make and revoke API keys",
+    Permission.WEBHOOKS: "Choose which systems hear of events, and send them again",
 }
 
 READER = {Permission.VIEW, Permission.EXPORT}
@@ -75,6 +77,7 @@ NEVER_BY_SUPPORT = {
     Permission.USERS,
     Permission.SETTINGS,
     Permission.API_KEYS,
+    Permission.WEBHOOKS,
 }
 
 ROLE_PERMISSIONS: dict[str, set[Permission]] = {

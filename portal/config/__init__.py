@@ -40,6 +40,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         ),
         "AUTOTASK_TRUSTED_HOSTS": values.hosts(env, "AUTOTASK_TRUSTED_HOSTS"),
         "AUTOTASK_INTEGRATION_CODE": values.header_text(env, "AUTOTASK_INTEGRATION_CODE"),
+        "WEBHOOK_TRUSTED_HOSTS": values.hosts(env, "WEBHOOK_TRUSTED_HOSTS"),
         # Disks are not kept: PDFs lie in PostgreSQL or in a bucket.
         "STORAGE_URL": values.address(env, "STORAGE_URL", ("s3",)),
         "MAIL": mail,

@@ -15,6 +15,7 @@ WORDS = {
     Scope.READ: "Read customers, invoices and payments",
     Scope.WRITE_PAYMENTS: "Record and delete payments",
     Scope.WRITE_INVOICES: "Bring in customers and invoices of your own system",
+    Scope.READ_EVENTS: "Hear what happened, event by event",
 }
 
 

@@ -29,6 +29,7 @@ STAYS = (
 )
 # In the order of their keys: who names another goes first.
 EMPTIED = (
+    "webhook_message", "event", "webhook_secret", "webhook_endpoint",
     "import_file_row", "import_file_record", "import_file", "import_columns", "import_row", "import_run", "support_request", "exception_item", "sync_change", "sync_run", "sync_schedule", "sync_cursor", "read_range",
     "api_usage", "call_slot", "contact", "customer_past", "notice_choice", "notice", "invitation", "idempotency_key",
     "mail_secret", "mail",

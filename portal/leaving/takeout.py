@@ -19,7 +19,7 @@ from portal.models import Base, InvoicePdf, Membership, PdfState, Tenant, User
 AT_ONCE = 500
 # Machinery, or nothing but secrets.
 LEFT_OUT = {
-    "call_slot", "sync_cursor", "idempotency_key", "mail_secret", "stored_file", "integration_status", "invoice_word",
+    "call_slot", "sync_cursor", "idempotency_key", "mail_secret", "webhook_secret", "stored_file", "integration_status", "invoice_word",
     "payment_word", "invoice_sum", "customer_sum", "payment_sum", "import_file_row", "import_file_record", "import_columns",
 }  # fmt: skip
 # The address of a file in the storage, which is in here itself.

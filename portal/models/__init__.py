@@ -5,6 +5,7 @@ from portal.models.audit_event import AuditEvent, AuditHead
 from portal.models.base import Base
 from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
+from portal.models.event import Event, EventKind
 from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
 from portal.models.factor import Factor, FactorKind, RecoveryCode, SpentProof
 from portal.models.factor_reset import FactorReset, FactorResetAgreement, ResetOutcome
@@ -68,6 +69,7 @@ from portal.models.sync_run import (
 from portal.models.tenant import SupportAccess, Tenant
 from portal.models.upkeep import Upkeep
 from portal.models.user import LoginSession, User
+from portal.models.webhook import EndpointState, MessageState, WebhookEndpoint, WebhookMessage, WebhookSecret
 from portal.models.words import InvoiceWord, PaymentWord
 
 __all__ = [
@@ -99,6 +101,9 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DeliveryState",
+    "EndpointState",
+    "Event",
+    "EventKind",
     "ExceptionItem",
     "ExceptionState",
     "Factor",
@@ -139,6 +144,7 @@ __all__ = [
     "MailSecret",
     "MailState",
     "Membership",
+    "MessageState",
     "MetricCount",
     "Notice",
     "NoticeChoice",
@@ -175,4 +181,7 @@ __all__ = [
     "Upkeep",
     "User",
     "VisitMode",
+    "WebhookEndpoint",
+    "WebhookMessage",
+    "WebhookSecret",
 ]

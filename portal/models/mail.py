@@ -26,6 +26,7 @@ class MailKind(StrEnum):
     SUPPORT_ENDED = "support_ended"
     PEOPLE_EVENT = "people_event"
     DIGEST = "digest"
+    WEBHOOK_OFF = "webhook_off"
     ALARM_BEGUN = "alarm_begun"
     ALARM_OVER = "alarm_over"
 

@@ -15,6 +15,7 @@ class NoticeKind(StrEnum):
     SUPPORT = "support"
     PEOPLE = "people"
     DIGEST = "digest"
+    WEBHOOK_OFF = "webhook_off"
 
 
 class Notice(TenantOwned, Base):

@@ -12,7 +12,7 @@ from portal import formatters
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Tenant
-from portal.notices import digest, people, standing, visits
+from portal.notices import digest, people, standing, visits, webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,8 @@ def sweep() -> None:
         tell_visit(tenant_id, visit_id)
     for tenant_id, member_id in people.to_tell():
         _inside(tenant_id, partial(people.tell_person, member_id))
+    for tenant_id, endpoint_id in webhooks.to_tell():
+        _inside(tenant_id, partial(webhooks.tell, endpoint_id))
     for tenant_id in digest.to_tell():
         _inside(tenant_id, digest.tell)
 

@@ -37,6 +37,10 @@ GAUGES = {
         "Mails that were not sent, by state.",
         "SELECT state, count(*) FROM mail WHERE state <> 'sent' GROUP BY 1",
     ),
+    "portal_webhook_endpoints": (
+        "Addresses of partners that hear of events, by state.",
+        "SELECT state, count(*) FROM webhook_standing GROUP BY 1",
+    ),
     "portal_integrations": (
         "Connections to Autotask, by state.",
         "SELECT state, count(*) FROM integration_status GROUP BY 1",

@@ -22,6 +22,7 @@ from portal.queue import QUEUES, web_redis
 from portal.queue.names import POLLER, SCHEDULER, WORKERS
 from portal.reconcile import due
 from portal.sync import due_runs, run_lease
+from portal.webhooks import due as webhooks
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 STATEMENT_SECONDS = 5
@@ -30,6 +31,7 @@ HEARD_OF = 60
 DELIVERY_TAKEN_UP = 120
 SYNC_TAKEN_UP = 900
 MAIL_TAKEN_UP = 300
+WEBHOOK_TAKEN_UP = 300
 FEWEST_FREE = 2  # a command, and one to look what is the matter
 START_THE_WORKER = "Start the worker dyno (python -m jobs.work) or look at its log for why it ends."
 START_THE_SCHEDULER = "Start the scheduler dyno (python -m jobs.tick) or look at its log for why it ends."
@@ -132,6 +134,13 @@ def mails() -> Finding:
     )  # fmt: skip
 
 
+def messages() -> Finding:
+    return _oldest(
+        webhooks.oldest(), WEBHOOK_TAKEN_UP, "webhook message",
+        "Partners' own systems hear of what happened later; nothing is lost. " + START_THE_WORKER,
+    )  # fmt: skip
+
+
 def connections() -> Finding:
     free = shares.free()
     said = f"The database has room for {plural(free, 'more connection')}."
@@ -181,5 +190,6 @@ READY = (
     _check("deliveries", "Payments are told to Autotask", deliveries, unit="seconds"),
     _check("syncs", "Syncs are taken up", syncs, unit="seconds"),
     _check("mails", "Mails go out", mails, unit="seconds"),
+    _check("webhooks", "Partners' own systems are told", messages, unit="seconds"),
     _check("connections", "The database has room for more connections", connections, unit="connections"),
 )  # fmt: skip

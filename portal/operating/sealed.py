@@ -50,7 +50,11 @@ FACTORS = Kind(
     " WHERE id > :after AND secret IS NOT NULL ORDER BY id LIMIT :most",
     of_person=True,
 )  # fmt: skip
-OF_PARTNERS, OF_PEOPLE = (INTEGRATIONS, LINKS), (FACTORS, LINKS)
+WEBHOOKS = Kind(
+    "secret of a webhook", "webhook_secret", "sealed", "id",
+    "SELECT id, tenant_id AS of, sealed FROM webhook_secret WHERE id > :after ORDER BY id LIMIT :most",
+)  # fmt: skip
+OF_PARTNERS, OF_PEOPLE = (INTEGRATIONS, LINKS, WEBHOOKS), (FACTORS, LINKS)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import insert
+
 from portal import clock, ledger
 from portal.access import audit
 from portal.access.actor import Actor
@@ -126,11 +128,11 @@ def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
     )
     db.session.add(payment)
     db.session.flush()
-    db.session.add_all(
-        Allocation(tenant_id=tenant_id, payment_id=payment.id, invoice_id=invoice_id, amount=amount)
+    parts = [
+        {"tenant_id": tenant_id, "payment_id": payment.id, "invoice_id": invoice_id, "amount": amount}
         for invoice_id, amount in new.allocations
-    )
-    db.session.flush()
+    ]
+    db.session.execute(insert(Allocation).values(parts))
     return payment
 
 

@@ -74,6 +74,8 @@ LABELS = {
     "invoices_since": "Invoices since",
     "skip_zero_totals": "Zero totals left out",
     "contacts": "Contacts",
+    "host": "Goes to",
+    "events": "Hears of",
     "contact_field": "Contacts' field",
     "contact_value": "Its value",
 }

@@ -16,6 +16,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "jobs.deliver.deliver_due": ("tenant_id",),
     "jobs.mail.send_due": (),
     "jobs.sync.run_sync": ("tenant_id", "run_id"),
+    "jobs.webhooks.send_due": (),
     "jobs.tick_jobs.due_work": (),
     "jobs.tick_jobs.sweep": (),
     "jobs.tick_jobs.upkeep": (),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.models import MOST_INVOICES, ImportResult, InvoiceStatus, PaymentMethod
+from portal.models import MOST_INVOICES, EventKind, ImportResult, InvoiceStatus, PaymentMethod
 
 AMOUNT = {
     "type": "string",
@@ -196,6 +196,17 @@ SCHEMAS = {
         },
         required=["allocations", "paid_on"],
     ),
+    "Event": _object({
+        "id": TEXT | {"description": "The same as the webhook-id of its messages."}, "type": {"enum": list(EventKind)},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "data": {"type": "object", "description": "The record as it was then: invoice, payment, exception or "
+                 "integration; of invoice.changed also before, with the values that were replaced."},
+    }),
+    "Events": _object({
+        "data": {"type": "array", "items": _ref("Event")},
+        "next_cursor": TEXT | {"description": "The cursor to ask with next time, also where nothing is new."},
+        "has_more": {"type": "boolean"},
+    }),
     "Statement": _object({
         "customer_id": ID, "customer": TEXT, "from": DAY, "until": DAY, "as_of": DAY,
         "currencies": {"type": "array", "items": _object(
@@ -271,6 +282,11 @@ DESCRIPTION: dict[str, Any] = {
         },
         "/invoices/{invoice_id}/lines": {"get": _operation(
             "The lines of one invoice by id", {"200": _answer(_ref("Lines"), "A page."), "404": GONE}, parameters=PAGING)},
+        "/events": {"get": _operation(
+            "What happened, in its order; ask again with next_cursor. Kept for 30 days, from the first key or webhook on",
+            {"200": _answer(_ref("Events"), "A page.")},
+            parameters=[*PAGING, _query(
+                "kind", "Only these kinds, parted by commas.", TEXT | {"examples": ["invoice.paid,payment.confirmed"]})])},
         "/payments": {
             "get": _operation("Payments by id", {"200": _answer(_ref("Payments"), "A page.")}, parameters=PAGING),
             "post": _operation(

@@ -39,6 +39,7 @@ RESET_ADDRESS = Limit("new passwords asked for from an address", 10, HOUR, 10)
 RESET_ACCOUNT = Limit("new passwords asked for one account", 3, HOUR, 3)
 EMAIL_CHANGE = Limit("changes of an e-mail address asked for by a person", 5, HOUR, 5)
 RECOVERY_CODE = Limit("recovery codes of a person from an address", 10, QUARTER, 5)
+WEBHOOK_TESTS = Limit("tests of webhooks by a partner", 30, HOUR, 30)
 INVITATIONS = Limit("invitations sent by a partner", 60, HOUR, 60)
 
 ASK_REDIS_AGAIN = 5.0  # seconds: a frozen Redis costs one request its time-out, not every request

@@ -49,7 +49,16 @@ PARTNER = (
         "Settings",
         "settings.show",
         "settings",
-        ("people", "member_factors", "partner_settings", "logo", "notices", "support_consent"),
+        (
+            "people",
+            "member_factors",
+            "partner_settings",
+            "logo",
+            "notices",
+            "support_consent",
+            "webhooks",
+            "webhook_messages",
+        ),
     ),
 )
 STAFF = (

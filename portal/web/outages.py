@@ -1,5 +1,6 @@
 """What people see while PostgreSQL is away, full or read-only: 503 in words, drawn without it, and one log line."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import psycopg
@@ -84,9 +85,14 @@ def answer(error: Exception) -> Response:
 
 
 def commit_unless_read_only() -> None:
-    """For what reading can do without: a database that takes no changes leaves it undone."""
+    """Commits what reading can do without."""
+    unless_read_only(db.session.commit)
+
+
+def unless_read_only(write: Callable[[], object]) -> None:
+    """Does what reading can do without; a database that takes no changes leaves it undone."""
     try:
-        db.session.commit()
+        write()
     except DBAPIError as error:
         db.session.rollback()
         if outage_of(error) is not Outage.READ_ONLY:

@@ -33,6 +33,8 @@ from portal.models import (
     SyncRun,
     SyncSchedule,
     Tenant,
+    WebhookEndpoint,
+    WebhookMessage,
 )
 from portal.notices import telling
 from portal.own_records import archive
@@ -43,6 +45,7 @@ from portal.sync import filter_choices
 from portal.uploads import work as uploads
 from tests import factories, uploaded
 from tests.browser import books
+from tests.webhooks import hooks
 
 Ids = dict[str, int]
 
@@ -72,6 +75,7 @@ def open_work(app: Flask, visit: Callable[..., Any]) -> Ids:
         )
         pdf = InvoicePdf(tenant_id=ids["partner"], invoice_id=ids["open"], state="waiting")
         db.session.add_all([run, new, pdf])
+        (ids["endpoint"],) = hooks.listening()
         _goes_missing(ids["credit"])
         db.session.flush()
         exception = db.session.query(ExceptionItem).first()
@@ -84,6 +88,7 @@ def open_work(app: Flask, visit: Callable[..., Any]) -> Ids:
             "exception": exception.id,
             "payer": _invoice(ids, "waiting").customer_id,
             "visit": db.session.query(SupportVisit).one().id,
+            "message": _message(),
         }
         db.session.commit()
         ids["file"] = uploaded.waiting("Name,Currency\nUploaded,USD\nRefused,XXX\n").id
@@ -195,9 +200,25 @@ def tell(ids: Ids) -> None:
     telling.tell(NoticeKind.SYNC_LATE, "1", words)
 
 
+def happen(ids: Ids) -> None:
+    """Something is told to the endpoint, which fails to take it."""
+    void(ids)
+    db.session.execute(update(WebhookEndpoint).values(failures=1, failing_since=clock.now()))
+    answer = {"at": clock.now().isoformat(), "code": 500, "words": "It answered 500.", "shown": ""}
+    db.session.execute(update(WebhookMessage).values(answers=[answer], tries=1))
+
+
 def _goes_missing(invoice_id: int) -> None:
     db.session.execute(update(Invoice).where(Invoice.id == invoice_id).values(missing_since=clock.now()))
     ledger.restate([invoice_id])
+
+
+def _message() -> int:
+    """One that waits."""
+    factories.invoice(factories.customer(), number="TOLD")
+    row = db.session.query(WebhookMessage).first()
+    assert row is not None
+    return row.id
 
 
 def _delivery(invoice_id: int) -> Delivery:
@@ -262,5 +283,9 @@ ACTS: dict[str, tuple[Work, ...]] = {
         Work(join, ("settings/people", "settings")),
         Work(make_key, ("settings",)),
         Work(tell, ("", "notices")),
+        Work(
+            happen,
+            ("settings/webhooks", "settings/webhooks/{endpoint}", "settings/webhook-messages/{message}"),
+        ),
     ),
 }

@@ -183,7 +183,7 @@ def test_the_promises_on_the_page_are_those_of_the_checks():
     told = dict(re.findall(r"^\| `(\w+)` \| .*?(\d+)(?: seconds| more)", PAGE, re.MULTILINE))
     assert told == {
         "deliveries": str(ready.DELIVERY_TAKEN_UP), "syncs": str(ready.SYNC_TAKEN_UP), "mails": str(ready.MAIL_TAKEN_UP),
-        "connections": str(ready.FEWEST_FREE),
+        "webhooks": str(ready.WEBHOOK_TAKEN_UP), "connections": str(ready.FEWEST_FREE),
     }  # fmt: skip
     assert f"heard of within {ready.HEARD_OF} seconds" in PAGE
 

@@ -40,7 +40,7 @@ def run(example: str, shell: dict[str, str]) -> tuple[int, Any]:
 
 def test_every_example_of_the_page_does_what_it_says(shell: dict[str, str]) -> None:
     examples = EXAMPLE.findall(PAGE)
-    assert len(examples) == PAGE.count("    curl ") == 7
+    assert len(examples) == PAGE.count("    curl ") == 8
     customer, invoice, batch, one, customers = [run(example, shell) for example in examples[:5]]
     assert [status for status, _ in (customer, invoice, batch, one, customers)] == [201, 201, 200, 200, 200]
     assert invoice[1]["amount_due"] == "130.90"
@@ -49,6 +49,8 @@ def test_every_example_of_the_page_does_what_it_says(shell: dict[str, str]) -> N
     assert [row["external_id"] for row in customers[1]["data"]] == ["C-17"]
     statement = run(examples[5].replace("customers/1/", f"customers/{customer[1]['id']}/"), shell)
     assert statement[1]["currencies"][0]["closing"] == "180.90"
-    payment = examples[6].replace('"invoice_id": 1,', f'"invoice_id": {invoice[1]["id"]},')
+    heard = run(examples[6], shell)[1]
+    assert (heard["data"], heard["has_more"]) == ([], False)
+    payment = examples[7].replace('"invoice_id": 1,', f'"invoice_id": {invoice[1]["id"]},')
     assert run(payment, shell)[0] == 201
     assert run(payment, shell)[1]["amount"] == "119.00"

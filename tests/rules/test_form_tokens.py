@@ -17,6 +17,7 @@ from tests import factories, uploaded
 from tests.fixtures.form_tokens import NONE, STALE
 from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import SAFE, access, path, routes, rows_by_table
+from tests.webhooks import hooks
 
 HTMX = {"HX-Request": "true"}
 OWNER, STAFF = "owner@northwind.example", "kim@portal.example"
@@ -28,6 +29,7 @@ FILLED_IN = {
     "email": "billing@northwind.example", "username": "api@northwind.example", "secret": "a-secret",
     "identifier": "id", "role": "primary", "totals_mode": "without_tax", "time_zone": "Europe/Berlin",
     "confirmation": "disconnect", "kind": "invoices", "contacts": "all", "password": factories.PASSWORD,
+    "url": "https://a.example/hooks", "kinds": "invoice.paid",
 }  # fmt: skip
 
 
@@ -55,6 +57,7 @@ def place(app: Flask) -> Place:
             own = factories.customer()
             made = Place({"customer_id": own.id, "invoice_id": invoice.id, "payment_id": payment.id})
             made.ids["file_id"] = uploaded.staged("Name\nUploaded\n").id
+            (made.ids["endpoint_id"],) = hooks.listening()
             made.values = FILLED_IN | {
                 "invoice": str(invoice.id),
                 "invoice_id": str(invoice.id),

@@ -16,7 +16,7 @@ from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import SAFE, access, path, routes, rows_by_table
 
 OWNER, STAFF = "owner@northwind.example", "kim@portal.example"
-MATTERS = {Permission.CREDENTIALS, Permission.USERS, Permission.API_KEYS}
+MATTERS = {Permission.CREDENTIALS, Permission.USERS, Permission.API_KEYS, Permission.WEBHOOKS}
 # Changes something of these kinds, and is open to a login whose proof is old.
 ENOUGH = {
     "integrations.test": "Asks Autotask whether what is stored still works; it takes nothing in and shows nothing.",

@@ -36,6 +36,7 @@ from tests.hostile_texts import HOSTILE_TEXTS, alive
 from tests.how_many import how_many
 from tests.rules.test_every_route import routes
 from tests.rules.test_reading import path
+from tests.webhooks import hooks
 
 # In a usual run each field gets one value by itself, another in each place, and all fields of a form three at once;
 # HOSTILE=1 sends every value to every field, HOSTILE=1/8 to HOSTILE=8/8 do so in eight runs.
@@ -106,6 +107,7 @@ def classes_sent(monkeypatch: Any) -> set[type]:
 def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
     """A partner with one of everything, whose secret of an API key this is."""
     monkeypatch.setattr(limits, "_count", lambda *_: (1, 1, False))
+    app.config["WEBHOOK_TRUSTED_HOSTS"] = ["127.0.0.1"]
     with app.app_context():
         partner = factories.tenant("northwind")
         owner = factories.member(partner, email="owner@northwind.example")
@@ -118,6 +120,8 @@ def key(app: Flask, sandbox: Sandbox, monkeypatch: Any) -> str:
             factories.invoice(customer, "-40.00")
             factories.invoice(customer, "70.00")
             runs.start(row, "new", "schedule", factories.ACTOR)
+            hooks.listening()
+            factories.invoice(customer, "1.00")
             db.session.commit()
             actor = Actor(Source.WEB, owner.id, owner.id)
             _, secret = api_keys.create(actor, "for programs", list(api_keys.Scope))

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "portal.people": {"portal.models", "portal.access", "portal.mail", "portal.connect", "portal.sync"},
     "portal.mail": {"portal.models", "portal.access"},
     "portal.notices": {"portal.models", "portal.access", "portal.mail", "portal.connect", "portal.queries"},
+    "portal.webhooks": {"portal.models", "portal.access"},
     "portal.own_records": {"portal.models", "portal.access", "portal.ledger"},
     "portal.backup": {"portal.access"},
     "portal.payments": {"portal.ledger", "portal.models", "portal.access"},
@@ -54,6 +55,7 @@ MAY_IMPORT = {
         "portal.web",
         "portal.attention.buttons",
         "portal.operating",
+        "portal.webhooks",
     },
     # Watches all of it, and changes none of it.
     "portal.operating": {
@@ -63,6 +65,7 @@ MAY_IMPORT = {
         "portal.mail",
         "portal.reconcile",
         "portal.sync",
+        "portal.webhooks",
     },
     "portal.paper": {"portal.models", "portal.people", "portal.queries"},
     "portal.leaving": {"portal.models", "portal.access", "portal.connect"},
@@ -77,6 +80,7 @@ MAY_IMPORT = {
         "portal.people",
         "portal.queries",
         "portal.uploads",
+        "portal.webhooks",
     },
     "portal.web": {"portal.models", "portal.access", "portal.own_records", "portal.forms", "portal.queries"},
     "sandbox": set(),

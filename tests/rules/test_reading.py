@@ -22,6 +22,7 @@ from sandbox import Sandbox
 from tests import factories, uploaded
 from tests.fixtures.people import with_factor_proved
 from tests.rules.test_every_route import routes
+from tests.webhooks import hooks
 
 # What looking does write, and why: {table: (columns of known rows that may change, whether rows may come)}.
 WRITTEN: dict[str, tuple[set[str], bool]] = {
@@ -36,7 +37,7 @@ PROBE = "operating.readyz"  # says 503 where nobody works, as in a test
 
 NAMED = {"item_id": "exception_item", "run_id": "sync_run", "application_id": "credit_application",
          "key_id": "api_key", "visit_id": "support_visit", "member_id": "membership",
-         "user_id": "app_user", "import_id": "import_run", "file_id": "import_file", "reset_id": "factor_reset"}  # fmt: skip
+         "user_id": "app_user", "import_id": "import_run", "endpoint_id": "webhook_endpoint", "message_id": "webhook_message", "file_id": "import_file", "reset_id": "factor_reset"}  # fmt: skip
 
 
 @pytest.fixture
@@ -55,6 +56,8 @@ def partner(app: Flask, sandbox: Sandbox) -> int:
             imports.put_batch(
                 factories.ACTOR, ImportKind.CUSTOMERS, [GivenCustomer("1", "One", "USD")], [None], None
             )
+            hooks.listening()
+            factories.invoice(factories.customer(), number="TOLD")
             db.session.commit()
             uploaded.checked("Name,Currency\nTwo,USD\nThree,XXX\n")
         partner_id = made.id

@@ -48,6 +48,7 @@ NO_SECRET = {
     ("call_slot", "token"),
     ("mail", "lease_token"),
     ("import_file", "lease_token"),
+    ("webhook_endpoint", "lease_token"),
 }
 TENANT_TABLES = sorted(set(Base.metadata.tables) - SHARED)
 
@@ -180,7 +181,10 @@ def test_whoever_serves_sees_whole_rows_across_partners_of_no_table_but_those_th
     ).all()
     assert {table for table, roles in shown if roles == "{public}"} == WHOLE_ROWS
     owned = {table: roles for table, roles in shown if roles != "{public}"}
-    assert owned == dict.fromkeys(("exception_item", "import_file", "notice", "sync_run"), "{portal}")
+    assert owned == dict.fromkeys(
+        ("exception_item", "import_file", "notice", "sync_run", "webhook_endpoint", "webhook_message"),
+        "{portal}",
+    )
 
 
 @pytest.mark.parametrize("table", secrets())

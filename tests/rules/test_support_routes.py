@@ -16,7 +16,7 @@ LOOK = [
     "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "invoices.lines", "invoices.credits", "logo.picture", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
     "search.show", "settings.show", "statements.pdf", "statements.show", "support_consent.show", "uploads.show", "sync_runs.changes", "sync_runs.index",
-    "sync_runs.show",
+    "sync_runs.show", "webhooks.index", "webhooks.show", "webhook_messages.show",
 ]  # fmt: skip
 ACT = [
     "credits.new", "credits.create", "customer_edits.new", "customer_edits.create", "customer_edits.edit",
@@ -40,6 +40,8 @@ NEVER = [
     "people.edit_role", "people.set_role", "people.confirm_removing", "people.remove",
     "settings.set_time_zone", "partner_settings.edit", "partner_settings.update", "logo.edit", "logo.update", "logo.remove", "support_consent.give",
     "member_factors.show", "member_factors.agree", "member_factors.stop", "support_consent.take_back", "support_visits.end", "notices.choose", "notices.see",
+    "webhooks.new", "webhooks.create", "webhooks.edit", "webhooks.update", "webhooks.test", "webhooks.pause", "webhooks.resume",
+    "webhooks.rotate", "webhooks.confirm_removing", "webhooks.remove", "webhook_messages.again",
 ]  # fmt: skip
 MODES = {"none": set(), VisitMode.VIEW: {*LOOK}, VisitMode.ACT: {*LOOK, *ACT}}
 # What the visit itself writes, and what a page of a visit reads anew.

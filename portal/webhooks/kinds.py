@@ -1,0 +1,30 @@
+"""The kinds of events in words, in the order in which pages and the API tell them."""
+
+from portal.models import EventKind
+
+KINDS: dict[EventKind, str] = {
+    EventKind.PAYMENT_RECORDED: "A payment was recorded",
+    EventKind.PAYMENT_SETTLED: "The money of a payment arrived",
+    EventKind.PAYMENT_FAILED: "A payment was returned",
+    EventKind.PAYMENT_REFUNDED: "A payment was refunded",
+    EventKind.PAYMENT_DELETED: "A payment was deleted",
+    EventKind.PAYMENT_CONFIRMED: "Autotask shows a payment's invoices as paid",
+    EventKind.INVOICE_CREATED: "An invoice came in or was added",
+    EventKind.INVOICE_CHANGED: "An invoice was changed",
+    EventKind.INVOICE_PAID: "Nothing is owed for an invoice any more",
+    EventKind.INVOICE_REOPENED: "Something is owed for an invoice again",
+    EventKind.INVOICE_VOIDED: "An invoice was voided",
+    EventKind.EXCEPTION_OPENED: "Something needs a person",
+    EventKind.EXCEPTION_CLOSED: "An exception was closed",
+    EventKind.NEEDS_RECONNECTING: "Autotask needs reconnecting",
+}
+# Their names stand; nothing writes them yet.
+RESERVED = (EventKind.PAYMENT_SETTLED, EventKind.PAYMENT_FAILED, EventKind.PAYMENT_REFUNDED)
+OFFERED = [kind for kind in KINDS if kind not in RESERVED]
+# Sent by "Test", and kept nowhere.
+TEST = "webhook.test"
+
+
+def words(kind: str) -> str:
+    """What it says to a person; one of a newer release by its name."""
+    return KINDS[EventKind(kind)] if kind in set(EventKind) else kind

@@ -1,0 +1,121 @@
+"""The sending side. Safe to run twice and at the same time: an endpoint is claimed by lease, and its messages go one by one.
+
+Of one invoice they go in their order: none overtakes one that waits. A message is taken once it is answered with 2xx and
+that is committed; a process that dies between the two leaves it to be sent again under the same id.
+"""
+
+import secrets
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import func, select
+
+from portal import clock
+from portal.access.tenancy import current_tenant_id, scoped, tenant_scope
+from portal.extensions import db
+from portal.models import EndpointState, MessageState, WebhookEndpoint, WebhookMessage
+from portal.webhooks import addresses, due, events, post, settling, signing
+from portal.webhooks.post import Answer
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=60)  # more than twice what one message may take
+LONGEST_DRAIN = 15.0
+
+
+def send_due(seconds: float = 40.0) -> int:
+    """Sends what is due, endpoint by endpoint, for so long; how many messages were tried."""
+    until, tried = clock.monotonic() + seconds, 0
+    for tenant_id, endpoint_id in due.due():
+        if clock.monotonic() > until:
+            break
+        tried += drain(tenant_id, endpoint_id)
+    return tried
+
+
+def drain(tenant_id: int, endpoint_id: int) -> int:
+    """Sends what an endpoint should hear, until nothing is due, one fails, or time is up; how many were tried.
+
+    No transaction is open while a message is on its way.
+    """
+    until, tried = clock.monotonic() + LONGEST_DRAIN, 0
+    with tenant_scope(tenant_id):
+        token = _take(endpoint_id)
+        while token and clock.monotonic() < until:
+            claim = _next(endpoint_id, token)
+            if claim is None:
+                break
+            tried += 1
+            if not settling.settle(claim, _send(claim)):
+                return tried
+        if token:
+            _let_go(endpoint_id, token)
+    return tried
+
+
+def again(message: WebhookMessage) -> None:
+    """A person wishes that it is sent now, whatever became of it. The caller commits."""
+    message.state, message.due_at, message.tries = MessageState.WAITING, clock.now(), 0
+    _endpoint(message.endpoint_id).rests_until = clock.now()
+
+
+def _endpoint(endpoint_id: int) -> WebhookEndpoint:
+    return db.session.get_one(WebhookEndpoint, (current_tenant_id(), endpoint_id))
+
+
+def _take(endpoint_id: int) -> str:
+    """The token of a lease, or nothing where another has one. Commits."""
+    now = func.clock_timestamp()
+    query = scoped(WebhookEndpoint).where(
+        WebhookEndpoint.id == endpoint_id,
+        WebhookEndpoint.state == EndpointState.ON,
+        WebhookEndpoint.rests_until <= now,
+        WebhookEndpoint.lease_until.is_(None) | (WebhookEndpoint.lease_until < now),
+    )
+    query = query.with_for_update(skip_locked=True, key_share=True)
+    row = db.session.scalar(query.execution_options(populate_existing=True))
+    token = secrets.token_hex(8) if row is not None else ""
+    if row is not None:
+        if row.lease_token is not None:
+            log.warning("webhook.sender_died", endpoint_id=endpoint_id)
+        row.lease_token, row.lease_until = token, db.session.scalar(select(now + LEASE))
+    db.session.commit()
+    return token
+
+
+def _next(endpoint_id: int, token: str) -> settling.Claim | None:
+    """The next message, under a lease that begins anew; None where nothing is due, or the endpoint is not ours any more."""
+    if not settling.still_ours(endpoint_id, token, lease_until=func.clock_timestamp() + LEASE):
+        return None
+    message_id = due.next_of(endpoint_id)
+    if message_id is None:
+        due.hold(endpoint_id)
+        db.session.commit()
+        return None
+    message = db.session.get_one(WebhookMessage, (current_tenant_id(), message_id), populate_existing=True)
+    return settling.Claim(message.id, message.event, _endpoint(endpoint_id), message.tries, token)
+
+
+def _send(claim: settling.Claim) -> Answer:
+    """Commits before anything goes over the wire."""
+    body, with_secrets = events.body(claim.event), signing.open_all(claim.endpoint.id)
+    url, message_id = claim.endpoint.url, claim.event.name
+    db.session.commit()
+    return deliver(url, message_id, body, with_secrets)
+
+
+def deliver(url: str, message_id: str, body: bytes, with_secrets: list[str]) -> Answer:
+    """One signed message to this address. No transaction may be open."""
+    try:
+        to = addresses.target(url)
+        numbers = addresses.checked(to)
+    except addresses.NotAllowed as refusal:
+        return Answer(None, str(refusal))
+    return post.post(to, numbers, signing.headers(message_id, clock.now(), body, with_secrets), body)
+
+
+def _let_go(endpoint_id: int, token: str) -> None:
+    """The next one served is another endpoint. Commits."""
+    settling.still_ours(
+        endpoint_id, token, lease_token=None, lease_until=None, rests_until=func.clock_timestamp()
+    )
+    db.session.commit()

@@ -1,0 +1,234 @@
+"""Messages arrive once, signed, in the order of each invoice, whatever the receiver does; it never holds up anything."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Mail, Notice
+from portal.notices import sweep
+from portal.webhooks import due, endpoints, events, post, send, settling, signing
+from tests import factories
+from tests.fixtures.servers import ROOT
+from tests.webhooks.conftest import Sender
+
+
+def told(sender: Sender) -> list[tuple[str, str]]:
+    """Kind and number of what came, each verified by the public library."""
+    return [
+        (one["type"], one["data"].get("invoice", {}).get("number", ""))
+        for one in sender.receiver.events(sender.secret)
+    ]
+
+
+def test_what_happened_arrives_signed_in_its_order_and_each_once(sender: Sender, caplog: Any) -> None:
+    invoice = sender.bill("N-1")
+    factories.payment((invoice, "100.00"))
+    assert due.due() == [(sender.partner.id, sender.endpoint_id)]
+    assert (send.send_due(), due.due(), sender.drain()) == (3, [], 0)
+    assert told(sender)[0] == ("invoice.created", "N-1")
+    assert {kind for kind, _ in told(sender)} == {"invoice.created", "payment.recorded", "invoice.paid"}
+    assert sender.receiver.ids == [message.event.name for message in sender.messages]
+    headers, body = sender.receiver.taken[0]
+    assert (headers["host"], headers["content-type"]) == (sender.receiver.authority, "application/json")
+    assert json.loads(body) == events.told(sender.messages[0].event)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(sender.secret).verify(body + b" ", headers)
+    assert [(one.state, one.tries, one.answers[0]["shown"]) for one in sender.messages] == [
+        ("sent", 1, "ok")
+    ] * 3
+    lines = " ".join(record.getMessage() for record in caplog.records)
+    assert "webhook.sent" in lines
+    assert not [one for one in (sender.secret, sender.secret[6:], "from=portal", "N-1") if one in lines]
+
+
+def test_a_process_that_is_killed_after_sending_leaves_the_message_to_be_sent_again_under_its_id(
+    sender: Sender, environment: dict[str, str]
+) -> None:
+    sender.bill("N-1")
+    program = f"from wsgi import app\nfrom portal.webhooks import send\nwith app.app_context():\n    send.drain({sender.partner.id}, {sender.endpoint_id})"
+    settings = {**os.environ, "WEBHOOK_TRUSTED_HOSTS": sender.receiver.authority}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, env=settings, stderr=subprocess.DEVNULL
+    )
+
+    def kill(handler: Any) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    sender.receiver.says = kill
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert [(one.state, one.tries) for one in sender.messages] == [("waiting", 0)]
+    assert sender.drain() == 0, "the lease of the dead holds still"
+    sender.receiver.says = 200
+    sender.run("UPDATE webhook_endpoint SET lease_until = now() - interval '1 second'")
+    assert sender.drain() == 1
+    assert len(sender.receiver.ids) == 2
+    assert len(set(sender.receiver.ids)) == 1
+    assert [one.state for one in sender.messages] == ["sent"]
+
+
+def test_of_one_invoice_nothing_overtakes_what_waits_and_others_go_on(sender: Sender) -> None:
+    first, _ = sender.bill("A"), sender.bill("B")
+
+    def refuse(handler: Any) -> None:
+        body = json.loads(sender.receiver.taken[-1][1])
+        bad = body["type"] == "invoice.created" and body["data"]["invoice"]["number"] == "A"
+        handler.send_response(500 if bad else 204)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    sender.receiver.says = refuse
+    first.order_number = "4711"
+    db.session.commit()
+    assert sender.drain() == 1
+    assert sender.endpoint.rests_until > clock.now()
+    assert due.due() == []
+    sender.rested()
+    assert sender.drain() == 1
+    assert told(sender)[1:] == [("invoice.created", "B")]
+    assert due.due() == [], "what is held back is not asked for again and again"
+    sender.receiver.begin_anew()
+    sender.all_due()
+    assert sender.drain() == 2
+    assert told(sender) == [("invoice.created", "A"), ("invoice.changed", "A")]
+    assert [one.tries for one in sender.messages] == [2, 1, 1]
+
+
+def test_what_a_receiver_does_wrong_is_told_and_bounded(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow, dripping, redirecting, answering with a gigabyte, or with something else than HTTP."""
+    over, written = threading.Event(), [0]
+
+    def slow(handler: Any) -> None:
+        over.wait(10)
+
+    def drip(handler: Any) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not over.wait(0.05):
+            handler.wfile.write(b"X: y\r\n")
+
+    def redirect(handler: Any) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", sender.receiver.url)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def gigabyte(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(2**30))
+        handler.end_headers()
+        while written[0] < 2**30:
+            written[0] += handler.wfile.write(b"x" * 65536)
+
+    def nonsense(handler: Any) -> None:
+        handler.wfile.write(b"220 mail.example ESMTP\r\n\r\n")
+        handler.close_connection = True
+
+    monkeypatch.setattr(post, "ALL_SECONDS", 0.4)
+    found = {}
+    for does in (slow, drip, redirect, gigabyte, nonsense):
+        sender.receiver.says = does
+        answer = endpoints.test(sender.receiver.url, [sender.secret])
+        found[does.__name__] = (answer.code, answer.is_well)
+    over.set()
+    assert found == {
+        "slow": (None, False), "drip": (None, False), "redirect": (302, False), "gigabyte": (200, True),
+        "nonsense": (None, False),
+    }  # fmt: skip
+    assert len(sender.receiver.taken) == 5, "the redirect was followed"
+    assert written[0] < 2**24
+    assert sender.messages == [], "a test is kept nowhere"
+
+
+def test_pauses_grow_a_message_is_given_up_and_after_an_outage_all_goes_at_once(sender: Sender) -> None:
+    sender.bill("N-1")
+    sender.receiver.says = 503
+    pauses = []
+    for _ in settling.PAUSES:
+        assert sender.drain() == 1
+        pauses.append(sender.messages[0].due_at - clock.now())
+        sender.all_due()
+    assert pauses == sorted(pauses)
+    assert sender.messages[0].answers[-1]["words"] == "It answered 503."
+    assert sender.drain() == 1
+    assert sender.messages[0].state == "given_up"
+    sender.bill("N-2")
+    sender.bill("N-3")
+    sender.run("UPDATE webhook_message SET due_at = now() + interval '5 hours' WHERE event_id ="
+               " (SELECT max(id) FROM event)")  # fmt: skip
+    sender.receiver.begin_anew()
+    sender.rested()
+    assert sender.drain() == 2
+    assert [number for _, number in told(sender)] == ["N-2", "N-3"]
+    assert sender.endpoint.failures == 0
+
+
+def test_days_of_failures_switch_it_off_with_one_notice_and_switching_on_makes_up_for_it(
+    sender: Sender,
+) -> None:
+    sender.bill("N-1")
+    sender.receiver.says = 500
+    sender.run("UPDATE webhook_endpoint SET failing_since = now() - interval '73 hours'")
+    assert sender.drain() == 1
+    assert sender.endpoint.state == "switched_off"
+    sender.run("UPDATE membership SET created_at = now() - interval '2 days'")
+    sweep.sweep()
+    sweep.sweep()
+    [notice] = db.session.scalars(select(Notice).where(Notice.kind == "webhook_off"))
+    assert "“ERP” was switched off" in notice.words
+    [mail] = db.session.scalars(select(Mail).where(Mail.kind == "webhook_off"))
+    assert (mail.to_address, mail.words["reason"]) == ("owner@northwind.example", "It answered 500.")
+    sender.bill("N-2")
+    assert len(sender.messages) == 1
+    endpoints.resume(factories.ACTOR, sender.endpoint_id)
+    db.session.commit()
+    sender.receiver.begin_anew()
+    sender.all_due()
+    assert sender.drain() == 2
+    assert [number for _, number in told(sender)] == ["N-1", "N-2"]
+    sender.receiver.says = 410
+    sender.bill("N-3")
+    assert (sender.drain(), sender.endpoint.state) == (1, "switched_off"), "gone means gone"
+
+
+def test_a_replaced_secret_signs_for_another_day(sender: Sender) -> None:
+    _, new = endpoints.rotate(factories.ACTOR, sender.endpoint_id)
+    db.session.commit()
+    sender.bill("N-1")
+    sender.drain()
+    assert sender.receiver.events(sender.secret) == sender.receiver.events(new) != []
+    sender.run("UPDATE webhook_secret SET ends_at = now() WHERE ends_at IS NOT NULL")
+    sender.receiver.begin_anew()
+    sender.bill("N-2")
+    sender.drain()
+    assert len(sender.receiver.events(new)) == 1
+    with pytest.raises(WebhookVerificationError):
+        sender.receiver.events(sender.secret)
+    assert signing.key_of(new) != signing.key_of(sender.secret)
+
+
+def test_a_removed_or_paused_one_hears_nothing_and_a_disabled_partner_sends_nothing(sender: Sender) -> None:
+    sender.bill("N-1")
+    sender.run("UPDATE tenant SET disabled_at = now()")
+    assert due.due() == []
+    sender.run("UPDATE tenant SET disabled_at = NULL")
+    endpoints.pause(factories.ACTOR, sender.endpoint_id)
+    db.session.commit()
+    assert (due.due(), sender.drain()) == ([], 0)
+    endpoints.remove(factories.ACTOR, sender.endpoint_id)
+    db.session.commit()
+    assert signing.open_all(sender.endpoint_id) == []
+    sender.bill("N-2")
+    assert len(sender.messages) == 1
+    assert sender.receiver.taken == []
