@@ -8,7 +8,9 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
 
-from jobs import lines
+from jobs import lines, unreadable
+
+unreadable.answer_in_words()
 
 # The processes share what one of them has loaded. On macOS what has used the network must not fork.
 preload_app = sys.platform == "linux"

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     add("--strict-integration-code", action="store_true", help="take only that integration code")
     add("--pace", type=float, default=0.0, help="seconds that every call takes at least (default 0)")
     add("--switch", action="append", default=[], metavar="NAME=VALUE", help="set a switch; may be repeated")
-    add("--state", type=Path, help="file that keeps changes across restarts")
+    add("--state", type=Path, help="file that keeps changes across restarts, but no secrets")
     add("--guard-stdin", action="store_true", help="stop when standard input ends, with the parent process")
     return made
 

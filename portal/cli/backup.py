@@ -15,13 +15,15 @@ from portal.cli import lookup
 
 @click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
 @with_appcontext
-def commands(file: str) -> None:
+def commands(file: str, overwrite: bool) -> None:
     """Writes everything into FILE (- for standard output), rows and sums by table. It holds people's data."""
     try:
         if file == "-":
             tell(write(sys.stdout.buffer), err=True)
         else:
+            refuse_to_replace(Path(file), overwrite=overwrite)
             tell(into(Path(file)))
     except CannotBackUp as error:
         lookup.refuse(str(error))
@@ -30,6 +32,14 @@ def commands(file: str) -> None:
 def into(path: Path) -> Totals:
     with whole_file(path) as target:
         return write(target)
+
+
+def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
+    """Ends the command where something lies there already, unless it is to be replaced."""
+    if path.exists() and not overwrite:
+        lookup.refuse(
+            f"{path} is there already, and nothing was written. Choose another name, or add --overwrite."
+        )
 
 
 @contextmanager

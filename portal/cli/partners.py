@@ -12,7 +12,7 @@ from portal.access import audit_chain, staff_log
 from portal.access.actor import Actor
 from portal.access.tenancy import tenant_scope
 from portal.cli import lookup
-from portal.cli.backup import whole_file
+from portal.cli.backup import refuse_to_replace, whole_file
 from portal.extensions import db
 from portal.leaving import erasure, takeout
 from portal.ledger import kept_sums
@@ -89,9 +89,11 @@ def _set_disabled(slug: str, work: Callable[[Actor, Tenant], bool]) -> None:
 @commands.command("export")
 @click.argument("slug")
 @click.argument("file", type=click.Path(dir_okay=False))
-def export(slug: str, file: str) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+def export(slug: str, file: str, overwrite: bool) -> None:
     """Everything of a partner as one ZIP, readable without the portal; rows and sums by file. It holds people's data."""
     tenant = lookup.partner(slug)
+    refuse_to_replace(Path(file), overwrite=overwrite)
     staff_log.record(lookup.OPERATOR, "partner.exported", partner_id=tenant.id)
     db.session.commit()
     with tenant_scope(tenant.id), whole_file(Path(file)) as target:

@@ -176,6 +176,14 @@ class Invoice(TenantOwned, Base):
         return self.is_unpaid and self.due_on is not None and self.due_on < today
 
     @property
+    def said_there(self) -> str:
+        """What its badge tells of Autotask: that it is voided stands in its status already."""
+        if self.agreement == Agreement.VOIDED and self.missing_since is not None:
+            return Agreement.MISSING
+        outside = self.agreement == Agreement.VOIDED and self.outside_filters_at is not None
+        return Agreement.OUTSIDE_FILTERS if outside else self.agreement
+
+    @property
     def is_credit(self) -> bool:
         return self.status == InvoiceStatus.CREDIT
 

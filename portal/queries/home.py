@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, cast, func, literal, select
 
 from portal import connect
 from portal.access.tenancy import current_tenant_id, scoped
@@ -18,13 +18,14 @@ from portal.models import (
     ExceptionState,
     Integration,
     IntegrationState,
+    Invoice,
     InvoiceSum,
     RunState,
     SyncRun,
     SyncSchedule,
 )
 from portal.money import ZERO
-from portal.queries import cut, home_bars
+from portal.queries import cut, home_bars, invoices
 from portal.queries.home_bars import Bar
 
 COMPARED = (Agreement.AGREES, Agreement.WAITING, Agreement.DIFFERS, Agreement.MISSING)
@@ -110,14 +111,30 @@ def comparison() -> Comparison:
         .having(func.sum(InvoiceSum.invoices) != 0)
     ).all()
     counts = {row.agreement: row.number for row in rows}
+    apart = {agreement: counts[agreement] for agreement in APART if agreement in counts}
+    marked = _marked() if counts.keys() - {Agreement.AGREES} else dict.fromkeys(invoices.MARKS, 0)
+    if marked[Agreement.OUTSIDE_FILTERS]:
+        apart[Agreement.OUTSIDE_FILTERS] = marked[Agreement.OUTSIDE_FILTERS]
     return Comparison(
         agreeing=counts.get(Agreement.AGREES, 0),
         compared=sum(counts.get(agreement, 0) for agreement in COMPARED),
         waiting=counts.get(Agreement.WAITING, 0),
         differing=counts.get(Agreement.DIFFERS, 0),
-        missing=counts.get(Agreement.MISSING, 0),
-        apart={agreement: counts[agreement] for agreement in APART if agreement in counts},
+        missing=marked[Agreement.MISSING],
+        apart=apart,
     )
+
+
+def _marked() -> dict[Agreement, int]:
+    """How many left the filters or Autotask, voided ones too, as the lists of them have it."""
+    numbers = [func.count().filter(invoices.said_there(mark)) for mark in invoices.MARKS]
+    unusual = Invoice.agreement != literal(Agreement.AGREES.value, literal_execute=True)
+    found = db.session.execute(
+        select(*numbers).where(
+            Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None), unusual
+        )
+    ).one()
+    return dict(zip(invoices.MARKS, found, strict=True))
 
 
 def attention() -> cut.Some:

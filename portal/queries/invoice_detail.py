@@ -75,7 +75,7 @@ class Detail:
             return "It exists only here, until its counterpart in Autotask is found."
         if self.invoice.is_voided and self.invoice.agreement == Agreement.DIFFERS:
             return "What is recorded against it here needs a decision."
-        return AGREEMENTS.get(self.invoice.agreement, "")
+        return AGREEMENTS.get(self.invoice.said_there, "")
 
     @property
     def pdf_is_waiting(self) -> bool:

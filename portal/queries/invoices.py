@@ -45,6 +45,11 @@ class Show(StrEnum):
         return self in (self.UNPAID, self.OVERDUE, self.PART_PAID)
 
 
+# When an invoice got one of these marks: it may be voided as well, which its agreement tells first.
+MARKS = {
+    Agreement.OUTSIDE_FILTERS: Invoice.outside_filters_at,
+    Agreement.MISSING: Invoice.missing_since,
+}
 # Those whose name is that of a status.
 OF_STATUS = (Show.PART_PAID, Show.PAID, Show.CREDIT, Show.VOIDED)
 
@@ -120,7 +125,7 @@ def every(chosen: Filter) -> Select[Any]:
 
 def totals(chosen: Filter) -> list[Total]:
     """The sums of the filter in force, one per currency."""
-    if not chosen.words and chosen.customer_id is None:
+    if not chosen.words and chosen.customer_id is None and chosen.agreement not in MARKS:
         return _kept(chosen)
     statement = _narrowed(select(Invoice.currency, *sums(chosen.today)), chosen)
     rows = db.session.execute(statement.group_by(Invoice.currency).order_by(Invoice.currency)).all()
@@ -164,6 +169,14 @@ def sums(today: date) -> list[Any]:
     ]
 
 
+def said_there(agreement: Agreement) -> Any:
+    """Invoices of which this is true. What left the filters or Autotask did so whatever else is to be said of it."""
+    mark = MARKS.get(agreement)
+    if mark is None:
+        return Invoice.agreement == literal(agreement.value, literal_execute=True)
+    return and_(Invoice.agreement != literal(Agreement.AGREES.value, literal_execute=True), mark.is_not(None))
+
+
 def is_overdue(today: date) -> Any:
     """Unpaid and due before today in the partner's zone."""
     return and_(IS_UNPAID, Invoice.due_on < today)
@@ -173,9 +186,7 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
     statement = statement.where(Invoice.tenant_id == current_tenant_id())
     statement = statement.where(*_shown(chosen))
     if chosen.agreement is not None:
-        statement = statement.where(
-            Invoice.agreement == literal(chosen.agreement.value, literal_execute=True)
-        )
+        statement = statement.where(said_there(chosen.agreement))
     if chosen.customer_id is not None:
         statement = statement.where(Invoice.customer_id == chosen.customer_id)
     if chosen.words:

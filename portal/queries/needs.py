@@ -59,8 +59,9 @@ class Needs:
 
     @property
     def is_held_up(self) -> bool:
-        """Whether nothing goes out until somebody connects Autotask again."""
-        return any(group.why in (Why.DISCONNECTED, Why.REFUSED) for group in self.groups)
+        """Whether something keeps those back that are not late yet: the connection, or Autotask itself."""
+        held = (Why.DISCONNECTED, Why.REFUSED, Why.TROUBLE)
+        return any(group.why in held and group.number > group.late for group in self.groups)
 
     @property
     def waits(self) -> str:

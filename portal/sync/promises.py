@@ -49,6 +49,11 @@ class Promise:
     counted: str = ""
 
     @property
+    def is_to_come(self) -> bool:
+        """It never arrived so far, and what is sent has its own words."""
+        return not (self.never or self.done_at or self.words)
+
+    @property
     def state(self) -> str:
         if self.never:
             return "never"
@@ -112,7 +117,12 @@ def _lateness(promises: list[Promise], held: bool) -> str:
         said.append("Late: " + ", ".join(_inside_sentence(one.item) for one in late) + ".")
     if stuck:
         said.append("Stuck: " + ", ".join(_inside_sentence(one.item) for one in stuck) + ".")
-    return " ".join(said) or ("" if held else "Up to date: everything arrived when promised.")
+    coming = [_inside_sentence(one.item) for one in promises if one.is_to_come]
+    if said or held:
+        return " ".join(said)
+    if coming:
+        return f"Nothing is late. Not here yet: {', '.join(coming)}."
+    return "Up to date: everything arrived when promised."
 
 
 def _inside_sentence(item: str) -> str:

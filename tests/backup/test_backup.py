@@ -163,6 +163,19 @@ def test_only_an_empty_database_is_filled(books, app, file):
     assert (done.exit_code, "not empty" in done.output) == (1, True)
 
 
+def test_a_backup_replaces_no_file_unless_it_is_told_to(app, tmp_path):
+    path = tmp_path / "portal.backup"
+    path.write_bytes(b"the only backup there is")
+    refused = app.test_cli_runner().invoke(args=["backup", str(path)])
+    assert (refused.exit_code, path.read_bytes()) == (1, b"the only backup there is")
+    assert (
+        "is there already, and nothing was written. Choose another name, or add --overwrite."
+        in refused.stderr
+    )
+    assert app.test_cli_runner().invoke(args=["backup", str(path), "--overwrite"]).exit_code == 0
+    assert path.read_bytes()[:2] == b"\x1f\x8b"
+
+
 def test_a_backup_of_a_newer_release_is_refused_by_an_older_one(books, app, elsewhere, file):
     assert run(app, "backup", file).exit_code == 0
     rewritten(file, lambda lines: [lines[0].replace(b'"revision":"', b'"revision":"9'), *lines[1:]])

@@ -8,12 +8,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal import clock
+from portal import clock, ledger
 from portal.extensions import db
 from portal.models import Integration, SyncChange, SyncRun, Tenant
 from tests import factories
 from tests.pages import Page, rows_behind
-from tests.reading import element, words_of
+from tests.reading import element, elements, words_of
 
 TODAY = clock.today("UTC")
 
@@ -365,3 +365,31 @@ def test_a_history_of_any_length_is_read_to_its_end(app: Flask, partner: Tenant,
         found, at = found + page.html, page.following
     assert {one for one in wanted if f"→ {one}<" not in found} == set()
     assert "Payment recorded" in found
+
+
+def test_voided_invoices_that_left_the_filters_or_autotask_are_counted_listed_and_told_so(
+    app: Flask, log_in: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context():
+        partner = factories.tenant(slug="harbour")
+        with factories.inside(partner):
+            source = factories.integration(app)
+            for number, mark in enumerate(("outside_filters_at", "missing_since")):
+                for voided in (False, True):
+                    invoice = factories.invoice(
+                        factories.customer(source), number=f"{mark}-{number}", is_voided=voided
+                    )
+                    setattr(invoice, mark, clock.now())
+                    ledger.restate([invoice.id])
+                    db.session.commit()
+                    source = db.session.query(Integration).one()
+        owner = log_in(db.session.query(Tenant).filter_by(slug="harbour").one())
+    home = owner.get("/p/harbour/").text
+    for agreement, badge in (("outside_filters", "Outside filters"), ("missing", "No longer in Autotask")):
+        address = f"/p/harbour/invoices?show=all&agreement={agreement}"
+        assert element(home, f'[href="{address}"]')["data-counts"] == "2"
+        page = owner.get(address).text
+        assert [row.get_text().strip() for row in elements(page, "tbody td[data-label=Autotask]")] == [
+            badge
+        ] * 2
+        assert "2 invoices" in words_of(page)

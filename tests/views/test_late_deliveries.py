@@ -125,8 +125,10 @@ def test_what_is_younger_than_five_minutes_is_on_the_way_and_says_why_it_is_held
     reader = log_in(partner, "reader")
     home = words(reader, "/p/northwind/")
     nothing_goes_out, is_idle = "integration" in values, "sender" in because
-    assert ("4 wait for Autotask" if nothing_goes_out else "4 are on the way") in home
-    assert ("4 deliveries wait for Autotask" in words(reader, "/p/northwind/deliveries")) == nothing_goes_out
+    waits = not is_idle  # as the box below says of them: "Payments wait"
+    assert ("4 wait for Autotask" if waits else "4 are on the way") in home
+    assert ("Payments wait" in home) == waits
+    assert ("4 deliveries wait for Autotask" in words(reader, "/p/northwind/deliveries")) == waits
     assert "late" not in home
     assert (because in home) == (not is_idle), "a sender that is late by minutes needs nobody yet"
     with app.app_context():
