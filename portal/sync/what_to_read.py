@@ -25,8 +25,8 @@ from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES, LINES
 from portal.sync.task import Task
 
 MODIFIED = {"Companies": "lastTrackedModifiedDateTime", "Contacts": "lastModifiedDate"}
-# Paid dates have no time of day, and a bookkeeper may set yesterday's.
-PAID_DAYS = timedelta(days=1)
+# Paid dates have no time of day, and a bookkeeper may set yesterday's. Whether the date of a void has one is undocumented.
+DAYS_BACK = timedelta(days=1)
 
 NOBODY = -1
 
@@ -118,13 +118,13 @@ def new(running: Running, client: Client) -> None:
 
 def _new_invoices(trigger: str, since: datetime, last_id: int) -> Condition:
     """Ids above the last one with an overlap, and by time what appeared below; voids always, paid ones by hand."""
+    day = (since - DAYS_BACK).replace(hour=0, minute=0, second=0, microsecond=0)
     wanted = [
         filters.id_above(max(last_id - cursors.OVERLAP_IDS, 0)),
         filters.created_since(since),
-        filters.since("voidedDate", since),
+        filters.since("voidedDate", day),
     ]
     if trigger != SyncTrigger.SCHEDULE:
-        day = (since - PAID_DAYS).replace(hour=0, minute=0, second=0, microsecond=0)
         wanted.append(filters.since("paidDate", day))
     return filters.any_of(*wanted)
 

@@ -1,12 +1,15 @@
 """The daily read of unpaid invoices, and what it finds beside them (rule 3, changes to unpaid invoices)."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from portal.models import Integration, Invoice, InvoiceLine, Settlement
+from portal.extensions import db
+from portal.models import Delivery, ExceptionItem, Integration, Invoice, InvoiceLine, Settlement
+from portal.sync import cursors
 from sandbox import Sandbox
+from tests import factories
 from tests.sync.conftest import changes, one, rows, sync
 
 
@@ -211,3 +214,48 @@ def test_the_newest_read_wins(unpaid, empty: Sandbox, superuser) -> None:
     daily(integration)
 
     assert invoice(key).amount_due == Decimal(100)
+
+
+@pytest.fixture
+def old(empty: Sandbox, company: int, connect, monkeypatch) -> tuple[Integration, int]:
+    """A synced invoice of a month ago, far below the last one that the hourly read reads again in any case."""
+    monkeypatch.setattr(cursors, "OVERLAP_IDS", 0)
+    created = datetime.now(UTC) - timedelta(days=30)
+    for number in ("INV-1", "OTHER"):
+        empty.add_invoice(
+            companyID=company, invoiceNumber=number, createDateTime=created, lines=[{"rate": "100.00"}]
+        )
+    integration = connect(empty)
+    sync(integration)
+    return integration, one(Invoice, number="INV-1").autotask_id
+
+
+@pytest.mark.parametrize("paid_here", [True, False])
+def test_the_hourly_read_sees_a_paid_invoice_voided(old, empty: Sandbox, paid_here: bool) -> None:
+    """Invoices have no stamp that every change moves, but Autotask keeps the date of a void, and can be asked for it."""
+    integration, key = old
+    if paid_here:
+        factories.payment((invoice(key), "100.00"))
+        owed = db.session.query(Delivery).one()
+        owed.state, owed.done_version, owed.our_mark_on = "confirmed", owed.wish_version, owed.wish_paid_on
+        db.session.commit()
+    empty.change_invoice(key, paidDate=date(2026, 11, 19))
+    daily(integration)
+    assert invoice(key).status == "paid"
+    empty.void_invoice(key)
+
+    sync(integration, "new", "schedule")
+
+    assert invoice(key).status == "voided"
+    waiting = [row.cause for row in rows(ExceptionItem, state="open")]
+    assert waiting == (["voided_with_payments"] if paid_here else [])
+
+
+def test_the_hourly_read_sees_a_void_whose_date_has_no_time_of_day(old, empty: Sandbox) -> None:
+    integration, key = old
+    empty.change_invoice(key, paidDate=date(2026, 11, 19))
+    daily(integration)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    empty.change_invoice(key, isVoided=True, voidedDate=midnight)
+    sync(integration, "new", "schedule")
+    assert invoice(key).status == "voided"
