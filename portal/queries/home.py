@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, literal, select
+from sqlalchemy import BigInteger, cast, false, func, literal, select, true, union_all
 
 from portal import connect
 from portal.access.tenancy import current_tenant_id, scoped
@@ -104,37 +104,31 @@ class Syncs:
 
 def comparison() -> Comparison:
     """Counts over invoices that are not archived."""
-    rows = db.session.execute(
-        select(InvoiceSum.agreement, cast(func.sum(InvoiceSum.invoices), BigInteger).label("number"))
+    by_agreement = (
+        select(InvoiceSum.agreement, cast(func.sum(InvoiceSum.invoices), BigInteger), false())
         .where(InvoiceSum.tenant_id == current_tenant_id(), InvoiceSum.archived.is_(False))
         .group_by(InvoiceSum.agreement)
         .having(func.sum(InvoiceSum.invoices) != 0)
-    ).all()
-    counts = {row.agreement: row.number for row in rows}
-    apart = {agreement: counts[agreement] for agreement in APART if agreement in counts}
-    marked = _marked() if counts.keys() - {Agreement.AGREES} else dict.fromkeys(invoices.MARKS, 0)
-    if marked[Agreement.OUTSIDE_FILTERS]:
-        apart[Agreement.OUTSIDE_FILTERS] = marked[Agreement.OUTSIDE_FILTERS]
+    )
+    rows = db.session.execute(union_all(by_agreement, *(_marked(mark) for mark in invoices.MARKS))).all()
+    counts = {agreement: number for agreement, number, is_mark in rows if not is_mark}
+    marked = {agreement: number for agreement, number, is_mark in rows if is_mark}
+    apart = counts | marked
     return Comparison(
         agreeing=counts.get(Agreement.AGREES, 0),
         compared=sum(counts.get(agreement, 0) for agreement in COMPARED),
         waiting=counts.get(Agreement.WAITING, 0),
         differing=counts.get(Agreement.DIFFERS, 0),
         missing=marked[Agreement.MISSING],
-        apart=apart,
+        apart={agreement: apart[agreement] for agreement in APART if apart.get(agreement)},
     )
 
 
-def _marked() -> dict[Agreement, int]:
-    """How many left the filters or Autotask, voided ones too, as the lists of them have it."""
-    numbers = [func.count().filter(invoices.said_there(mark)) for mark in invoices.MARKS]
-    unusual = Invoice.agreement != literal(Agreement.AGREES.value, literal_execute=True)
-    found = db.session.execute(
-        select(*numbers).where(
-            Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None), unusual
-        )
-    ).one()
-    return dict(zip(invoices.MARKS, found, strict=True))
+def _marked(mark: Agreement) -> Any:
+    """How many left the filters or Autotask, as the list of them has it."""
+    return select(literal(mark.value), func.count(), true()).where(
+        Invoice.tenant_id == current_tenant_id(), Invoice.archived_at.is_(None), invoices.said_there(mark)
+    )
 
 
 def attention() -> cut.Some:
