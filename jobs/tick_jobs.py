@@ -22,7 +22,7 @@ def due_work() -> None:
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
     if send.due():
         bell(SYNCS, "jobs.mail.send_due")  # never in the way of payments
-    if webhooks.due():
+    if webhooks.is_left_alone():
         bell(SYNCS, "jobs.webhooks.send_due")
     alarms.watch()  # also where no poller is left to do it
 

@@ -72,6 +72,11 @@ INTO = "INSERT INTO event (tenant_id, kind, subject_id, invoice_ids, data)"
 CREATED = f"""
     {INTO} SELECT n.tenant_id, 'invoice.created', n.id, ARRAY[n.id], jsonb_build_object('invoice', {INVOICE})
     FROM new_rows n {WITH_OWNER} ORDER BY n.id;"""
+# Taken away as if it never was, by undoing a file: for whoever has heard of it, it is void.
+GONE = f"""
+    {INTO} SELECT n.tenant_id, 'invoice.voided', n.id, ARRAY[n.id],
+        jsonb_build_object('invoice', {INVOICE} || '{{"status": "voided", "outstanding": "0"}}')
+    FROM new_rows n LEFT {WITH_OWNER} WHERE NOT n.is_voided ORDER BY n.id;"""
 # What one transaction does and undoes, such as a raised total that Autotask's paid date settles again, is no event.
 CHANGED = f"""
     WITH told AS (
@@ -159,6 +164,7 @@ NEW, OLD = "NEW TABLE AS new_rows", "NEW TABLE AS new_rows OLD TABLE AS old_rows
 TRIGGERS = {
     ("invoice", "insert"): (NEW, CREATED),
     ("invoice", "update"): (OLD, CHANGED),
+    ("invoice", "delete"): ("OLD TABLE AS new_rows", GONE),
     ("allocation", "insert"): (NEW, RECORDED),
     ("payment", "update"): (OLD, DELETED),
     ("delivery", "update"): (OLD, CONFIRMED),

@@ -32,8 +32,8 @@ def asked(args: Mapping[str, str]) -> Asked:
     return Asked(_place(args.get("cursor", "0")), page_size(args), wanted)
 
 
-def page(wanted: Asked) -> dict[str, Any]:
-    """`next_cursor` is where to go on from, also where nothing is new."""
+def page(wanted: Asked, more_to_come: bool) -> dict[str, Any]:
+    """`next_cursor` is where to go on from, also where nothing is new; `more_to_come`: not all have a place yet."""
     last, limit = events.last_place(), wanted.limit
     query = scoped(Event).where(Event.place > wanted.after, Event.place <= last).order_by(Event.place)
     if wanted.kinds:
@@ -42,7 +42,11 @@ def page(wanted: Asked) -> dict[str, Any]:
     shown = rows[:limit]
     more = len(rows) > limit
     place = shown[-1].place if more else max(last, wanted.after)
-    return {"data": [events.told(row) for row in shown], "next_cursor": str(place), "has_more": more}
+    return {
+        "data": [events.told(row) for row in shown],
+        "next_cursor": str(place),
+        "has_more": more or more_to_come,
+    }
 
 
 def _place(text: str) -> int:

@@ -18,5 +18,5 @@ api_requests.answer_in_words(pages)
 @opens(Scope.READ_EVENTS)
 def events() -> Any:
     asked = api_events.asked(request.args)
-    outages.unless_read_only(api_events.number_new)
-    return jsonify(api_events.page(asked))
+    more = bool(outages.unless_read_only(api_events.number_new))
+    return jsonify(api_events.page(asked, more))

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint, flash, render_template, url_for
 
-from portal import queue
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
 from portal.access.tenancy import find_or_404
@@ -33,7 +32,6 @@ def again(message_id: int) -> Any:
     if row.endpoint.is_on:
         send.again(row)
         db.session.commit()
-        queue.bell(queue.SYNCS, "jobs.webhooks.send_due")
         flash("It is sent once more, under the same id.", "success")
     else:
         flash("The webhook is off. Switch it on first.", "warning")

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, make_response, render_template, request, url_for
 
-from portal import queue
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires
@@ -115,7 +114,6 @@ def resume(endpoint_id: int) -> Any:
     if answer.is_well:
         row = endpoints.resume(g.actor, endpoint_id)
         db.session.commit()
-        queue.bell(queue.SYNCS, "jobs.webhooks.send_due")
         flash(f"“{row.name}” is on again. What it missed is on its way.", "success")
     else:
         flash(f"It stays off, because the test failed: {answer.words}", "warning")

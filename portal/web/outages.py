@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 import psycopg
 import structlog
@@ -89,14 +90,15 @@ def commit_unless_read_only() -> None:
     unless_read_only(db.session.commit)
 
 
-def unless_read_only(write: Callable[[], object]) -> None:
-    """Does what reading can do without; a database that takes no changes leaves it undone."""
+def unless_read_only(write: Callable[[], Any]) -> Any:
+    """Does what reading can do without; a database that takes no changes leaves it undone, and answers None."""
     try:
-        write()
+        return write()
     except DBAPIError as error:
         db.session.rollback()
         if outage_of(error) is not Outage.READ_ONLY:
             raise
+        return None
 
 
 def _let_go(_: BaseException | None) -> None:

@@ -1,13 +1,15 @@
 """Which endpoints have something to send now, and which of an endpoint's messages is the next one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from portal import clock
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db
 
 MOST = 200
+PATIENCE = timedelta(minutes=1)
 DUE = """FROM webhook_standing s JOIN tenant t ON t.id = s.tenant_id AND t.disabled_at IS NULL
     WHERE s.state = 'on' AND s.due_at <= clock_timestamp() AND s.rests_until <= clock_timestamp()
         AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())"""
@@ -32,6 +34,12 @@ def due() -> list[tuple[int, int]]:
         keys = [(row.tenant_id, row.endpoint_id) for row in db.session.execute(KEYS)]
         db.session.commit()
     return keys
+
+
+def is_left_alone() -> bool:
+    """Whether nobody has taken up for a minute what could be sent: there is no poller to do it."""
+    since = oldest()
+    return since is not None and clock.now() - since > PATIENCE
 
 
 def oldest() -> datetime | None:

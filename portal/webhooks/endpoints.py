@@ -95,7 +95,7 @@ def change(actor: Actor, endpoint_id: int, wanted: Wanted) -> WebhookEndpoint:
     row = _locked(endpoint_id)
     before = _told(row)
     row.url, row.name, row.kinds = wanted.url, wanted.name.strip(), _in_order(wanted.kinds)
-    row.failures, row.rests_until = 0, clock.now()
+    row.failures, row.failing_since, row.rests_until = 0, None, clock.now()
     audit.record(actor, "webhook.changed", "webhook", row.id, before=before, after=_told(row))
     return row
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from portal import money
 from portal.access.tenancy import current_tenant_id
-from portal.extensions import db
+from portal.extensions import db, rows_written
 from portal.models import Event, EventKind
 
 AMOUNTS = frozenset({
@@ -52,17 +52,19 @@ def write_of_payments(kind: EventKind, payment_ids: list[int]) -> None:
     db.session.execute(PAYMENTS, values)
 
 
-def number_new() -> None:
-    """Gives a place to events that have none. Commits.
+def number_new() -> bool:
+    """Gives a place to events that have none; whether there may be more than it took at once. Commits.
 
     A place is given only after the event's own transaction was committed, one reader at a time: so whoever has read up
     to a place misses none that a slower transaction writes below it (a sequence's numbers would).
     """
     values = {"tenant_id": current_tenant_id(), "most": MOST_AT_ONCE}
-    if db.session.scalar(IS_NEW, values):
-        db.session.execute(LOCK, {"tenant": str(current_tenant_id())})
-        db.session.execute(NUMBER, values)
-        db.session.commit()
+    if not db.session.scalar(IS_NEW, values):
+        return False
+    db.session.execute(LOCK, {"tenant": str(current_tenant_id())})
+    numbered = rows_written(NUMBER, values)
+    db.session.commit()
+    return numbered == MOST_AT_ONCE
 
 
 def last_place() -> int:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from portal.access import api_keys
 from portal.extensions import db
 from portal.models import Tenant
+from portal.webhooks import events
 from tests import factories
 
 ADDRESS = "/api/v1/events"
@@ -78,3 +79,15 @@ def test_a_key_needs_the_scope_and_sees_its_own_partner_alone(client: FlaskClien
         theirs = key("events.read")
         assert ask(client, theirs)["data"] == []
     assert len(ask(client, sent)["data"]) == 1
+
+
+def test_more_than_is_numbered_at_once_is_said_to_be_there(
+    client: FlaskClient, partner: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_AT_ONCE", 2)
+    sent = key("events.read")
+    for _ in range(3):
+        factories.invoice(factories.customer(), "10.00")
+    first = ask(client, sent)
+    rest = ask(client, sent, cursor=first["next_cursor"])
+    assert [(len(one["data"]), one["has_more"]) for one in (first, rest)] == [(2, True), (1, False)]

@@ -1,5 +1,6 @@
 """A receiving server as a partner might run it: it notes what comes, verifies it, and answers as it is told to."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +12,16 @@ from standardwebhooks import Webhook
 
 
 class Receiver:
-    """`taken` are (headers, body) of every message. `says` is a status, or a function that answers by itself."""
+    """`taken` are (headers, body) of every message. `says` is a status, or a function that answers by itself.
 
-    def __init__(self) -> None:
+    Nothing is taken while `go_on` is not set.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self.says: Any = 200
-        self.came = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -24,8 +29,8 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.go_on.wait(60)
                 receiver.taken.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                receiver.came.set()
                 if callable(receiver.says):
                     receiver.says(self)
                     return
@@ -38,6 +43,8 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()
@@ -50,9 +57,13 @@ class Receiver:
     def url(self) -> str:
         return f"http://{self.authority}/hooks?from=portal"
 
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
     def begin_anew(self) -> None:
         self.taken.clear()
-        self.came.clear()
+        self.go_on.set()
         self.says = 200
 
     def events(self, secret: str) -> list[Any]:
@@ -69,8 +80,7 @@ def listening() -> Iterator[Receiver]:
     """One server for all tests."""
     receiver = Receiver()
     yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    receiver.close()
 
 
 @pytest.fixture

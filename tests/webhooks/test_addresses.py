@@ -3,13 +3,15 @@
 import ipaddress
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from portal.webhooks import addresses, send
+from portal.webhooks import addresses, post, send
 from portal.webhooks.addresses import NotAllowed
+from sandbox.faults import certificates
 from tests.fixtures.network import OutsideNetworkUsed
 from tests.webhooks.receiver import Receiver
 
@@ -98,6 +100,25 @@ def test_a_host_that_the_configuration_names_is_reached_by_one_look_up(
         answer = send.deliver(f"http://erp.internal:{port}/x?y=1", "evt_1", b"{}", [SECRET])
     assert answer.is_well
     assert receiver.taken[0][0]["host"] == f"erp.internal:{port}"
+
+
+def test_only_a_certificate_of_that_name_is_talked_to(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = {}
+    for kind in ("good", "wrong_host"):
+        context, authority = certificates.context(kind)
+        (tmp_path / kind).write_text(authority)
+        monkeypatch.setattr(post, "authorities", lambda file=tmp_path / kind: str(file))
+        post._tls.cache_clear()
+        served = Receiver(context)
+        app.config["WEBHOOK_TRUSTED_HOSTS"] = [served.authority]
+        with app.app_context():
+            found[kind] = send.deliver(f"https://{served.authority}/", "evt_1", b"{}", [SECRET])
+        served.close()
+    post._tls.cache_clear()
+    assert (found["good"].code, found["wrong_host"].code) == (200, None)
+    assert found["wrong_host"].words.startswith("Its certificate is not good:")
 
 
 def test_the_specifications_example_is_signed_as_it_says() -> None:

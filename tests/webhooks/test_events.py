@@ -125,6 +125,20 @@ def test_exceptions_and_a_refused_login_are_told(partner: Tenant) -> None:
     assert told()[-1] == ("integration.needs_reconnecting", source().id)
 
 
+def test_an_invoice_that_is_taken_away_again_is_void_for_those_who_heard_of_it(partner: Tenant) -> None:
+    """As undoing a file does it."""
+    listen()
+    row = factories.invoice(factories.customer(), "100.00")
+    number = row.id
+    db.session.execute(text("DELETE FROM invoice WHERE id = :id"), {"id": number})
+    db.session.commit()
+    assert told() == [("invoice.created", number), ("invoice.voided", number)]
+    last = db.session.scalars(scoped(Event).order_by(Event.id.desc())).first()
+    assert last is not None
+    data = events.told(last)["data"]["invoice"]
+    assert (data["status"], data["outstanding"], data["amount_due"]) == ("voided", "0.00", "100.00")
+
+
 def test_what_is_rolled_back_did_not_happen(partner: Tenant) -> None:
     listen()
     row = invoice()

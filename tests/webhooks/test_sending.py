@@ -4,8 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,22 +51,29 @@ def test_what_happened_arrives_signed_in_its_order_and_each_once(sender: Sender,
     assert not [one for one in (sender.secret, sender.secret[6:], "from=portal", "N-1") if one in lines]
 
 
+PROGRAM = """
+import os
+from wsgi import app
+from portal.webhooks import send
+print(os.getpid(), flush=True)
+with app.app_context():
+    send.drain({}, {})
+"""
+
+
 def test_a_process_that_is_killed_after_sending_leaves_the_message_to_be_sent_again_under_its_id(
-    sender: Sender, environment: dict[str, str]
+    sender: Sender, environment: dict[str, str], python: Path
 ) -> None:
     sender.bill("N-1")
-    program = f"from wsgi import app\nfrom portal.webhooks import send\nwith app.app_context():\n    send.drain({sender.partner.id}, {sender.endpoint_id})"
+    sender.receiver.go_on.clear()
+    command = [str(python), "-c", PROGRAM.format(sender.partner.id, sender.endpoint_id)]
     settings = {**os.environ, "WEBHOOK_TRUSTED_HOSTS": sender.receiver.authority}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, env=settings, stderr=subprocess.DEVNULL
-    )
-
-    def kill(handler: Any) -> None:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    sender.receiver.says = kill
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        number = int(process.stdout.readline())
+        sender.receiver.says = lambda _: os.kill(number, signal.SIGKILL)
+        sender.receiver.go_on.set()
+        assert process.wait(timeout=60) == 128 + signal.SIGKILL
     assert [(one.state, one.tries) for one in sender.messages] == [("waiting", 0)]
     assert sender.drain() == 0, "the lease of the dead holds still"
     sender.receiver.says = 200
@@ -147,6 +154,8 @@ def test_what_a_receiver_does_wrong_is_told_and_bounded(
         "nonsense": (None, False),
     }  # fmt: skip
     assert len(sender.receiver.taken) == 5, "the redirect was followed"
+    plain = endpoints.test(sender.receiver.url.replace("http:", "https:"), [sender.secret])
+    assert (plain.code, plain.words) == (None, "It does not speak https as it should.")
     assert written[0] < 2**24
     assert sender.messages == [], "a test is kept nowhere"
 
