@@ -1,6 +1,6 @@
 """What an address asks a list for and the list does not know: told above it, never dropped without a word."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from portal.models import Agreement, Cause, RunState, SyncKind
 from portal.queries import (
@@ -77,23 +77,35 @@ KNOWN: dict[str, dict[str, Reads]] = {
     "staff_mails.index": {"state": among(mails.STATES), "kind": among(mails.KINDS)},
     "staff_audit.index": {},
 }  # fmt: skip
-OF_DAYS = {"from", "to", "month", "as_of"}
+# What a file is made of is narrowed as its list is.
+FILES = {
+    "files.customers": "customers.index", "files.deliveries": "deliveries.index",
+    "files.exceptions": "exceptions.index", "files.payments": "payments.index", "invoices.export": "invoices.index",
+    "activity.export": "activity.index", "reconciliation.export": "reconciliation.show",
+}  # fmt: skip
+OF_DAYS = {"from", "to", "as_of"}
 
 
 def sentences(endpoint: str | None, args: Mapping[str, str]) -> list[str]:
     """One for each parameter of the address that does nothing, and one for a page that there is not."""
-    return list(_sentences(KNOWN.get(endpoint or ""), args))
-
-
-def _sentences(known: Mapping[str, Reads] | None, args: Mapping[str, str]) -> Iterator[str]:
-    for name, value in args.items() if known is not None else ():
-        if name in EVERYWHERE or not value:
-            continue
-        told, words = (text[:LONGEST] for text in (name, value))
-        if known is None or name not in known:
-            yield f"There is no filter “{told}” here: {told}={words} was left out."
-        elif not known[name](value):
-            why = f" ({DAYS})" if name in OF_DAYS - {"month"} else ""
-            yield f"The filter “{name}” has no “{words}”{why}: it was left out."
+    told = [f"{one}: it was left out." for one in unknown(endpoint, args)]
     if paging.asked_for_no_place():
-        yield "The address names a page that there is not: this is the first one."
+        told.append("The address names a page that there is not: this is the first one.")
+    return told
+
+
+def unknown(endpoint: str | None, args: Mapping[str, str]) -> list[str]:
+    """The parameters of the address that its list or file does not know, each as the beginning of a sentence."""
+    known = KNOWN.get(FILES.get(endpoint or "", endpoint or ""))
+    given = ((name, value) for name, value in args.items() if value and name not in EVERYWHERE)
+    return [said for name, value in given if known is not None and (said := _said(known, name, value))]
+
+
+def _said(known: Mapping[str, Reads], name: str, value: str) -> str:
+    told, words = (text[:LONGEST] for text in (name, value))
+    if name not in known:
+        return f"There is no filter “{told}” here (“{words}”)"
+    if known[name](value):
+        return ""
+    why = f" ({DAYS})" if name in OF_DAYS else ""
+    return f"The filter “{told}” has no “{words}”{why}"

@@ -12,11 +12,12 @@ import structlog
 from flask import Response, g, request
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 
 from portal import plain_text
 from portal.access import audit, tenancy
 from portal.extensions import db
+from portal.queries import refused_filters
 from portal.web import downloads
 from portal.web.csv_cells import csv_text
 
@@ -72,10 +73,14 @@ def send(table: Table) -> Response:
     """The file as it is written. Tells the audit log and commits; the first rows are read before the answer
     begins, so that what fails until then is a page. Later faults end the answer in the middle.
 
-    Raises ServiceUnavailable while the process writes as many files as it may.
+    Raises ServiceUnavailable while the process writes as many files as it may, and UnprocessableEntity for a filter
+    that there is not: a file has no place to say so.
     """
     if table.statement._limit_clause is not None:
         raise ValueError(f"{table.name} would be cut")
+    if unknown := refused_filters.unknown(request.endpoint, request.args):
+        told = ". ".join(unknown)
+        raise UnprocessableEntity(f"{told}. There is no file: it would hold other rows than were asked for.")
     chosen = {
         name: value[:LONGEST]
         for name, value in request.args.items()

@@ -27,6 +27,7 @@ NO_FILTERS = {
     "statements.show": {"from", "until"},  # told by the page itself
     "statements.pdf": {"from", "until"},
     "support_visits.new": {"to"},
+    "uploads.new": {"kind"},
     "account.show": {"events"},
 }
 FILES = (".csv",)
@@ -67,12 +68,29 @@ def test_no_list_drops_a_filter_of_its_address_without_a_word(
         page = browsers[partner].get(address, query_string={**asked, "colour": "red"}).text
         said = words_of(page)
         silent += [(endpoint, name) for name in asked if f"The filter “{name}” has no “zzz”" not in said]
-        if "There is no filter “colour” here: colour=red was left out." not in said:
+        if "There is no filter “colour” here (“red”): it was left out." not in said:
             silent.append((endpoint, "colour"))
         if elements(browsers[partner].get(address).text, "#left-out .notice"):
             silent.append((endpoint, "speaks without a reason"))
     assert silent == []
     assert set(KNOWN) - seen == {"imports.show"}
+
+
+def test_no_file_is_made_of_other_rows_than_were_asked_for(browsers: dict[bool, FlaskClient]) -> None:
+    for name in (
+        "invoices",
+        "customers",
+        "payments",
+        "exceptions",
+        "deliveries",
+        "activity",
+        "reconciliation",
+    ):
+        address = f"/p/northwind/{name}/export.csv"
+        assert browsers[True].get(address).status_code == 200
+        refused = browsers[True].get(f"{address}?colour=red")
+        assert (refused.status_code, refused.mimetype) == (422, "text/html")
+        assert "There is no filter “colour” here (“red”). There is no file" in words_of(refused.text), name
 
 
 def test_what_is_left_out_is_told_beside_a_list_that_is_drawn_anew(browsers: dict[bool, FlaskClient]) -> None:
