@@ -27,14 +27,14 @@ RECORDS_AT_ONCE, ROWS_AT_ONCE = 1000, 4000
 
 # A number that stands on two invoices of a file, neither of which is voided: which is meant is for a person to say.
 TWICE = text("""
-    WITH twice AS (
-        SELECT label FROM import_file_record
-        WHERE tenant_id = :tenant_id AND file_id = :file_id AND NOT voided AND label <> ''
-        GROUP BY label HAVING count(*) > 1)
-    UPDATE import_file_record r SET result = 'refused', changes = '{}', reasons = jsonb_build_array(
-        jsonb_build_array('number', 'Another invoice of this file has the number ' || r.label || ' too.'))
-    FROM twice t WHERE r.tenant_id = :tenant_id AND r.file_id = :file_id AND r.label = t.label
-        AND r.result <> 'refused' AND NOT r.voided""")
+    SELECT label FROM import_file_record
+    WHERE tenant_id = :tenant_id AND file_id = :file_id AND NOT voided AND label <> ''
+    GROUP BY label HAVING count(*) > 1""")
+REFUSE_TWICE = text("""
+    UPDATE import_file_record SET result = 'refused', changes = '{}', reasons = jsonb_build_array(
+        jsonb_build_array('number', 'Another invoice of this file has the number ' || label || ' too.'))
+    WHERE tenant_id = :tenant_id AND file_id = :file_id AND label = ANY(:labels) AND NOT voided
+        AND result <> 'refused'""")
 KEEP = text("""
     UPDATE import_file_record r SET result = v.result, label = v.label, subject_id = v.subject_id,
         changes = v.changes, reasons = v.reasons, before = v.before
@@ -64,8 +64,9 @@ def keep_checked(file: ImportFile, rows: Sequence[dict[str, Any]], places: int, 
 
 
 def end_check(file: ImportFile) -> None:
-    if file.kind == ImportKind.INVOICES:
-        db.session.execute(TWICE, {"tenant_id": file.tenant_id, "file_id": file.id})
+    of = {"tenant_id": file.tenant_id, "file_id": file.id}
+    if file.kind == ImportKind.INVOICES and (labels := list(db.session.scalars(TWICE, of))):
+        db.session.execute(REFUSE_TWICE, {**of, "labels": labels})
     file.state = FileState.CHECKED
 
 
