@@ -209,6 +209,7 @@ SENTENCES: dict[str, Tell] = {
     "credit.removed": _credit("taken back from"),
     "invoice.created": _one_invoice("Invoice ", " added"),
     "invoice.changed": _one_invoice("Invoice ", " changed"),
+    "invoice.matched": _one_invoice("Invoice ", " matched by hand to one in Autotask"),
     "invoices.archived": _several("Invoice", "archived", _invoice),
     "invoices.restored": _several("Invoice", "taken out of the archive", _invoice),
     "customer.created": _one_customer(" added"),

@@ -15,16 +15,18 @@ UNSHOWN = {"autotask_ids", "candidates", "candidates_found", "attempts"}
 
 
 def both_values(item: ExceptionItem, invoice: Invoice | None = None) -> list[dict[str, Any]]:
-    """Fields that both sides name, ours beside Autotask's."""
+    """Fields that both sides name, ours beside Autotask's; the only candidate of a match is Autotask's side."""
+    found = item.theirs.get("candidates") or []
+    there = {**item.theirs, **(found[0] if len(found) == 1 else {})}
     return [
         {
             "label": in_words(name),
             "ours": _shown(ours, _currency(item, invoice)),
-            "theirs": _shown(item.theirs[name], _currency(item, invoice)),
-            "state": "agrees" if ours == item.theirs[name] else "differs",
+            "theirs": _shown(there[name], str(there.get("currency") or _currency(item, invoice))),
+            "state": "agrees" if ours == there[name] else "differs",
         }
         for name, ours in item.ours.items()
-        if name in item.theirs
+        if name in there
     ]
 
 

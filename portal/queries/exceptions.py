@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 
 from portal import formatters
-from portal.access.permissions import may
+from portal.access.permissions import Permission, may
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.attention.buttons import ACTIONS, Action
 from portal.extensions import db
 from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
 from portal.queries import cut, finding, paging
 from portal.queries.text import cleaned, containing, number, numbers
+from portal.sync.matched_by_hand import MATCHES
 
 NAMES = {
     Cause.BAD_RECORD: "Record that cannot be taken in",
@@ -151,6 +152,12 @@ def actions(item: ExceptionItem) -> list[Action]:
     if item.state != ExceptionState.OPEN:
         return []
     return [action for action in ACTIONS.get(item.cause, ()) if may(action.permission)]
+
+
+def can_match(item: ExceptionItem) -> bool:
+    """Whether the person of this request may say which of its candidates is meant."""
+    is_match = item.cause in MATCHES and item.invoice_id is not None
+    return item.state == ExceptionState.OPEN and is_match and may(Permission.DECIDE_EXCEPTIONS)
 
 
 def candidates(item: ExceptionItem) -> cut.Some:

@@ -88,7 +88,7 @@ class Told:
     @property
     def other_name(self) -> str:
         """What its own system calls it, where that is not its label."""
-        return self.row.external_id if self.row.label else ""
+        return self.row.external_id if self.row.label and self.row.label != self.row.external_id else ""
 
 
 @dataclass(frozen=True)

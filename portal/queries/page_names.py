@@ -51,6 +51,7 @@ NAMES = {
     "logo.edit": "Logo",
     "logo.picture": "Logo, the picture",
     "member_factors.show": "A person's second factors",
+    "matching.show": "Matching with Autotask",
     "missing.index": "Missing in Autotask",
     "notices.index": "Notices",
     "partner_settings.edit": "Company settings",

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 
+from portal import formatters
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import (
@@ -156,6 +157,15 @@ class Record(imports.Told):
     @property
     def label(self) -> str:
         return self.row.label or self.row.external_id or f"Row {self.row.place}"
+
+    @property
+    def lines(self) -> Sequence[tuple[str, str, str]]:
+        """As of an import; of what is new and of what stays, how much money it is."""
+        amount = getattr(self.row, "amount", None)
+        if super().lines or amount is None:
+            return super().lines
+        currency = getattr(self.row, "currency", "")
+        return [(import_words.field("total"), "", formatters.money(amount, currency))]
 
 
 @dataclass(frozen=True)

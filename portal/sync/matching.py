@@ -77,7 +77,11 @@ def _decide(running: Running, invoice: Invoice, same: Sequence[Record], currency
         _key(invoice),
         label=f"Invoice {invoice.number}",
         detail=why(running.task, invoice, same, fitting, currency_of),
-        ours={"number": invoice.number, "amount_due": plain(invoice.amount_due, invoice.currency)},
+        ours={
+            "number": invoice.number,
+            "amount_due": plain(invoice.amount_due, invoice.currency),
+            "currency": invoice.currency,
+        },
         theirs={
             "candidates": [
                 shown(running.task, record, currency_of) for record in (fitting or same)[:CANDIDATES_KEPT]
@@ -162,7 +166,7 @@ def mirrored_in(running: Running, client: Client, page: list[Any]) -> None:
                 Invoice.tenant_id == current_tenant_id(),
                 Invoice.integration_id == running.task.integration.id,
                 Invoice.autotask_id == record["autotask_id"],
-                Invoice.autotask_read_at < running.clock.read_at,
+                or_(Invoice.autotask_read_at.is_(None), Invoice.autotask_read_at < running.clock.read_at),
             )
             .values(_mirror(record, running.clock.read_at))
             .returning(Invoice.id)

@@ -43,7 +43,12 @@ PARTNER = (
     ),
     Entry("Reconciliation", "reconciliation.show", "scale"),
     Entry("Exceptions", "exceptions.index", "alert-triangle", counted=("exceptions.index", "")),
-    Entry("Integrations", "integrations.index", "plug-connected", ("sync_runs", "filters", "preferences")),
+    Entry(
+        "Integrations",
+        "integrations.index",
+        "plug-connected",
+        ("sync_runs", "filters", "preferences", "matching"),
+    ),
     Entry("Activity", "activity.index", "history"),
     Entry(
         "Settings",

@@ -268,7 +268,15 @@ ACTS: dict[str, tuple[Work, ...]] = {
     ),
     "records": (
         Work(
-            void, ("", "invoices/{waiting}", "customers/{payer}", "customers/{payer}/statement", "exceptions")
+            void,
+            (
+                "",
+                "invoices/{waiting}",
+                "customers/{payer}",
+                "customers/{payer}/statement",
+                "exceptions",
+                "integrations/autotask/matching",
+            ),
         ),
         Work(lose, ("missing", "invoices/{part}")),
         Work(put_away, ("missing", "invoices/{credit}", "activity")),

@@ -13,7 +13,7 @@ LOOK = [
     "activity.index", "activity.visit", "activity.visits", "customers.contacts", "customers.index",
     "customers.show", "customers.history", "deliveries.index", "deliveries.show", "exceptions.index",
     "exceptions.show", "filters.show", "home.show", "imports.index", "imports.show", "integrations.index", "integrations.show",
-    "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "invoices.lines", "invoices.credits", "logo.picture", "missing.index", "notices.index",
+    "invoices.index", "invoices.pdf", "invoices.show", "invoices.history", "invoices.lines", "invoices.credits", "logo.picture", "matching.show", "missing.index", "notices.index",
     "payments.index", "payments.show", "people.index", "preferences.show", "reconciliation.show",
     "search.show", "settings.show", "statements.pdf", "statements.show", "support_consent.show", "uploads.show", "sync_runs.changes", "sync_runs.index",
     "sync_runs.show", "webhooks.index", "webhooks.show", "webhook_messages.show",
@@ -24,7 +24,7 @@ ACT = [
     "exceptions.reopen", "exceptions.resolve", "exceptions.retry", "integrations.start_first",
     "invoice_edits.new", "invoice_edits.create", "invoice_edits.edit", "invoice_edits.update",
     "invoices.fetch_pdf", "payment_uploads.new", "payment_uploads.create", "payment_uploads.preview",
-    "payments.new", "payments.create", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry", "uploads.new", "uploads.create", "uploads.columns",
+    "payments.new", "payments.create", "matching.join", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry", "uploads.new", "uploads.create", "uploads.columns",
     "uploads.read", "uploads.take", "uploads.discard",
 ]  # fmt: skip
 NEVER = [
