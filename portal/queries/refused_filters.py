@@ -83,20 +83,26 @@ FILES = {
     "files.exceptions": "exceptions.index", "files.payments": "payments.index", "invoices.export": "invoices.index",
     "activity.export": "activity.index", "reconciliation.export": "reconciliation.show",
 }  # fmt: skip
-OF_DAYS = {"from", "to", "as_of"}
+HOW = {
+    "from": DAYS, "to": DAYS, "as_of": "send a day before today, like 2026-11-30", "month": "send one like 2026-11",
+}  # fmt: skip
 
 
 def sentences(endpoint: str | None, args: Mapping[str, str]) -> list[str]:
     """One for each parameter of the address that does nothing, and one for a page that there is not."""
-    told = [f"{one}: it was left out." for one in unknown(endpoint, args)]
+    told = [f"{one}: it was left out." for one in _unknown(endpoint or "", args)]
     if paging.asked_for_no_place():
         told.append("The address names a page that there is not: this is the first one.")
     return told
 
 
-def unknown(endpoint: str | None, args: Mapping[str, str]) -> list[str]:
-    """The parameters of the address that its list or file does not know, each as the beginning of a sentence."""
-    known = KNOWN.get(FILES.get(endpoint or "", endpoint or ""))
+def of_file(endpoint: str | None, args: Mapping[str, str]) -> list[str]:
+    """The parameters of a file's address that its list does not know, each as the beginning of a sentence."""
+    return _unknown(FILES.get(endpoint or "", ""), args)
+
+
+def _unknown(endpoint: str, args: Mapping[str, str]) -> list[str]:
+    known = KNOWN.get(endpoint)
     given = ((name, value) for name, value in args.items() if value and name not in EVERYWHERE)
     return [said for name, value in given if known is not None and (said := _said(known, name, value))]
 
@@ -107,5 +113,5 @@ def _said(known: Mapping[str, Reads], name: str, value: str) -> str:
         return f"There is no filter “{told}” here (“{words}”)"
     if known[name](value):
         return ""
-    why = f" ({DAYS})" if name in OF_DAYS else ""
-    return f"The filter “{told}” has no “{words}”{why}"
+    how = f" ({HOW[name]})" if name in HOW else ""
+    return f"The filter “{told}” has no “{words}”{how}"

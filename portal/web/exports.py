@@ -78,7 +78,7 @@ def send(table: Table) -> Response:
     """
     if table.statement._limit_clause is not None:
         raise ValueError(f"{table.name} would be cut")
-    if unknown := refused_filters.unknown(request.endpoint, request.args):
+    if unknown := refused_filters.of_file(request.endpoint, request.args):
         told = ". ".join(unknown)
         raise UnprocessableEntity(f"{told}. There is no file: it would hold other rows than were asked for.")
     chosen = {

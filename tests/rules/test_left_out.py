@@ -65,6 +65,7 @@ def test_no_file_is_made_of_other_rows_than_were_asked_for(browsers: dict[bool, 
         refused = browsers[True].get(f"{address}?colour=red")
         assert (refused.status_code, refused.mimetype) == (422, "text/html")
         assert "There is no filter “colour” here (“red”). There is no file" in words_of(refused.text), name
+        assert "was left out" not in refused.text
 
 
 def test_what_is_left_out_is_told_beside_a_list_that_is_drawn_anew(browsers: dict[bool, FlaskClient]) -> None:
