@@ -34,6 +34,7 @@ KEEP = text("""
 def stage(actor: Actor, kind: ImportKind, name: str, file: IO[bytes]) -> ImportFile:
     """The file with all its rows, and how its columns will probably be read. Raises UnreadableFile; the caller commits."""
     _refuse_many()
+    is_open = csv_in.ends_in_a_row(file)
     rows = enumerate(csv_in.rows_of(file), start=1)
     head = list(islice(rows, TITLES))
     if not any(any(cells) for _, cells in head):
@@ -46,7 +47,7 @@ def stage(actor: Actor, kind: ImportKind, name: str, file: IO[bytes]) -> ImportF
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
-    row.rows = _copy(row.id, chain(head[at + 1 :], rows), len(headings), csv_in.ends_in_a_row(file))
+    row.rows = _copy(row.id, chain(head[at + 1 :], rows), len(headings), is_open)
     row.choice = choice.suggested(kind, headings, sample(row)).kept
     return row
 

@@ -8,9 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from jobs import uploads as job
+from portal.csv_in import UnreadableFile
 from portal.extensions import db
-from portal.models import ImportFile, ImportRun, Tenant
+from portal.models import ImportFile, ImportKind, ImportRun, Tenant
 from portal.uploads import steps, work
+from tests import uploaded
 from tests.uploads.conftest import URL, Desk
 
 HEADING = "Invoice number,Customer,Invoice date,Item,Line amount\n"
@@ -20,13 +22,22 @@ def many(number: int) -> str:
     return HEADING + "".join(f"A-{n},Fabrikam,2026-11-01,Hosting,{n}.50\n" for n in range(1, number + 1))
 
 
+def test_every_row_of_a_file_is_kept_however_many_blocks_it_is_read_in(desk: Desk) -> None:
+    """And the row that is cut off is missed at the end of a long file, too."""
+    words = many(3000)
+    desk.inside(lambda: uploaded.staged(words, ImportKind.INVOICES))
+    assert desk.rows(ImportFile, "rows") == [(3000,)]
+    with pytest.raises(UnreadableFile, match="ends in the middle of a row"):
+        desk.inside(lambda: uploaded.staged(f"{words}A-3001,Fab", ImportKind.INVOICES))
+
+
 def test_a_large_file_waits_for_a_worker_while_its_page_says_how_far_it_is(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[Any] = []
     monkeypatch.setattr("portal.queue.bell", lambda *call: rung.append(call))
     monkeypatch.setattr(work, "AT_ONCE", 3)
-    number = desk.look(many(5))
+    number = desk.look(many(5), by_pages=True)
     assert [call[1] for call in rung] == ["jobs.uploads.work_on"]
     assert "Looking at the records" in desk.page(number)
     assert "0 of 5 records" in desk.page(number)
@@ -48,7 +59,7 @@ def test_a_worker_that_dies_in_the_middle_is_taken_over_and_nothing_is_done_twic
 ) -> None:
     monkeypatch.setattr(work, "AT_ONCE", 3)
     monkeypatch.setattr(steps, "RECORDS_AT_ONCE", 2)
-    number = desk.look(many(5))
+    number = desk.look(many(5), by_pages=True)
     if dies_in == "take":
         desk.inside(lambda: work.work(number))
         desk.take(number)
