@@ -16,7 +16,7 @@ from portal.access.permissions import ROLE_PERMISSIONS
 from portal.access.tenancy import show_what_is_in_scope, shown_by_its_statement, tenant_scope
 from portal.extensions import db, login_manager
 from portal.models import LoginSession, Tenant
-from portal.web import outages, outermost
+from portal.web import incoming, outages, outermost
 
 POLL_HEADER = "X-Portal-Poll"
 
@@ -25,6 +25,7 @@ def register(app: Flask) -> None:
     app.url_value_preprocessor(_take_partner_slug)
     app.before_request(_identify)
     app.before_request(_enter_partner)
+    app.before_request(incoming.let_large_files_in)
     app.before_request(form_tokens.check)
     app.before_request(_ask_to_log_in)
     app.after_request(form_tokens.tell_status)

@@ -7,7 +7,7 @@ from typing import IO, Any
 import psycopg
 from sqlalchemy import func, select, text
 
-from portal import csv_in
+from portal import csv_in, plain_text
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
 from portal.csv_in import UnreadableFile
@@ -91,7 +91,9 @@ def _named(cells: Sequence[str]) -> list[str]:
 
 
 def _plain_name(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2].strip()[-LONGEST_NAME:] or "file.csv"
+    """The name without folders, and without what is no text."""
+    last = plain_text.cleaned(name).replace(plain_text.MARK, "_").replace("\\", "/").rpartition("/")[2]
+    return " ".join(last.split())[-LONGEST_NAME:] or "file.csv"
 
 
 def _copy(file_id: int, rows: Iterator[tuple[int, list[str]]], wide: int, cut: bool) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from portal import queue
 from portal.access.tenancy import current_tenant_id, system_scope
@@ -45,9 +46,24 @@ def work(file_id: int) -> bool:
     token = _claim(file_id)
     if token is None:
         return False
-    while _part(file_id, token):
-        pass
+    try:
+        while _part(file_id, token):
+            pass
+    except OperationalError:
+        raise  # the database was away: whoever finds the lease ended goes on
+    except Exception:
+        db.session.rollback()
+        _give_back(file_id, token)
+        raise
     return True
+
+
+def _give_back(file_id: int, token: str) -> None:
+    """A file that cannot be looked at waits for a person again, instead of being tried for ever. Commits."""
+    file = _ours(file_id, token)
+    if file is not None and file.state == FileState.CHECKING:
+        file.state, file.lease_token, file.lease_until = FileState.STAGED, None, None
+    db.session.commit()
 
 
 def _claim(file_id: int) -> str | None:

@@ -65,12 +65,11 @@ def register(app: Flask) -> None:
     """Before any route: the converters of `<int:…>` and `<…>`, and the class of requests."""
     app.request_class = Request
     app.url_map.converters |= {"int": Id, "string": Text, "default": Text}
-    app.before_request(_let_large_files_in)
 
 
-def _let_large_files_in() -> None:
-    """More for the one form that takes large files; what is large lies on the disk and not in memory."""
-    if flask.request.endpoint == TAKES_FILES:
+def let_large_files_in() -> None:
+    """More for the one form that takes large files, from who is inside; what is large lies on the disk, not in memory."""
+    if flask.request.endpoint == TAKES_FILES and flask.g.get("partner") is not None:
         flask.request.max_content_length = LARGEST_FILE
 
 

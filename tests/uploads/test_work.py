@@ -84,6 +84,32 @@ def test_a_worker_that_dies_in_the_middle_is_taken_over_and_nothing_is_done_twic
     assert desk.rows(ImportRun, "results") == [({"created": 5},)]
 
 
+def test_a_file_that_cannot_be_looked_at_waits_for_a_person_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = desk.inside(lambda: uploaded.waiting(many(2), ImportKind.INVOICES).id)
+
+    def fail(*_: Any) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(steps, "check", fail)
+    with pytest.raises(ArithmeticError):
+        desk.inside(lambda: work.work(number))
+    assert desk.rows(ImportFile, "state", "lease_token") == [("staged", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("C:\\files\\a.csv", "a.csv"), ("../../etc/x.csv", "x.csv"), ("a\x00b.csv", "a_b.csv"),
+        ("\ud800.csv", "_.csv"), ("a\n\tb.csv", "a b.csv"), ("", "file.csv"), ("x" * 300 + ".csv", "x" * 96 + ".csv"),
+    ],
+)  # fmt: skip
+def test_a_files_name_is_kept_as_text_without_its_folders(desk: Desk, name: str, kept: str) -> None:
+    desk.inside(lambda: uploaded.staged("Name\nA\n", name=name))
+    assert desk.rows(ImportFile, "name") == [(kept,)]
+
+
 def test_more_records_cost_no_more_statements_within_a_part(
     desk: Desk, asked: Callable[[Callable[[], Any]], list[str]]
 ) -> None:
