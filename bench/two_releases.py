@@ -25,7 +25,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from flask import Flask, session
 from redis import Redis
 
 from local.environment import PROJECT
@@ -85,23 +84,6 @@ class Load(threading.Thread):
             line.request("POST", "/api/v1/payments", json.dumps(body.body()), headers)
         else:
             line.request("GET", f"/p/{ground.SLUG}/{random.choice(PAGES)}", headers={"Cookie": self.cookie})
-
-
-def signed_in(app: Flask) -> str:
-    """The cookie of a person with every right."""
-    from portal.access import sessions
-    from portal.extensions import db
-
-    options = ["--partner", ground.SLUG, "--role", "owner"]
-    ground.run(app, "users", "create", "bench@example.com", *options, said="nine purple teapots on a hill\n")
-    with app.test_request_context():
-        user = sessions.find_user("bench@example.com")
-        assert user is not None
-        login = sessions.start(user)
-        login.factor_at = login.proved_at
-        db.session.commit()
-        serializer = app.session_interface.get_signing_serializer(app)
-        return f"{app.config['SESSION_COOKIE_NAME']}={serializer.dumps(dict(session))}"
 
 
 class Watch(threading.Thread):
@@ -166,7 +148,7 @@ def measure(site: Site, options: argparse.Namespace) -> int:
     totals = site.autotask.add_invoices(int(options.seconds * options.rate * 2) + 10)
     app = ground.the_portal(site.environment)
     [key] = ground.prepare(app, 1)
-    ways_in = (key, signed_in(app))
+    ways_in = (key, ground.signed_in(app))
     with psycopg.connect(site.superuser_url, autocommit=True) as connection:
         connection.execute(f"ALTER ROLE portal_serving CONNECTION LIMIT {options.connections}")
     drop_own_connections()

@@ -33,6 +33,7 @@ NEEDS = {
     "simulate": LOCKS[2],
     "kit": LOCKS[0],
     "bench": LOCKS[1],
+    "drill": LOCKS[2],
 }
 PROGRAMS = {
     "demo": "local.demo",
@@ -44,6 +45,7 @@ PROGRAMS = {
     "simulate": "local.simulate_command",
     "kit": "local.kit_command",
     "bench": "bench",
+    "drill": "drill",
 }
 
 

@@ -56,6 +56,25 @@ def api_key(app: Flask, name: str) -> str:
     return secret
 
 
+def signed_in(app: Flask) -> str:
+    """The cookie of a person with every right."""
+    from flask import session
+
+    from portal.access import sessions
+    from portal.extensions import db
+
+    options = ["--partner", SLUG, "--role", "owner"]
+    run(app, "users", "create", "owner@storm.example", *options, said="nine purple teapots on a hill\n")
+    with app.test_request_context():
+        user = sessions.find_user("owner@storm.example")
+        assert user is not None
+        login = sessions.start(user)
+        login.factor_at = login.proved_at
+        db.session.commit()
+        serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+        return f"{app.config['SESSION_COOKIE_NAME']}={serializer.dumps(dict(session))}"
+
+
 def audit_break(app: Flask) -> int | None:
     """The position where the partner's audit chain does not verify, or None."""
     from portal.access import audit

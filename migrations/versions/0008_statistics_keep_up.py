@@ -16,7 +16,6 @@ depends_on = None
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     # Only a table's owner may analyze it, and the app need not be the owner.
     op.execute(
         """CREATE FUNCTION keep_statistics(grown text, by_rows bigint) RETURNS boolean

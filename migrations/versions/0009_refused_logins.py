@@ -14,7 +14,6 @@ depends_on = None
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("ALTER TABLE tenant ADD COLUMN refused_logins timestamptz[] NOT NULL DEFAULT '{}'")
 
 

@@ -16,12 +16,10 @@ NAME = "ck_delivery_state_known"
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     _know("'waiting', 'sending', 'confirmed', 'parked', 'closed'")
 
 
 def downgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     with op.get_context().autocommit_block():
         op.execute("UPDATE delivery SET state = 'parked' WHERE state = 'closed'")
     _know("'waiting', 'sending', 'confirmed', 'parked'")

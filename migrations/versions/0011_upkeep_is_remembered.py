@@ -15,7 +15,6 @@ depends_on = None
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     long_ago = sa.text("to_timestamp(0)")
     op.create_table(
         "upkeep",

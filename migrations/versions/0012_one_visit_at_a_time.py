@@ -29,7 +29,6 @@ ALTER TABLE support_visit ADD CONSTRAINT ex_support_visit_one_at_a_time EXCLUDE 
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("ALTER TABLE support_visit NO FORCE ROW LEVEL SECURITY")
     op.execute(END_OVERLAPPING)
     op.execute("ALTER TABLE support_visit FORCE ROW LEVEL SECURITY")

@@ -24,7 +24,6 @@ SCOPE = sa.text("SELECT set_config('app.tenant_id', :id, true)")
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.add_column("audit_event", sa.Column("signed_by", sa.Text(), nullable=True))
     op.create_table(
         "audit_head",

@@ -30,7 +30,6 @@ HELD_SECRETS = ("integration", "api_key")
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     make_status()
     fill_status()
     show_keys_to_who_has_them()

@@ -23,7 +23,6 @@ SYSTEM = "current_setting('app.scope', true) = 'system'"
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     make_mail()
     make_secret()
     for table in ("mail", "mail_secret"):

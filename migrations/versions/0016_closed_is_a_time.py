@@ -23,7 +23,6 @@ SCOPE = sa.text("SELECT set_config('app.tenant_id', :id, false)")
 
 def upgrade():
     """In steps that may each be run again: no lock outlasts a statement, and rows are rewritten a few at a time."""
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute("ALTER TABLE delivery ADD COLUMN IF NOT EXISTS closed_at timestamptz")
     op.execute(
         """CREATE OR REPLACE FUNCTION open_closed_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -44,7 +43,6 @@ def upgrade():
 
 
 def downgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     know(f"{KNOWN}, 'closed'")
     op.execute("DROP TRIGGER IF EXISTS open_closed ON delivery")
     op.execute("DROP FUNCTION IF EXISTS open_closed_delivery()")

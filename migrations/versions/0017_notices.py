@@ -21,7 +21,6 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     make_notice()
     make_choice()
     for table in ("notice", "notice_choice"):

@@ -32,7 +32,6 @@ NEW_OF_TENANT = (
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     for column in NEW_OF_TENANT:
         op.execute(f"ALTER TABLE tenant ADD COLUMN {column}")
     make_invitation()

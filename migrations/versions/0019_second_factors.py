@@ -21,7 +21,6 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     widen_what_is_there()
     make_factors()
     make_security_events()

@@ -19,7 +19,6 @@ WEEK = "support_act_until <= support_act_given_at + interval '7 days'"
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     op.add_column("tenant", sa.Column("support_act_given_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("tenant", sa.Column("support_act_given_by_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(

@@ -18,7 +18,6 @@ KEY = ["tenant_id", "integration_id", "only_unpaid", "low"]
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.create_table(
         "read_range",
         sa.Column("integration_id", sa.BigInteger(), nullable=False),

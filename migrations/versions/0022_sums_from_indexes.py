@@ -35,7 +35,7 @@ def upgrade():
             # One whose building was cut short stands there and answers nothing.
             op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
             op.create_index(name, table, columns, postgresql_concurrently=True, **more)
-        op.execute("SET lock_timeout = '3s'")
+        op.execute("SET lock_timeout = '800ms'")
 
 
 def downgrade():

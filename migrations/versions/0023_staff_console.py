@@ -20,7 +20,6 @@ BUDGET = ("usage_used", "usage_limit", "usage_read_at", "paused_until")
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '5s'")
     make_administrators()
     make_staff_event()
     show_the_budget()

@@ -104,7 +104,7 @@ def index_names():
                 name, table, ["tenant_id", "external_id"], unique=True, postgresql_concurrently=True,
                 postgresql_where=sa.text("external_id IS NOT NULL"),
             )  # fmt: skip
-        op.execute("SET lock_timeout = '3s'")
+        op.execute("SET lock_timeout = '800ms'")
 
 
 def downgrade():

@@ -32,7 +32,6 @@ STANDING = {
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     in_use = op.get_bind().scalar(sa.text("SELECT EXISTS (SELECT FROM tenant)"))
     until = datetime.now(UTC) + ROLLBACKS
     for view, (table, columns) in STANDING.items():

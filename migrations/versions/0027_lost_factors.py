@@ -20,7 +20,6 @@ TABLES = ("factor_reset", "factor_reset_agreement")
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     make_resets()
     make_agreements()
     for table in TABLES:

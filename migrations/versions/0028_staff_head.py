@@ -21,7 +21,6 @@ LAST = sa.text("SELECT position, hash FROM staff_event ORDER BY position DESC LI
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.create_table(
         "staff_head",
         sa.Column("id", sa.BigInteger(), nullable=False),

@@ -63,7 +63,6 @@ LET_IN = """
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(IN_THE_WRITERS_ORDER)
     table("invoice_sum", [
         text("currency", 3), text("status"), text("agreement"), flag("archived"), sa.Column("due_on", sa.Date()),
@@ -140,7 +139,6 @@ def keep(of, change):
 
 
 def downgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(IN_THE_WRITERS_ORDER)
     for of in WORK:
         for change in CHANGES:

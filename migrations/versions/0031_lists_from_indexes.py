@@ -55,7 +55,7 @@ def upgrade():
             op.create_index(name, table, columns, postgresql_concurrently=True, **more)
         for name, table, _, _ in NO_MORE:
             op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
-        op.execute("SET lock_timeout = '3s'")
+        op.execute("SET lock_timeout = '800ms'")
 
 
 def downgrade():

@@ -45,7 +45,6 @@ LET_IN = """
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(IN_THE_WRITERS_ORDER)
     op.execute(WORDS)
     for of, (words, differs) in OF.items():
@@ -90,7 +89,6 @@ def trigger(of, change, rows, statements):
 
 
 def downgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(IN_THE_WRITERS_ORDER)
     for of in OF:
         for change in ("insert", "delete", "update"):

@@ -35,7 +35,6 @@ WHO_IS = """
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(WHO_IS)
 
 

@@ -8,12 +8,14 @@ import copy
 import json
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import CheckConstraint, MetaData
 
+from portal import clock
 from portal.cli.schema import RELEASED, described
 from portal.extensions import db
 from portal.models import DeliveryState
@@ -312,6 +314,41 @@ def test_the_guard_sees_a_long_lock(planted):
     assert locking_statements(f"with op.get_context().autocommit_block():\n    {planted}") == []
 
 
+def test_a_migration_waits_for_locks_as_long_as_env_says():
+    """From 0008 on: longer, and a payment could be what PostgreSQL ends; only what keeps nobody waiting may."""
+    for path in sorted(VERSIONS.glob("*.py")):
+        if path.name >= "0008":
+            assert set(re.findall(r"SET.* lock_timeout = '(\w+)'", path.read_text())) <= {"60s", "800ms"}, (
+                path.name
+            )
+            assert "SET LOCAL lock_timeout" not in path.read_text(), path.name
+
+
+def test_a_migration_gives_way_to_who_is_at_work_and_is_tried_again(
+    empty_database, redis_url, superuser_of, python
+):
+    migrate = migrations_of(empty_database, redis_url, python)
+    migrate("0009")
+    with superuser_of(empty_database) as watching, psycopg.connect(empty_database) as working:
+        working.execute("SELECT set_config('app.tenant_id', '1', false)")
+        working.execute("LOCK TABLE delivery IN ROW EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as beside:
+            said = beside.submit(migrate, "0010")
+            waits_twice(watching)
+            working.rollback()
+            assert "Somebody works on what a migration changes" in said.result()
+        assert watching.execute("SELECT version_num FROM alembic_version").fetchone() == ("0010",)
+
+
+def waits_twice(watching):
+    """Returns once somebody waited for a lock, gave up, and waits again."""
+    asked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    until = clock.monotonic() + 120
+    for wanted in (True, False, True):
+        while watching.execute(asked).fetchone() != (wanted,):
+            assert clock.monotonic() < until
+
+
 def test_closed_deliveries_are_put_aside_in_steps_that_may_be_run_again(
     empty_database, redis_url, superuser_of, python
 ):
@@ -348,6 +385,7 @@ def migrations_of(address, redis_url, python):
             words, env=settings(address, redis_url) | {"PATH": ""}, cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stderr
 
     return migrate
 
