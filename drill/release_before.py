@@ -84,12 +84,17 @@ class Release:
         return self.python("-m", "flask", "--app", "wsgi", *words)
 
     def python(self, *words: str) -> str:
-        """What it printed. Raises RuntimeError with what it said when it failed."""
+        """What it printed and said. Raises RuntimeError with that when it failed."""
         done = subprocess.run(
-            [sys.executable, *words], env=self.environment, cwd=self.code, capture_output=True, text=True
+            [sys.executable, *words],
+            env=self.environment,
+            cwd=self.code,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"{words} failed: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"{words} failed: {done.stdout}")
         return done.stdout
 
 
@@ -110,7 +115,11 @@ def make_invoices(superuser_url: str, count: int) -> dict[int, Decimal]:
 def roll(before: Program, ours: Program, release: Release, pause: float) -> None:
     """Migrate, then begin the new and end the old; and back again, on the new schema."""
     time.sleep(pause)
-    release.flask("db", "upgrade")
+    began, said = time.monotonic(), release.flask("db", "upgrade")
+    print(
+        f"upgrade: {time.monotonic() - began:.1f} s, tried again {said.count('tried again')} times",
+        flush=True,
+    )
     time.sleep(pause)
     ours.begin_and_wait()
     before.end()

@@ -10,16 +10,16 @@ from sqlalchemy.exc import OperationalError
 from portal.access.database_roles import let_in_the_serving_role, owner_engine
 from portal.models import Base
 
-# Shorter than PostgreSQL takes to look for a deadlock: the migration gives way, and never a payment.
-LOCK_TIMEOUT = text("SET lock_timeout = '800ms'")
-TRIES, PAUSE = 60, 1.0  # seconds
+# Seconds to wait for a lock. Less than PostgreSQL takes to look for a deadlock (1 s): the migration gives way, and no
+# payment does. Where people work without a pause that never comes, and everybody waits a moment longer.
+PATIENCE = (*[0.8] * 10, *[3.0] * 20)
+PAUSE = 1.0  # seconds between tries
+LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :wait, false)")
 SOMEBODY_WORKS = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
 def run() -> None:
     with owner_engine().connect() as connection:
-        connection.execute(LOCK_TIMEOUT)
-        connection.commit()
         if newer := newer_revision(connection):
             click.echo(f"The database is at {newer}, which a newer release made: nothing to do for this one.")
             return
@@ -29,7 +29,9 @@ def run() -> None:
 
 def migrate(connection: Connection) -> None:
     """Each migration in a transaction of its own; one that met somebody at work is tried again."""
-    for left in range(TRIES - 1, -1, -1):
+    for left, patience in zip(range(len(PATIENCE) - 1, -1, -1), PATIENCE, strict=True):
+        connection.execute(LOCK_TIMEOUT, {"wait": f"{patience * 1000:.0f}ms"})
+        connection.commit()
         try:
             return steps(connection)
         except OperationalError as error:

@@ -29,11 +29,14 @@ ALTER TABLE support_visit ADD CONSTRAINT ex_support_visit_one_at_a_time EXCLUDE 
 
 
 def upgrade():
+    with (
+        op.get_context().autocommit_block()
+    ):  # the locks of both tables at once would be a deadlock with payments
+        op.execute("ALTER TABLE idempotency_key ADD COLUMN IF NOT EXISTS api_key_id bigint")
     op.execute("ALTER TABLE support_visit NO FORCE ROW LEVEL SECURITY")
     op.execute(END_OVERLAPPING)
     op.execute("ALTER TABLE support_visit FORCE ROW LEVEL SECURITY")
     op.execute(ONE_AT_A_TIME)
-    op.execute("ALTER TABLE idempotency_key ADD COLUMN api_key_id bigint")
 
 
 def downgrade():

@@ -27,12 +27,12 @@ def upgrade():
 
 def make_administrators():
     """Who has been staff for longest looks after the others."""
-    op.add_column(
-        "app_user", sa.Column("staff_admin", sa.Boolean(), server_default=sa.text("false"), nullable=False)
-    )
-    op.create_check_constraint(
-        op.f("ck_app_user_administrators_are_staff"), "app_user", "is_staff OR NOT staff_admin"
-    )
+    with op.get_context().autocommit_block():  # no other table's lock is held while people wait to come in
+        op.execute(
+            """ALTER TABLE app_user ADD COLUMN IF NOT EXISTS staff_admin boolean NOT NULL DEFAULT false,
+                DROP CONSTRAINT IF EXISTS ck_app_user_administrators_are_staff,
+                ADD CONSTRAINT ck_app_user_administrators_are_staff CHECK (is_staff OR NOT staff_admin)"""
+        )
     op.execute("SELECT set_config('app.scope', 'people', true)")
     op.execute(
         "UPDATE app_user SET staff_admin = true WHERE id ="

@@ -20,12 +20,14 @@ RESULTS = "'created', 'changed', 'unchanged', 'refused'"
 
 
 def upgrade():
-    for table in NAMED:
-        op.add_column(table, sa.Column("external_id", sa.Text(), nullable=True))
-    op.add_column(
-        "invoice",
-        sa.Column("voided_by_source", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-    )
+    with (
+        op.get_context().autocommit_block()
+    ):  # a table at a time: both at once would be a deadlock with payments
+        op.execute("ALTER TABLE customer ADD COLUMN IF NOT EXISTS external_id text")
+        op.execute(
+            "ALTER TABLE invoice ADD COLUMN IF NOT EXISTS external_id text,"
+            " ADD COLUMN IF NOT EXISTS voided_by_source boolean NOT NULL DEFAULT false"
+        )
     make_runs()
     make_rows()
     for table in ("import_run", "import_row"):
