@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from flask import Flask
 
 from drill.release_before import DRIVE, Release, make_invoices, unpacked
 from drill.restarts import one_role
@@ -48,8 +49,9 @@ def copied(superuser_url: str, environment: dict[str, str], name: str) -> dict[s
 
 def kill_at_each(environment: dict[str, str]) -> int:
     """How often it was killed. A try that got further than the one before begins to count anew."""
+    app = portal_at(environment)
     kills, at, before = 0, 1, ""
-    while upgrade(environment, at):
+    while upgrade(app, at):
         kills += 1
         reached = revision(environment)
         at, before = (1, reached) if reached != before else (at + 1, before)
@@ -58,12 +60,24 @@ def kill_at_each(environment: dict[str, str]) -> int:
     return kills
 
 
-def upgrade(environment: dict[str, str], at: int) -> bool:
+def portal_at(environment: dict[str, str]) -> Flask:
+    """Made once, and without a connection: each try is a fork."""
+    os.environ.update(environment)
+    from portal import create_app
+    from portal.extensions import db
+
+    app = create_app()
+    with app.app_context():
+        db.engine.dispose()
+    return app
+
+
+def upgrade(app: Flask, at: int) -> bool:
     """In a process of its own; whether it was killed before its statement `at`."""
     child = os.fork()
     if child == 0:
         try:
-            become_and_die(environment, at)
+            become_and_die(app, at)
         except BaseException as error:
             print(f"The upgrade failed: {error!r}", flush=True)
             os._exit(1)
@@ -74,13 +88,10 @@ def upgrade(environment: dict[str, str], at: int) -> bool:
     return code < 0
 
 
-def become_and_die(environment: dict[str, str], at: int) -> None:
-    os.environ.update(environment)
+def become_and_die(app: Flask, at: int) -> None:
     from flask_migrate import upgrade as to_the_newest
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
-
-    from portal import create_app
 
     seen = [0]
 
@@ -90,7 +101,7 @@ def become_and_die(environment: dict[str, str], at: int) -> None:
         if seen[0] == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with create_app().app_context():
+    with app.app_context():
         to_the_newest(str(PROJECT / "migrations"))
 
 
