@@ -176,7 +176,6 @@ TABLES = ("event", "webhook_endpoint", "webhook_secret", "webhook_message")
 
 
 def upgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(IN_THE_WRITERS_ORDER)
     make_events()
     make_endpoints()
@@ -334,7 +333,6 @@ def moment(name, filled=""):
 
 
 def downgrade():
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute(IN_THE_WRITERS_ORDER)
     for table, change in [*TRIGGERS, ("event", "insert")]:
         op.execute(f"DROP TRIGGER write_events_{change} ON {table}")
