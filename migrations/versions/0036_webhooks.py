@@ -60,7 +60,7 @@ FAN_OUT = """
 OWNER = (
     """'customer_id', c.id, 'customer_autotask_id', c.autotask_id, 'customer_external_id', c.external_id"""
 )
-NAMES = {"tax_raw": "tax"}
+AMOUNTS = {"amount_due": "amount_due", "tax_raw": "tax"}
 HEAD = ("number", "customer_id", "issued_on", "due_on", "currency", "amount_due", "tax_raw", "order_number")
 INVOICE = f"""jsonb_build_object('id', n.id, 'autotask_id', n.autotask_id, 'external_id', n.external_id,
         'number', n.number, {OWNER}, 'issued_on', n.issued_on, 'due_on', n.due_on, 'currency', n.currency,
@@ -77,18 +77,16 @@ GONE = f"""
     {INTO} SELECT n.tenant_id, 'invoice.voided', n.id, ARRAY[n.id],
         jsonb_build_object('invoice', {INVOICE} || '{{"status": "voided", "outstanding": "0"}}')
     FROM new_rows n LEFT {WITH_OWNER} WHERE NOT n.is_voided ORDER BY n.id;"""
+BEFORE = ", ".join(
+    f"('{AMOUNTS.get(name, name)}', to_jsonb(o.{name}{'::text' if name in AMOUNTS else ''}), o.{name} IS DISTINCT FROM n.{name})"
+    for name in HEAD
+)
 # What one transaction does and undoes, such as a raised total that Autotask's paid date settles again, is no event.
 CHANGED = f"""
     WITH told AS (
         SELECT n.tenant_id, n.id, k.place, k.kind, jsonb_build_object('invoice', {INVOICE}) || CASE
-            WHEN k.kind = 'invoice.changed' THEN jsonb_build_object('before', jsonb_strip_nulls(jsonb_build_object(
-                {
-    ", ".join(
-        f"'{NAMES.get(name, name)}', CASE WHEN o.{name} IS DISTINCT FROM n.{name} "
-        f"THEN coalesce(o.{name}::text, '') END"
-        for name in HEAD
-    )
-})))
+            WHEN k.kind = 'invoice.changed' THEN jsonb_build_object('before',
+                (SELECT jsonb_object_agg(b.name, b.value) FROM (VALUES {BEFORE}) AS b (name, value, differs) WHERE b.differs))
             ELSE '{{}}' END AS data
         FROM new_rows n JOIN old_rows o ON o.tenant_id = n.tenant_id AND o.id = n.id {WITH_OWNER}
         CROSS JOIN LATERAL (VALUES

@@ -54,7 +54,9 @@ def settle(claim: Claim, answer: Answer) -> bool:
         kept |= {"state": MessageState.GIVEN_UP}
     else:
         kept |= {"due_at": func.clock_timestamp() + _pause(number, answer)}
-    mine = WebhookMessage.tenant_id == current_tenant_id(), WebhookMessage.id == claim.message_id
+    mine = [WebhookMessage.tenant_id == current_tenant_id(), WebhookMessage.id == claim.message_id]
+    if not answer.is_well:  # what was taken meanwhile, by whoever took over, stays so
+        mine.append(WebhookMessage.state == MessageState.WAITING)
     db.session.execute(update(WebhookMessage).where(*mine).values(kept))
     goes_on = _note(claim, answer)
     db.session.commit()
@@ -74,8 +76,9 @@ def _note(claim: Claim, answer: Answer) -> bool:
             _hurry(claim.endpoint.id)
         return still_ours(claim.endpoint.id, claim.token, failures=0, failing_since=None)
     row = db.session.get_one(
-        WebhookEndpoint, (current_tenant_id(), claim.endpoint.id), with_for_update={"key_share": True}
-    )
+        WebhookEndpoint, (current_tenant_id(), claim.endpoint.id),
+        populate_existing=True, with_for_update={"key_share": True},
+    )  # fmt: skip
     if row.lease_token != claim.token:
         return False
     now = clock.now()

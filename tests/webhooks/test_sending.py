@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,20 @@ def test_a_process_that_is_killed_after_sending_leaves_the_message_to_be_sent_ag
     assert len(sender.receiver.ids) == 2
     assert len(set(sender.receiver.ids)) == 1
     assert [one.state for one in sender.messages] == ["sent"]
+
+
+def test_what_was_taken_meanwhile_stays_so_when_a_slow_process_comes_back_with_a_failure(
+    sender: Sender,
+) -> None:
+    sender.bill("N-1")
+    claim = send._next(sender.endpoint_id, send._take(sender.endpoint_id))
+    assert claim is not None
+    sender.run("UPDATE webhook_endpoint SET lease_until = now() - interval '1 second'")
+    assert sender.drain() == 1
+    last = replace(claim, tries=len(settling.PAUSES))
+    assert not settling.settle(last, post.Answer(500, "It answered 500."))
+    assert [(one.state, one.tries) for one in sender.messages] == [("sent", 1)]
+    assert (sender.endpoint.failures, sender.endpoint.state) == (0, "on")
 
 
 def test_of_one_invoice_nothing_overtakes_what_waits_and_others_go_on(sender: Sender) -> None:
