@@ -20,21 +20,33 @@ RESULTS = "'created', 'changed', 'unchanged', 'refused'"
 
 
 def upgrade():
-    with (
-        op.get_context().autocommit_block()
-    ):  # a table at a time: both at once would be a deadlock with payments
-        op.execute("ALTER TABLE customer ADD COLUMN IF NOT EXISTS external_id text")
-        op.execute(
-            "ALTER TABLE invoice ADD COLUMN IF NOT EXISTS external_id text,"
-            " ADD COLUMN IF NOT EXISTS voided_by_source boolean NOT NULL DEFAULT false"
-        )
+    """What commits step by step comes first: cut short, all of it may be run again."""
+    name_what_comes_from_elsewhere()
     make_runs()
     make_rows()
     for table in ("import_run", "import_row"):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY own_rows ON {table} USING ({OWN_ROWS}) WITH CHECK ({OWN_ROWS})")
-    index_names()
+
+
+def name_what_comes_from_elsewhere():
+    """A table at a time: locked together they would be a deadlock with payments. No row has a name yet."""
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE customer ADD COLUMN IF NOT EXISTS external_id text")
+        op.execute(
+            "ALTER TABLE invoice ADD COLUMN IF NOT EXISTS external_id text,"
+            " ADD COLUMN IF NOT EXISTS voided_by_source boolean NOT NULL DEFAULT false"
+        )
+        op.execute("SET lock_timeout = '60s'")
+        for table in NAMED:
+            name = f"uq_{table}_external_id"
+            op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
+            op.create_index(
+                name, table, ["tenant_id", "external_id"], unique=True, postgresql_concurrently=True,
+                postgresql_where=sa.text("external_id IS NOT NULL"),
+            )  # fmt: skip
+        op.execute("SET lock_timeout = '800ms'")
 
 
 def make_runs():
@@ -93,20 +105,6 @@ def belongs_to(table, column, other):
         [f"{other}.tenant_id", f"{other}.id"],
         name=op.f(f"fk_{table}_tenant_id_{column}"),
     )
-
-
-def index_names():
-    """While they are built, the release before goes on; no row has a name yet, so both are empty."""
-    with op.get_context().autocommit_block():
-        op.execute("SET lock_timeout = '60s'")
-        for table in NAMED:
-            name = f"uq_{table}_external_id"
-            op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
-            op.create_index(
-                name, table, ["tenant_id", "external_id"], unique=True, postgresql_concurrently=True,
-                postgresql_where=sa.text("external_id IS NOT NULL"),
-            )  # fmt: skip
-        op.execute("SET lock_timeout = '800ms'")
 
 
 def downgrade():
