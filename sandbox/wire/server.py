@@ -14,6 +14,7 @@ from sandbox.wire.writer import whole
 
 Send = Callable[["Connection", Call], bool]
 BACKLOG = 256
+LONGEST_GOODBYE = 5.0
 _current = threading.local()
 
 
@@ -46,6 +47,7 @@ class Server:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
         self.port = port
         self.tls: ssl.SSLContext | None = None
 
@@ -73,7 +75,10 @@ class Server:
             listener.close()
             raise
         self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), daemon=True, name="sandbox-accept").start()
+        self._accepting = threading.Thread(
+            target=self._accept, args=(listener,), daemon=True, name="sandbox-accept"
+        )
+        self._accepting.start()
 
     def close_listener(self) -> None:
         """New connections are refused from now on; `listen` opens the port again."""
@@ -85,6 +90,9 @@ class Server:
             listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             _knock(address)
+        if self._accepting is not None:
+            # Or it would take the first client of whoever listens next, under the same number of file.
+            self._accepting.join(LONGEST_GOODBYE)
         listener.close()
 
     def close_connections(self) -> None:

@@ -5,8 +5,9 @@ import gzip
 import json
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -323,3 +324,10 @@ def test_held_calls_go_on_when_they_are_released(api: Api, sb: Sandbox) -> None:
         assert api.ids("Currencies", where("id", "eq", 1)) == [1]
 
     assert api.get("Version").status_code == 200
+
+
+def test_a_stopped_sandbox_takes_nobody_from_the_next_one(start: Callable[..., Sandbox]) -> None:
+    """Its thread has ended before its socket is closed, whose number the next listener gets."""
+    for _ in range(50):
+        start().stop()
+        assert [one for one in threading.enumerate() if one.name == "sandbox-accept"] == []
