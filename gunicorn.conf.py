@@ -8,9 +8,10 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
 
-from jobs import lines, unreadable
+from jobs import lines, memory, unreadable
 
 unreadable.answer_in_words()
+memory.give_back()
 
 # The processes share what one of them has loaded. On macOS what has used the network must not fork.
 preload_app = sys.platform == "linux"
