@@ -34,6 +34,7 @@ NEEDS = {
     "kit": LOCKS[0],
     "bench": LOCKS[1],
     "drill": LOCKS[2],
+    "soak": LOCKS[1],
 }
 PROGRAMS = {
     "demo": "local.demo",
@@ -46,6 +47,7 @@ PROGRAMS = {
     "kit": "local.kit_command",
     "bench": "bench",
     "drill": "drill",
+    "soak": "soak",
 }
 
 

@@ -12,7 +12,7 @@ from sandbox.embed import SECRET, USERNAME
 if TYPE_CHECKING:
     from flask import Flask
 
-SLUG = "storm"
+SLUG, OWNER = "storm", "owner@storm.example"
 CONNECT = ["integrations", "connect", SLUG, "--email", "storm@example.com", "--username", USERNAME]
 
 
@@ -57,16 +57,30 @@ def api_key(app: Flask, name: str) -> str:
 
 
 def signed_in(app: Flask) -> str:
-    """The cookie of a person with every right."""
+    """The cookie of a new person with every right."""
+    run(
+        app,
+        "users",
+        "create",
+        OWNER,
+        "--partner",
+        SLUG,
+        "--role",
+        "owner",
+        said="nine purple teapots on a hill\n",
+    )
+    return sign_in(app)
+
+
+def sign_in(app: Flask) -> str:
+    """The cookie of one more browser of that person."""
     from flask import session
 
     from portal.access import sessions
     from portal.extensions import db
 
-    options = ["--partner", SLUG, "--role", "owner"]
-    run(app, "users", "create", "owner@storm.example", *options, said="nine purple teapots on a hill\n")
     with app.test_request_context():
-        user = sessions.find_user("owner@storm.example")
+        user = sessions.find_user(OWNER)
         assert user is not None
         login = sessions.start(user)
         login.factor_at = login.proved_at
