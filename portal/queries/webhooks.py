@@ -180,4 +180,4 @@ def _waiting() -> dict[int, int]:
         .where(WebhookMessage.tenant_id == current_tenant_id(), WebhookMessage.state == IS_WAITING)
         .group_by(WebhookMessage.endpoint_id)
     )
-    return dict(db.session.execute(query).tuples().all())
+    return {row[0]: row[1] for row in db.session.execute(query)}
