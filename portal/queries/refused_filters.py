@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from portal.models import Agreement, Cause, RunState, SyncKind
+from portal.models import Agreement, Cause, ImportResult, MessageState, RunState, SyncKind
 from portal.queries import (
     activity,
     customers,
@@ -10,6 +10,7 @@ from portal.queries import (
     imports,
     invoices,
     mails,
+    matching,
     missing,
     paging,
     partner_health,
@@ -62,6 +63,9 @@ KNOWN: dict[str, dict[str, Reads]] = {
     "sync_runs.changes": {"what": among(sync_changes.WHAT), "item": among(sync_changes.ITEMS)},
     "imports.index": {},
     "imports.show": {"q": anything, "result": among(imports.LISTED)},
+    "uploads.show": {"q": anything, "result": among(ImportResult)},
+    "webhooks.show": {"state": among(MessageState)},
+    "matching.show": {"standing": among(matching.Standing)},
     "missing.index": {"kind": among(missing.KINDS), "show": among(("waiting", "archived")), "undo": anything},
     "notices.index": {},
     "activity.index": {
