@@ -16,6 +16,7 @@ from portal.models import (
     InvoiceLine,
     InvoiceStatus,
     Payment,
+    PaymentEvent,
     SyncRun,
 )
 from portal.money import plain
@@ -53,6 +54,7 @@ def invoice(row: Invoice, delivery: Delivery | None = None) -> dict[str, Any]:
         "currency": row.currency,
         "amount_due": plain(row.amount_due, row.currency),
         "paid": plain(row.paid_amount, row.currency),
+        "pending": plain(row.pending_amount, row.currency),
         "credited": plain(row.credited_amount, row.currency),
         "settled_in_autotask": plain(row.settled_amount, row.currency),
         "outstanding": plain(row.owed, row.currency),
@@ -100,11 +102,26 @@ def payment(row: Payment) -> dict[str, Any]:
         "paid_on": day(row.paid_on),
         "reference": row.reference,
         "note": row.note,
-        "state": "deleted" if row.deleted_at else "recorded",
+        "state": row.state.value,
+        "recorded_amount": plain(row.recorded_amount, row.currency),
+        "settled_on": day(row.settled_on),
         "recorded_at": moment(row.recorded_at),
         "deleted_at": moment(row.deleted_at),
         "deleted_reason": row.deleted_reason,
         "allocations": [_allocation(one, row.currency) for one in row.allocations],
+        "events": [_payment_event(one, row.currency) for one in row.events],
+    }
+
+
+def _payment_event(row: PaymentEvent, currency: str) -> dict[str, Any]:
+    parts = [{"invoice_id": one.invoice_id, "amount": plain(one.amount, currency)} for one in row.parts]
+    return {
+        "kind": row.kind,
+        "on": day(row.happened_on),
+        "amount": plain(row.amount, currency),
+        "reason": row.reason,
+        "recorded_at": moment(row.recorded_at),
+        "allocations": parts,
     }
 
 
@@ -139,7 +156,7 @@ def delivery(row: Delivery) -> dict[str, Any]:
 def exception_item(row: ExceptionItem, invoice_autotask_id: int | None = None) -> dict[str, Any]:
     return {
         "id": row.id,
-        "cause": row.cause,
+        "cause": row.kind,
         "subject_type": row.subject_type,
         "subject": row.subject_key,
         "autotask_id": invoice_autotask_id,

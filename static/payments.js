@@ -56,13 +56,21 @@ function spread(form, table, received) {
   }
 }
 
+// Money on its way, of a kind that Autotask hears of only once it has arrived.
+function isHeld(form, table) {
+  const pending = form.querySelector("[data-pending]");
+  const method = form.querySelector("[name=method]");
+  return Boolean(pending && pending.checked && method && table.dataset.held.split(" ").includes(method.value));
+}
+
 // A day that the server would refuse is promised nowhere.
 function tell(row, table, paidOn, refused) {
   const part = orNothing(inputOf(row).value, table);
   const owed = orNothing(row.dataset.owed, table);
   const last = row.dataset.latest > paidOn ? row.dataset.latest : paidOn;
   let words = "";
-  const whenFull = refused ? "" : row.dataset.whenFull.replace("{day}", toDay(last, table));
+  const held = isHeld(table.closest(".payment-form"), table);
+  const whenFull = held ? row.dataset.whenHeld : refused ? "" : row.dataset.whenFull.replace("{day}", toDay(last, table));
   if (part > 0n) words = part < owed ? row.dataset.whenPart : whenFull;
   if (part > owed) words = `Only ${toText(owed, table, true)} is still owed here.`;
   row.querySelector("[data-says]").textContent = words;

@@ -36,7 +36,7 @@ WORDS = {
     Permission.VIEW: "See customers, invoices and payments",
     Permission.EXPORT: "Export lists as files",
     Permission.RECORD_PAYMENTS: "Record payments and apply credits",
-    Permission.DELETE_PAYMENTS: "Delete payments",
+    Permission.DELETE_PAYMENTS: "Delete payments, and record that they failed, were refunded or charged back",
     Permission.EDIT_RECORDS: "Add and change customers and invoices",
     Permission.UNDO_UPLOADS: "Undo uploads of customers and invoices",
     Permission.DECIDE_EXCEPTIONS: "Decide exceptions",

@@ -16,6 +16,7 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.attention.buttons import ACTIONS
 from portal.extensions import db
 from portal.models import (
+    CAME_BACK,
     Cause,
     Delivery,
     ExceptionItem,
@@ -29,6 +30,7 @@ from portal.reconcile import by_hand
 from portal.sync import missing, reread, runs, wanted_pdfs
 
 SHORTEST_REASON = 5
+KEPT = "Autotask's date is kept."
 
 
 class CannotDo(ValueError):
@@ -185,6 +187,14 @@ def _delivering(step: Callable[[Actor, int], Any], words: str) -> Callable[[Acto
     return do
 
 
+def _keep_theirs(actor: Actor, item: ExceptionItem) -> Outcome:
+    """That money came back stays true, so that item is closed by the decision itself."""
+    outcome = _delivering(by_hand.keep_theirs, KEPT)(actor, item)
+    if item.subject_type == CAME_BACK:
+        _closed([item.id], KEPT, actor.true_user_id)
+    return outcome
+
+
 _deliver_again = _delivering(by_hand.retry, "Autotask is told again now.")
 
 _DOING: dict[Any, Callable[[Actor, ExceptionItem], Outcome]] = {
@@ -197,7 +207,7 @@ _DOING: dict[Any, Callable[[Actor, ExceptionItem], Outcome]] = {
     Cause.DELIVERY_PARKED: _deliver_again,
     Cause.NOT_CLEARED: _deliver_again,
     Cause.UNPAID_IN_AUTOTASK: _delivering(by_hand.send_again, "The paid date is sent again now."),
-    (Cause.PAID_MARK_CHANGED, "keep"): _delivering(by_hand.keep_theirs, "Autotask's date is kept."),
+    (Cause.PAID_MARK_CHANGED, "keep"): _keep_theirs,
     (Cause.PAID_MARK_CHANGED, "clear"): _delivering(by_hand.clear_theirs, "The date is cleared now."),
     Cause.MATCH_NONE: _match_again,
     Cause.MATCH_SEVERAL: _match_again,

@@ -5,12 +5,12 @@ from flask.cli import AppGroup
 from werkzeug.exceptions import NotFound
 
 from portal import queue, serializers
-from portal.access.tenancy import scoped, tenant_scope
+from portal.access.tenancy import find_or_404, scoped, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db
-from portal.models import Payment, PaymentMethod, Tenant
+from portal.models import Happened, Payment, PaymentMethod, Tenant
 from portal.money import AmountError, parse_amount
-from portal.payments import idempotency, recording, repeats
+from portal.payments import idempotency, life, recording, repeats
 
 commands = AppGroup("payments", help="Money that customers paid.")
 
@@ -36,6 +36,7 @@ def list_all(slug: str) -> None:
 )
 @click.option("--method", default=PaymentMethod.OTHER.value, show_default=True)
 @click.option("--reference", default="")
+@click.option("--pending", is_flag=True, help="The money is still on its way.")
 @click.option("--key", required=True, help="The same key again gives the first payment.")
 def record(
     slug: str,
@@ -45,6 +46,7 @@ def record(
     old_day: bool,
     method: str,
     reference: str,
+    pending: bool,
     key: str,
 ) -> None:
     """Records a payment of one invoice and tells Autotask when that pays it in full."""
@@ -58,7 +60,7 @@ def record(
         try:
             allocations = [(invoice.id, parse_amount(amount, invoice.currency))]
             new = recording.NewPayment(
-                allocations, method, _day(paid_on), reference, old_day_confirmed=old_day
+                allocations, method, _day(paid_on), reference, old_day_confirmed=old_day, pending=pending
             )
             claimed = idempotency.claim("payment", key, new.body)
             payment = recording.record_once(lookup.OPERATOR, new, claimed)
@@ -82,6 +84,29 @@ def delete(slug: str, payment_id: int, reason: str) -> None:
         except NotFound:
             lookup.refuse(f"{slug} has no payment {payment_id}.")
         except recording.PaymentRefused as error:
+            lookup.refuse(str(error))
+        _answer_after_commit(tenant, payment)
+
+
+@commands.command("happened", context_settings={"ignore_unknown_options": True})
+@click.argument("slug")
+@click.argument("payment_id", type=int)
+@click.argument("kind", type=click.Choice([kind.value for kind in Happened]))
+@click.option("--on", required=True, help="The day it happened, as 2026-11-24.")
+@click.option("--amount", help="What came back, if not all that still counts.")
+@click.option("--reason", default="")
+def happened(slug: str, payment_id: int, kind: str, on: str, amount: str | None, reason: str) -> None:
+    """What became of a payment: its money arrived, failed, was refunded or charged back."""
+    tenant = lookup.partner(slug)
+    with tenant_scope(tenant.id):
+        try:
+            currency = find_or_404(Payment, payment_id).currency
+            came_back = parse_amount(amount, currency) if amount else None
+            new = life.NewEvent(Happened(kind), _day(on), came_back, reason)
+            payment = life.happen(lookup.OPERATOR, payment_id, new)
+        except NotFound:
+            lookup.refuse(f"{slug} has no payment {payment_id}.")
+        except (AmountError, recording.PaymentRefused) as error:
             lookup.refuse(str(error))
         _answer_after_commit(tenant, payment)
 

@@ -9,7 +9,7 @@ from typing import Any
 from portal.forms.api_body import BadBody, Fields, plain_number
 from portal.models import MOST_INVOICES, PaymentMethod
 
-FIELDS = ("allocations", "method", "paid_on", "confirm_old_date", "reference", "note")
+FIELDS = ("allocations", "method", "paid_on", "confirm_old_date", "pending", "reference", "note")
 LARGEST_ID = 2**63 - 1
 DAY = "Send the day the money was paid, like “2026-11-19”."
 
@@ -24,23 +24,25 @@ class Body:
     reference: str
     note: str
     old_day_confirmed: bool = False
+    pending: bool = False
 
 
 def read(body: Any) -> Body:
     """The payment of a JSON body. Raises BadBody with every fault at once."""
     fields = Fields(body, FIELDS)
     sent = fields.several("allocations", MOST_INVOICES, "invoices with amounts")
-    allocations = [_allocation(one, place, fields) for place, one in enumerate(sent)]
+    allocations = [allocation(one, place, fields) for place, one in enumerate(sent)]
     paid_on = fields.day("paid_on", DAY)
     texts = {name: fields.text(name) for name in ("reference", "note")}
-    confirmed = fields.flag("confirm_old_date")
+    confirmed, pending = fields.flag("confirm_old_date"), fields.flag("pending")
     method = fields.choice("method", PaymentMethod, PaymentMethod.OTHER)
     if fields.faults or paid_on is None:
         raise BadBody(fields.faults)
-    return Body(allocations, method, paid_on, **texts, old_day_confirmed=confirmed)
+    return Body(allocations, method, paid_on, **texts, old_day_confirmed=confirmed, pending=pending)
 
 
-def _allocation(value: Any, place: int, fields: Fields) -> tuple[int | None, int | None, Decimal]:
+def allocation(value: Any, place: int, fields: Fields) -> tuple[int | None, int | None, Decimal]:
+    """The allocation at this place: invoice id or Autotask ID, and amount; faults are noted."""
     one = value if isinstance(value, dict) else {}
     pointer = f"allocations/{place}"
     ids = {name: one.get(name) for name in ("invoice_id", "autotask_id") if name in one}

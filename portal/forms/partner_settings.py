@@ -9,6 +9,8 @@ from wtforms.validators import InputRequired, Length, ValidationError
 from portal import formatters
 from portal.formatters import DATE_FORMATS, NUMBER_EXAMPLES
 from portal.forms import Form
+from portal.forms.payment import METHODS
+from portal.forms.settings import MultiCheckboxField
 from portal.forms.support_consent import HOURS
 from portal.models import SupportAccess
 from portal.money import is_currency
@@ -50,6 +52,12 @@ class PartnerSettingsForm(Form):
         "Amounts are written like",
         choices=[SelectChoice(name, example) for name, example in NUMBER_EXAMPLES.items()],
         description="Shown so, and typed so: an amount written otherwise is refused, not guessed. Files keep 1234.50.",
+    )
+    held_methods = MultiCheckboxField(
+        "Autotask hears of money on its way only once it has arrived, if it comes by",
+        choices=METHODS,
+        description="Of money that comes another way, Autotask hears when it is recorded. It holds for what is recorded "
+        "from now on.",
     )
     second_factor_for_all = BooleanField(
         "Everybody here needs a second factor",

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from wtforms import DateField, HiddenField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, DateField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
@@ -45,6 +45,7 @@ class PaymentForm(AllocationForm):
     method = SelectField("How it was paid", choices=METHODS, validate_choice=False)
     reference = StringField("Reference", [LONGEST], filters=[_given], description="Such as the check number.")
     note = TextAreaField("Note", [LONGEST], filters=[_given], description="Only for your own people.")
+    pending = BooleanField("The money is still on its way")
 
     confirm_old_day = HiddenField("Paid on")
     confirm_repeat = HiddenField("The same money")

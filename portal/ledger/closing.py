@@ -28,7 +28,8 @@ CLOSE_DELIVERIES = text("""
 
 CLOSE_EXCEPTIONS = text("""
     UPDATE exception_item SET state = 'resolved', resolved_at = now(), resolution = :sentence
-    WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) AND state = 'open' AND cause IN (
+    WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) AND state = 'open' AND subject_type <> 'payment'
+        AND cause IN (
         'delivery_refused', 'delivery_parked', 'not_cleared', 'unpaid_in_autotask', 'paid_mark_changed',
         'paid_twice', 'match_none', 'match_several', 'pdf_unavailable')
     """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))

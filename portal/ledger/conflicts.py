@@ -11,7 +11,7 @@ from portal import attention
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.formatters import day, money, written_for
-from portal.ledger import closing
+from portal.ledger import came_back, closing
 from portal.ledger.conflict_sentences import mark_changed, set_back_to_unpaid
 from portal.models import Cause, ExceptionItem, ExceptionState, Tenant
 from portal.money import plain
@@ -26,8 +26,10 @@ BOTH_SIDES = text(
         IS_GONE AS is_gone, VOIDED_WITH_PAYMENTS AS voided_with_payments, d.state, d.error_kind, d.wish_paid_on, d.our_mark_on,
         EXISTS (SELECT FROM allocation a
             JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
-            WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND p.currency <> i.currency)
-            AS other_currency
+            WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id AND a.amount > 0 AND p.currency <> i.currency)
+            AS other_currency,
+        EXISTS (SELECT FROM exception_item e WHERE e.tenant_id = i.tenant_id AND e.invoice_id = i.id
+            AND e.state = 'open' AND e.subject_type = 'payment') AS has_money_back
     FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
     WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
         AND (d.id IS NOT NULL OR i.paid_amount + i.credited_amount > 0
@@ -43,6 +45,8 @@ def judge(invoice_ids: Sequence[int]) -> None:
     settled: dict[Cause, list[str]] = {}
     opened: list[tuple[Cause, Row[Any]]] = []
     closing.close([row.id for row in rows if row.is_gone])
+    if back := [row.id for row in rows if row.has_money_back]:
+        came_back.close(back)
     for row in rows:
         for cause, check in CHECKS.items():
             if not (cause in OF_AUTOTASK and row.is_gone) and check(row):

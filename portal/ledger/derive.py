@@ -24,10 +24,7 @@ LOCK = _step("""
 # A paid date that the portal did not write settles what payments and credits here leave open (rule 4.2).
 AMOUNTS = _step("""
     WITH sums AS (
-        SELECT i.id,
-            coalesce((SELECT sum(a.amount) FROM allocation a
-                JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
-                WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id), 0) AS paid,
+        SELECT i.id, came.paid, came.pending,
             coalesce((SELECT sum(c.amount) FROM credit_application c
                 WHERE c.tenant_id = i.tenant_id AND c.invoice_id = i.id AND c.removed_at IS NULL), 0) AS credited,
             coalesce((SELECT sum(c.amount) FROM credit_application c
@@ -36,18 +33,24 @@ AMOUNTS = _step("""
             i.autotask_paid_on IS NOT NULL AND NOT i.is_voided
                 AND i.autotask_paid_on IS DISTINCT FROM d.our_mark_on AS marked_by_autotask
         FROM invoice i LEFT JOIN delivery d ON d.tenant_id = i.tenant_id AND d.invoice_id = i.id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(a.amount), 0) AS paid,
+                coalesce(sum(a.amount) FILTER (WHERE p.pending), 0) AS pending
+            FROM allocation a
+            JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
+            WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id) came
         WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
     ), new AS (
-        SELECT i.id, s.paid, s.credited, s.applied, CASE WHEN s.marked_by_autotask
+        SELECT i.id, s.paid, s.pending, s.credited, s.applied, CASE WHEN s.marked_by_autotask
             THEN greatest(i.amount_due - s.paid - s.credited, 0) ELSE 0 END AS settled
         FROM sums s JOIN invoice i ON i.tenant_id = :tenant_id AND i.id = s.id
     )
     UPDATE invoice i
     SET paid_amount = new.paid, credited_amount = new.credited, applied_amount = new.applied,
-        settled_amount = new.settled
+        settled_amount = new.settled, pending_amount = new.pending
     FROM new WHERE i.tenant_id = :tenant_id AND i.id = new.id
-        AND (i.paid_amount, i.credited_amount, i.applied_amount, i.settled_amount)
-            IS DISTINCT FROM (new.paid, new.credited, new.applied, new.settled)""")
+        AND (i.paid_amount, i.credited_amount, i.applied_amount, i.settled_amount, i.pending_amount)
+            IS DISTINCT FROM (new.paid, new.credited, new.applied, new.settled, new.pending)""")
 
 END_SETTLEMENTS = _step("""
     UPDATE settlement s SET removed_at = now()
@@ -63,21 +66,25 @@ BEGIN_SETTLEMENTS = _step("""
     ON CONFLICT (tenant_id, invoice_id) WHERE removed_at IS NULL DO NOTHING""")
 
 # The wish is "paid on the date of the last payment" once payments and credits cover the amount due, and
-# "not paid" otherwise (rule 5.5). A voided invoice keeps its last wish while payments cover it: nothing is
+# "not paid" otherwise (rule 5.5); what is held back until it is settled covers nothing there yet. Where money came back although
+# Autotask's people call it paid, a person may want to clear that, which takes a delivery. A voided invoice keeps its last wish while payments cover it: nothing is
 # written to it. While a worker holds the row, only the version rises; the worker finds that when it settles
 # (rule 5.6).
 WISHES = _step(
     """
     WITH wished AS (
         SELECT i.tenant_id, i.id AS invoice_id,
-            CASE WHEN i.amount_due > 0 AND i.paid_amount + i.credited_amount >= i.amount_due THEN greatest(
-                (SELECT max(p.paid_on) FROM allocation a
-                    JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
-                    WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id),
+            CASE WHEN i.amount_due > 0 AND i.paid_amount + i.credited_amount - came.held >= i.amount_due THEN greatest(
+                came.last_on,
                 (SELECT max(c.applied_on) FROM credit_application c
                     WHERE c.tenant_id = i.tenant_id AND c.invoice_id = i.id AND c.removed_at IS NULL)
             ) END AS wish
-        FROM invoice i
+        FROM invoice i CROSS JOIN LATERAL (
+            SELECT coalesce(sum(a.amount) FILTER (WHERE p.pending AND p.held), 0) AS held,
+                max(p.paid_on) FILTER (WHERE a.amount > 0 AND NOT (p.pending AND p.held)) AS last_on
+            FROM allocation a
+            JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
+            WHERE a.tenant_id = i.tenant_id AND a.invoice_id = i.id) came
         WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids)
             AND i.autotask_id IS NOT NULL AND i.integration_id IS NOT NULL
             AND (NOT i.is_voided OR i.paid_amount + i.credited_amount < i.amount_due)
@@ -87,6 +94,8 @@ WISHES = _step(
     SELECT w.tenant_id, w.invoice_id, w.wish, 'waiting', now() FROM wished w
     WHERE w.wish IS NOT NULL OR EXISTS (
         SELECT FROM delivery d WHERE d.tenant_id = w.tenant_id AND d.invoice_id = w.invoice_id)
+        OR EXISTS (SELECT FROM payment_event_part x
+            WHERE x.tenant_id = w.tenant_id AND x.invoice_id = w.invoice_id AND x.closed_as = 'paid_there')
     ORDER BY w.invoice_id
     ON CONFLICT (tenant_id, invoice_id) DO UPDATE SET
         wish_paid_on = excluded.wish_paid_on, wish_version = delivery.wish_version + 1, wished_at = now(),

@@ -6,7 +6,7 @@ from portal.models.base import Base
 from portal.models.customer import Contact, Customer
 from portal.models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from portal.models.event import Event, EventKind
-from portal.models.exception_item import Cause, ExceptionItem, ExceptionState
+from portal.models.exception_item import CAME_BACK, Cause, ExceptionItem, ExceptionState
 from portal.models.factor import Factor, FactorKind, RecoveryCode, SpentProof
 from portal.models.factor_reset import FactorReset, FactorResetAgreement, ResetOutcome
 from portal.models.import_file import (
@@ -42,10 +42,15 @@ from portal.models.past import CustomerPast, InvoicePast
 from portal.models.payment import (
     MOST_INVOICES,
     Allocation,
+    ClosedAs,
     CreditApplication,
+    Happened,
     IdempotencyKey,
     Payment,
+    PaymentEvent,
+    PaymentEventPart,
     PaymentMethod,
+    PaymentState,
     Settlement,
 )
 from portal.models.pdf import InvoicePdf, PdfState, StoredFile
@@ -74,6 +79,7 @@ from portal.models.words import InvoiceWord, PaymentWord
 
 __all__ = [
     "AUTOTASK",
+    "CAME_BACK",
     "INCOMPLETE",
     "IS_UNPAID",
     "LEFT",
@@ -93,6 +99,7 @@ __all__ = [
     "Base",
     "CallSlot",
     "Cause",
+    "ClosedAs",
     "Contact",
     "CreditApplication",
     "Customer",
@@ -111,6 +118,7 @@ __all__ = [
     "FactorReset",
     "FactorResetAgreement",
     "FileState",
+    "Happened",
     "HealthReading",
     "HealthState",
     "Heartbeat",
@@ -151,7 +159,10 @@ __all__ = [
     "NoticeKind",
     "PastMember",
     "Payment",
+    "PaymentEvent",
+    "PaymentEventPart",
     "PaymentMethod",
+    "PaymentState",
     "PaymentSum",
     "PaymentWord",
     "PdfState",

@@ -36,6 +36,11 @@ ABOUT_PAYMENTS = (
 )
 
 
+# What an item is about whose money came back of a closed invoice. The release before has no word for such a cause, so
+# it is stored under another one, and told by this (docs/migrations.md).
+CAME_BACK = "payment"
+
+
 class ExceptionState(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
@@ -83,6 +88,11 @@ class ExceptionItem(TenantOwned, Base):
     @property
     def is_open(self) -> bool:
         return self.state == ExceptionState.OPEN
+
+    @property
+    def kind(self) -> str:
+        """Its cause as pages name it."""
+        return "came_back" if self.subject_type == CAME_BACK else self.cause
 
     @property
     def badge(self) -> str:

@@ -62,7 +62,8 @@ class Invoice(TenantOwned, Base):
 
     `total_raw` and `tax_raw` are Autotask's values to the digit, `amount_due` includes tax and is rounded.
     `external_id` is the name of one that came in from the partner's own system, which may void it too.
-    A negative `amount_due` is a credit, of which `applied_amount` went to other invoices.
+    A negative `amount_due` is a credit, of which `applied_amount` went to other invoices. Of `paid_amount`,
+    `pending_amount` is still on its way.
     """
 
     __tablename__ = "invoice"
@@ -72,7 +73,9 @@ class Invoice(TenantOwned, Base):
         belongs_to("customer_id", "customer"),
         one_of("agreement", Agreement),
         *bounded("amount_due", "total_raw", "tax_raw", "lines_raw"),
-        *bounded("paid_amount", "credited_amount", "settled_amount", "applied_amount", least="0"),
+        *bounded(
+            "paid_amount", "credited_amount", "settled_amount", "applied_amount", "pending_amount", least="0"
+        ),
         Index(None, "tenant_id", "issued_on", "id"),
         Index(None, "tenant_id", "customer_id"),
         Index("ix_invoice_amount_due", "tenant_id", "amount_due"),
@@ -128,6 +131,7 @@ class Invoice(TenantOwned, Base):
     credited_amount: Mapped[Amount] = mapped_column(server_default="0")
     settled_amount: Mapped[Amount] = mapped_column(server_default="0")
     applied_amount: Mapped[Amount] = mapped_column(server_default="0")
+    pending_amount: Mapped[Amount] = mapped_column(server_default="0")
     outstanding: Mapped[Decimal] = mapped_column(AMOUNT, Computed(OUTSTANDING, persisted=True))
     status: Mapped[str] = mapped_column(Computed(STATUS, persisted=True))
     is_voided: Mapped[bool] = mapped_column(server_default="false")
@@ -170,6 +174,8 @@ class Invoice(TenantOwned, Base):
             return "overdue"
         if self.is_overpaid:
             return "overpaid"
+        if self.is_paid and self.pending_amount:
+            return "pending"
         return "settled" if self.is_settled_there else self.status
 
     def is_overdue_on(self, today: date) -> bool:

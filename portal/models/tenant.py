@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Identity, String
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Identity, String, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,6 +47,8 @@ class Tenant(Base):
     support_act_until: Mapped[datetime | None]
     support_act_given_at: Mapped[datetime | None]
     support_act_given_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
+    # How a payment came that is still on its way when Autotask hears of it only once it is settled.
+    held_methods: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{ach}")
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str] = mapped_column(server_default="")
 

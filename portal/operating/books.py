@@ -27,7 +27,8 @@ TORN = text("""
 # What an invoice's row says of its money, against the rows that it follows from.
 MISFITS = text("""
     WITH paid AS (
-        SELECT a.invoice_id AS id, sum(a.amount) AS amount FROM allocation a
+        SELECT a.invoice_id AS id, sum(a.amount) AS amount,
+            coalesce(sum(a.amount) FILTER (WHERE p.pending), 0) AS pending FROM allocation a
         JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
         WHERE a.tenant_id = :partner GROUP BY a.invoice_id
     ), credited AS (
@@ -42,13 +43,15 @@ MISFITS = text("""
     )
     SELECT count(*) FROM invoice i
     LEFT JOIN paid USING (id) LEFT JOIN credited USING (id) LEFT JOIN applied USING (id) LEFT JOIN settled USING (id)
-    WHERE i.tenant_id = :partner AND (i.paid_amount, i.credited_amount, i.applied_amount, i.settled_amount)
-        IS DISTINCT FROM (coalesce(paid.amount, 0), coalesce(credited.amount, 0), coalesce(applied.amount, 0),
+    WHERE i.tenant_id = :partner AND (i.paid_amount, i.pending_amount, i.credited_amount, i.applied_amount, i.settled_amount)
+        IS DISTINCT FROM (coalesce(paid.amount, 0), coalesce(paid.pending, 0), coalesce(credited.amount, 0), coalesce(applied.amount, 0),
             coalesce(settled.amount, 0))""")
 SPLIT_WRONGLY = text("""
-    SELECT count(*) FROM payment p WHERE p.tenant_id = :partner AND p.amount <> (
+    SELECT count(*) FROM payment p WHERE p.tenant_id = :partner AND (p.amount <> (
         SELECT coalesce(sum(a.amount), 0) FROM allocation a
-        WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.id)""")
+        WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.id)
+        OR p.refunded_amount <> (SELECT coalesce(sum(e.amount), 0) FROM payment_event e
+            WHERE e.tenant_id = p.tenant_id AND e.payment_id = p.id AND e.kind <> 'settled' AND NOT e.ends))""")
 CALL_FOR_HELP = "Do not mend rows by hand: back up (flask backup FILE), keep the logs, and tell whoever maintains the portal."
 
 

@@ -9,7 +9,7 @@ from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
-from portal.models import Allocation, IdempotencyKey, Invoice, Payment
+from portal.models import Allocation, IdempotencyKey, Invoice, Payment, Tenant
 from portal.money import LARGEST, plain
 from portal.payments import idempotency
 from portal.payments.rules import (
@@ -114,6 +114,7 @@ def _payable(new: NewPayment) -> list[Invoice]:
 def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
     """Writes a payment. The caller has locked and checked the invoices, restates them, and then tells of it."""
     tenant_id = current_tenant_id()
+    held_methods = db.session.get_one(Tenant, tenant_id).held_methods
     payment = Payment(
         tenant_id=tenant_id,
         customer_id=invoices[0].customer_id,
@@ -125,6 +126,8 @@ def add(actor: Actor, new: NewPayment, invoices: Sequence[Invoice]) -> Payment:
         note=new.note.strip(),
         recorded_at=clock.now(),
         recorded_by_id=actor.user_id,
+        pending=new.pending,
+        held=new.pending and new.method in held_methods,
     )
     db.session.add(payment)
     db.session.flush()

@@ -40,7 +40,7 @@ class OldDay(PaymentRefused):
 class NewPayment:
     """What is to be recorded: (invoice id, amount) pairs of one customer and currency.
 
-    `old_day_confirmed`: somebody said that a day more than a year ago is meant.
+    `old_day_confirmed`: somebody said that a day more than a year ago is meant. `pending`: the money is on its way.
     """
 
     allocations: Sequence[tuple[int, Decimal]]
@@ -49,6 +49,7 @@ class NewPayment:
     reference: str = ""
     note: str = ""
     old_day_confirmed: bool = False
+    pending: bool = False
     body: dict[str, object] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class NewPayment:
             "paid_on": self.paid_on.isoformat(),
             "reference": self.reference,
             "note": self.note,
-        }
+        } | ({"pending": True} if self.pending else {})
         object.__setattr__(self, "body", body)
 
     @property
@@ -133,6 +134,9 @@ def why_not_payable(invoice: Invoice) -> str | None:
             f"Invoice {invoice.number} is no longer in Autotask, so Autotask could not be told that it is paid. If it "
             "was deleted there, archive it here; if not, fetch the unpaid invoices again."
         )
+    if invoice.status == InvoiceStatus.PAID and invoice.pending_amount:
+        coming = formatters.money(invoice.pending_amount, invoice.currency)
+        return f"Invoice {invoice.number} is already paid: {coming} of it is still on its way."
     if invoice.status == InvoiceStatus.PAID:
         settled = "settled in Autotask" if invoice.settled_amount else "paid"
         return f"Invoice {invoice.number} is already {settled}. Nothing is owed on it."

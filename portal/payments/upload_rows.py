@@ -19,6 +19,9 @@ from portal.payments.upload_file import Line
 from portal.payments.written_days import Order
 
 LARGEST_ID = 2**63 - 1
+# How files say that money is on its way, and that it is here.
+PENDING = ("pending", "on its way", "on the way", "processing")
+HERE = ("recorded", "settled", "arrived", "received", "paid")
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Row:
     paid_on: date | None = None
     method: str = PaymentMethod.OTHER.value
     is_old: bool = False
+    pending: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -47,6 +51,7 @@ class Row:
             paid_on=self.paid_on,
             reference=self.line.cell("reference"),
             note=self.line.cell("note"),
+            pending=self.pending,
         )
 
     @property
@@ -59,7 +64,7 @@ class Row:
 
 def find_invoices(rows: Sequence[Row]) -> None:
     numbers = {row.line.cell("invoice") for row in rows if not row.line.cell("autotask_id")}
-    ids = {int(cell) for row in rows if _is_id(cell := row.line.cell("autotask_id"))}
+    ids = {int(cell) for row in rows if is_id(cell := row.line.cell("autotask_id"))}
     statement = scoped(Invoice).where(Invoice.number.in_(numbers) | Invoice.autotask_id.in_(ids))
     statement = statement.join(Invoice.customer).options(contains_eager(Invoice.customer))
     statement = statement.execution_options(populate_existing=True)
@@ -71,7 +76,7 @@ def find_invoices(rows: Sequence[Row]) -> None:
     for row in rows:
         autotask_id = row.line.cell("autotask_id")
         if autotask_id:
-            row.invoice = by_id.get(int(autotask_id)) if _is_id(autotask_id) else None
+            row.invoice = by_id.get(int(autotask_id)) if is_id(autotask_id) else None
         else:
             _take_by_number(row, by_number)
         if row.invoice is None and not row.errors:
@@ -89,7 +94,8 @@ def _take_by_number(row: Row, by_number: dict[str, list[Invoice]]) -> None:
         row.errors.append("The invoice is missing.")
 
 
-def _is_id(cell: str) -> bool:
+def is_id(cell: str) -> bool:
+    """Whether a cell can be the number of a row."""
     return cell.isascii() and cell.isdigit() and len(cell) < 20 and int(cell) <= LARGEST_ID
 
 
@@ -101,6 +107,10 @@ def read_values(row: Row, order: Order) -> None:
     if method and method not in set(PaymentMethod):
         row.errors.append(f"The method must be one of {', '.join(PaymentMethod)}.")
     row.method = method or PaymentMethod.OTHER.value
+    state = row.line.cell("state").lower()
+    row.pending = state in PENDING
+    if state and state not in (*PENDING, *HERE):
+        row.errors.append("The state must be pending, or recorded.")
     try:
         row.amount = parse_amount(row.line.cell("amount"), row.invoice.currency if row.invoice else "USD")
         if row.amount <= 0:

@@ -14,6 +14,7 @@ FIELDS = (
     "date_format",
     "number_format",
     "second_factor_for_all",
+    "held_methods",
     "support_access",
 )
 

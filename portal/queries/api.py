@@ -1,6 +1,7 @@
 """What the JSON API reads: lists by id with a cursor, and the forms of its rows."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -9,10 +10,21 @@ from sqlalchemy.orm import joinedload, selectinload, undefer
 from portal import serializers
 from portal.access.tenancy import current_tenant_id, find_or_404, scoped
 from portal.extensions import db
+from portal.forms import api_payment_event
 from portal.forms.api_body import BadBody, Fault
 from portal.forms.api_payment import Body
-from portal.models import Allocation, Customer, Delivery, Invoice, InvoiceLine, InvoiceStatus, Payment
+from portal.models import (
+    Allocation,
+    Customer,
+    Delivery,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    Payment,
+    PaymentEvent,
+)
 from portal.payments import repeats
+from portal.payments.life import NewEvent
 from portal.payments.recording import NewPayment
 from portal.queries import arrivals
 from portal.web.api_query import BadQuery
@@ -20,6 +32,7 @@ from portal.web.api_query import BadQuery
 USUAL, MOST = 50, 200
 LINES = 500
 LARGEST_ID = 2**63 - 1
+Named = Sequence[tuple[int | None, int | None, Decimal]]
 
 
 def customers(args: Mapping[str, str]) -> dict[str, Any]:
@@ -74,7 +87,9 @@ def customer(customer_id: int) -> dict[str, Any]:
 
 def payments(args: Mapping[str, str]) -> dict[str, Any]:
     statement = scoped(Payment).options(
-        joinedload(Payment.customer), selectinload(Payment.allocations).joinedload(Allocation.invoice)
+        joinedload(Payment.customer),
+        selectinload(Payment.allocations).joinedload(Allocation.invoice),
+        selectinload(Payment.events).selectinload(PaymentEvent.parts),
     )
     rows, following = _page(statement, Payment, args)
     return {"data": _told(rows), "next_cursor": following}
@@ -87,18 +102,30 @@ def payment(row: Payment) -> dict[str, Any]:
 
 def new_payment(body: Body) -> NewPayment:
     """The payment of a body that was read, its invoices found. Raises BadBody for unknown ones."""
-    by_autotask_id = _by_autotask_id(body)
+    return NewPayment(
+        _invoices(body.allocations), body.method, body.paid_on, body.reference, body.note,
+        body.old_day_confirmed, body.pending,
+    )  # fmt: skip
+
+
+def new_event(body: api_payment_event.Body) -> NewEvent:
+    """What happened, of a body that was read, its invoices found. Raises BadBody for unknown ones."""
+    return NewEvent(body.kind, body.on, body.amount, body.reason, _invoices(body.allocations))
+
+
+def _invoices(allocations: Named) -> list[tuple[int, Decimal]]:
+    by_autotask_id = _by_autotask_id(allocations)
     pairs = []
-    for place, (invoice_id, autotask_id, amount) in enumerate(body.allocations):
+    for place, (invoice_id, autotask_id, amount) in enumerate(allocations):
         found = invoice_id if autotask_id is None else by_autotask_id.get(autotask_id)
         if found is None:
             raise BadBody([Fault(f"/allocations/{place}", "There is no such invoice.")])
         pairs.append((found, amount))
-    return NewPayment(pairs, body.method, body.paid_on, body.reference, body.note, body.old_day_confirmed)
+    return pairs
 
 
-def _by_autotask_id(body: Body) -> dict[int, int]:
-    wanted = [autotask_id for _, autotask_id, _ in body.allocations if autotask_id is not None]
+def _by_autotask_id(allocations: Named) -> dict[int, int]:
+    wanted = [autotask_id for _, autotask_id, _ in allocations if autotask_id is not None]
     rows = db.session.execute(
         select(Invoice.autotask_id, Invoice.id).where(
             Invoice.tenant_id == current_tenant_id(), Invoice.autotask_id.in_(wanted)

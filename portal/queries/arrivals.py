@@ -14,13 +14,9 @@ from portal import clock
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.ledger import unconfirmed
-from portal.models import (
-    Allocation,
-    Delivery,
-    DeliveryState,
-    Invoice,
-    Payment,
-)
+from portal.models import Allocation, Delivery, DeliveryState, Invoice, Payment
+from portal.queries import payment_life
+from portal.queries.steps import Step
 
 ON_THE_WAY = (DeliveryState.WAITING, DeliveryState.SENDING)
 NAMED = 3
@@ -76,18 +72,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One entry of a timeline; `todo` ones have not happened yet."""
-
-    title: str
-    state: str = "recorded"
-    at: datetime | None = None
-    by: str = ""
-    text: str = ""
-    todo: bool = False
-
-
-@dataclass(frozen=True)
 class Journey:
     """A payment's parts and its timeline."""
 
@@ -104,6 +88,19 @@ class Journey:
         """The worst arrival of its parts, or that one of them is late."""
         late = any(part.badge == LATE for part in self.parts)
         return LATE if late and self.arrival.is_on_the_way else self.arrival
+
+    @property
+    def badges(self) -> list[str]:
+        """Of its money, and how far Autotask has been told, where there is something to tell."""
+        return self._badges(self.arrival, self.badge)
+
+    def badges_of(self, part: Part) -> list[str]:
+        return self._badges(part.arrival, part.badge)
+
+    def _badges(self, arrival: Arrival, badge: str) -> list[str]:
+        marks = self.payment.marks
+        told = arrival.is_unsettled if self.payment.deleted_at else not self.payment.is_held
+        return [*marks, badge] if told else marks
 
     @property
     def first_parts(self) -> Sequence[Part]:
@@ -146,6 +143,11 @@ class Journey:
             return None
         seen = [step.at for step in self.steps if step.state == "confirmed" and step.at and not step.todo]
         return max(seen, default=None)
+
+    @property
+    def life(self) -> str:
+        """What became of its money, as a sentence."""
+        return payment_life.sentence(self.payment)
 
     @property
     def touched_at(self) -> datetime:

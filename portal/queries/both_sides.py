@@ -77,7 +77,7 @@ class Sides:
     def has_paid_mark_of_its_own(self) -> bool:
         """Something was paid here, or is still to be: what Autotask settled itself is no second value."""
         wished = self.delivery is not None and self.delivery.wish_paid_on is not None
-        return wished or self.invoice.is_unpaid
+        return wished or self.invoice.is_unpaid or bool(self.invoice.pending_amount)
 
     @property
     def is_changed_here(self) -> bool:
@@ -126,6 +126,8 @@ def paid(sides: Sides) -> Row | None:
         return None
     wish = delivery.wish_paid_on if delivery else None
     not_paid = "Not fully paid" if sides.why_unpaid_there else "Not paid"
+    if invoice.is_paid and invoice.pending_amount:
+        not_paid = "Money on its way"
     return Row(
         "Paid",
         ours=formatters.day(wish) if wish else not_paid,

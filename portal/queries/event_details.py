@@ -5,7 +5,7 @@ from typing import Any
 
 from portal import formatters
 from portal.access.permissions import shown
-from portal.models import AuditEvent, ImportResult
+from portal.models import AuditEvent, Happened, ImportResult
 from portal.queries.event_labels import BEFORE_AND_AFTER, LABELS, meaning
 from portal.queries.event_records import Records
 
@@ -16,6 +16,7 @@ UNTOLD = {"api_key", "before", "after", "allocations", "ids", "state", "error_ki
 IN_SENTENCE = {
     "payment.recorded": {"amount", "currency"},
     "payment.deleted": {"amount", "currency"},
+    **{f"payment.{kind}": {"amount", "currency"} for kind in Happened},
     "credit.applied": {"amount", "currency", "credit_id", "application_id"},
     "credit.removed": {"amount", "currency", "credit_id", "application_id"},
     "import.done": {"kind", *ImportResult},

@@ -25,6 +25,8 @@ LABELS = {
     "due_on": "Due on",
     "issued_on": "Invoice date",
     "paid_on": "Paid on",
+    "happened_on": "Happened on",
+    "held_methods": "Told to Autotask once it has arrived",
     "method": "How",
     "reference": "Reference",
     "external_id": "Number in your billing system",

@@ -4,19 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, case, func, or_, select
 
 from portal import formatters
 from portal.access.permissions import Permission, may
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.attention.buttons import ACTIONS, Action
 from portal.extensions import db
-from portal.models import Cause, ExceptionItem, ExceptionState, Invoice
+from portal.models import CAME_BACK, Cause, ExceptionItem, ExceptionState, Invoice
 from portal.queries import cut, finding, paging
 from portal.queries.text import cleaned, containing, number, numbers
 from portal.sync.matched_by_hand import MATCHES
 
-NAMES = {
+# Of items about money that came back, whatever cause they are stored under.
+CAME_BACK_KIND = "came_back"
+KIND: Any = case((ExceptionItem.subject_type == CAME_BACK, CAME_BACK_KIND), else_=ExceptionItem.cause)
+NAMES: dict[str, str] = {
+    CAME_BACK_KIND: "Money came back of a closed invoice",
     Cause.BAD_RECORD: "Record that cannot be taken in",
     Cause.REPEATED_RECORD: "Record that came twice",
     Cause.DELIVERY_REFUSED: "Refused by Autotask",
@@ -35,7 +39,8 @@ NAMES = {
     Cause.PDF_UNAVAILABLE: "PDF not available",
     Cause.SYNC_FAILED: "Sync failed",
 }
-MATTERS = {
+MATTERS: dict[str, str] = {
+    CAME_BACK_KIND: "The customer may owe this money again, and nobody asks for it.",
     Cause.BAD_RECORD: "Until it is corrected, this record is missing or out of date here.",
     Cause.DELIVERY_REFUSED: "Autotask does not show what was paid here.",
     Cause.DELIVERY_PARKED: "Autotask does not show what was paid here.",
@@ -73,7 +78,7 @@ class Filter:
 def filter_from(args: Mapping[str, str]) -> Filter:
     """The filter of an address; unknown words count as not given."""
     return Filter(
-        cause=args["cause"] if args.get("cause") in set(Cause) else "",
+        cause=args["cause"] if args.get("cause") in NAMES else "",
         closed=args.get("show") == "closed",
         run_id=number(args.get("run")),
         words=cleaned(args.get("q")),
@@ -101,7 +106,7 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
         .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == state)
     )
     if chosen.cause:
-        statement = statement.where(ExceptionItem.cause == chosen.cause)
+        statement = statement.where(chosen.cause == KIND)
     if chosen.run_id is not None:
         statement = statement.where(ExceptionItem.run_id == chosen.run_id)
     if chosen.words:
@@ -119,10 +124,10 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
 def by_cause() -> dict[str, int]:
     """How many are open of each cause, most first."""
     rows = db.session.execute(
-        select(ExceptionItem.cause, func.count())
+        select(KIND, func.count())
         .where(ExceptionItem.tenant_id == current_tenant_id(), ExceptionItem.state == ExceptionState.OPEN)
-        .group_by(ExceptionItem.cause)
-        .order_by(func.count().desc(), ExceptionItem.cause)
+        .group_by(KIND)
+        .order_by(func.count().desc(), KIND)
     )
     return {row[0]: row[1] for row in rows}
 
@@ -131,7 +136,7 @@ def cause_options(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What a list can be narrowed to: (value, words with how many are open), all of them first."""
     return [
         ("", "All"),
-        *((cause, f"{NAMES[Cause(cause)]} ({formatters.count(number)})") for cause, number in counts.items()),
+        *((cause, f"{NAMES[cause]} ({formatters.count(number)})") for cause, number in counts.items()),
     ]
 
 

@@ -20,6 +20,10 @@ EVENT, CHANGE, IMPORT = 0, 1, 2
 WORDS = {
     "payment.recorded": "Payment recorded",
     "payment.deleted": "Payment deleted",
+    "payment.settled": "Payment arrived",
+    "payment.failed": "Payment failed",
+    "payment.refunded": "Payment refunded",
+    "payment.charged_back": "Payment charged back",
     "credit.applied": "Credit applied",
     "credit.removed": "Credit taken back",
     "delivery.confirmed": "Confirmed in Autotask",

@@ -75,7 +75,21 @@ class Detail:
             return "It exists only here, until its counterpart in Autotask is found."
         if self.invoice.is_voided and self.invoice.agreement == Agreement.DIFFERS:
             return "What is recorded against it here needs a decision."
+        if self.is_held_back:
+            return "Autotask is told once the money on its way has arrived."
         return AGREEMENTS.get(self.invoice.said_there, "")
+
+    @property
+    def is_held_back(self) -> bool:
+        """Paid here by money that Autotask hears of later."""
+        wished = self.delivery is not None and self.delivery.wish_paid_on is not None
+        invoice = self.invoice
+        return (
+            invoice.agreement == Agreement.AGREES
+            and invoice.is_paid
+            and bool(invoice.pending_amount)
+            and not wished
+        )
 
     @property
     def pdf_is_waiting(self) -> bool:

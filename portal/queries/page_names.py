@@ -60,6 +60,8 @@ NAMES = {
     "payments.show": "A payment",
     "payments.new": "Record a payment",
     "payments.confirm_deletion": "Delete a payment",
+    "payment_event_uploads.new": "Upload what became of payments",
+    "payment_events.edit": "What became of a payment",
     "people.index": "People",
     "people.confirm_removing": "Remove a person",
     "people.edit_role": "Change a role",

@@ -101,12 +101,23 @@ def _currency(wanted: str, customer: Customer, currencies: Sequence[str], first:
     return customer.currency
 
 
-def will_show(row: Row, paid_on: date | None, is_refused: bool = False) -> str:
+def held_rule(methods: Sequence[str]) -> str:
+    """When Autotask hears of money that is still on its way."""
+    counts = "It counts here, so that nobody pays the invoice twice."
+    if not methods:
+        return f"{counts} Autotask is told at once."
+    named = ", ".join(formatters.how_paid(one) for one in methods)
+    return f"{counts} Autotask hears of {named} once it has arrived, of the rest at once."
+
+
+def will_show(row: Row, paid_on: date | None, is_refused: bool = False, is_held: bool = False) -> str:
     """What Autotask will show for this invoice if the row is recorded as it stands; nothing on a refused day."""
     if not row.amount:
         return ""
     if row.amount < row.invoice.outstanding:
         return when_part(row.invoice)
+    if is_held:
+        return when_held(row.invoice)
     if is_refused:
         return ""
     last = max(filter(None, (paid_on, row.latest_paid_on)), default=None)
@@ -117,6 +128,12 @@ def when_full(invoice: Invoice, day: str = "{day}") -> str:
     if invoice.agreement == Agreement.PORTAL_ONLY:
         return f"{invoice.number} is paid; it exists only here."
     return f"Autotask will show {invoice.number} as paid on {day}."
+
+
+def when_held(invoice: Invoice) -> str:
+    if invoice.agreement == Agreement.PORTAL_ONLY:
+        return when_full(invoice)
+    return f"Autotask hears of {invoice.number} once the money has arrived."
 
 
 def when_part(invoice: Invoice) -> str:

@@ -28,6 +28,7 @@ class Show(StrEnum):
     WAITING = "waiting"
     LATE = "late"
     PARKED = "parked"
+    PENDING = "pending"
     DELETED = "deleted"
     ALL = "all"
 
@@ -175,6 +176,8 @@ def _narrowed(statement: Any, chosen: Filter) -> Any:
         statement = statement.where(Payment.deleted_at.is_not(None))
     elif chosen.show == Show.CURRENT:
         statement = statement.where(Payment.deleted_at.is_(None))
+    elif chosen.show == Show.PENDING:
+        statement = statement.where(Payment.pending, Payment.deleted_at.is_(None))
     elif chosen.show in OF_A_DELIVERY:
         statement = statement.where(_has_a_delivery(*OF_A_DELIVERY[chosen.show]))
     if chosen.first:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    case,
     column,
     func,
     select,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.models import Payment
+from portal.models import Happened, Payment, PaymentEvent
 from portal.money import ZERO
 from portal.queries import paging
 from portal.queries.period import Period
@@ -80,7 +81,7 @@ MEANINGS = {
     State.DIFFERS: "Autotask says something else. Somebody must decide.",
     State.CREDITED: "Credits of customers, applied to their invoices here.",
     State.SETTLED: "Marked as paid in Autotask, without a payment here.",
-    State.REVERSED: "Payments of this month that were deleted. Not part of the sums above.",
+    State.REVERSED: "Payments of this month that were deleted, failed or given back. Not part of the sums above.",
 }
 
 
@@ -167,8 +168,20 @@ def _entries(period: Period) -> Any:
 def _ledger(period: Period) -> dict[str, Decimal]:
     """The payments of the period that stood at its instant, summed by themselves."""
     until = text("CAST(:until AS timestamptz)").bindparams(until=str(period.until))
+    refunded_later = (
+        select(func.coalesce(func.sum(PaymentEvent.amount), 0))
+        .where(
+            PaymentEvent.tenant_id == Payment.tenant_id,
+            PaymentEvent.payment_id == Payment.id,
+            PaymentEvent.kind != Happened.SETTLED,
+            PaymentEvent.ends.is_(False),
+            PaymentEvent.recorded_at >= until,
+        )
+        .scalar_subquery()
+    )
+    then = Payment.amount + case((Payment.refunded_amount > 0, refunded_later), else_=0)
     rows = db.session.execute(
-        select(Payment.currency, func.sum(Payment.amount))
+        select(Payment.currency, func.sum(then))
         .where(
             Payment.tenant_id == current_tenant_id(),
             Payment.paid_on.between(period.first, period.last),

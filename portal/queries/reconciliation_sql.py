@@ -3,24 +3,35 @@
 Covered means that payments and credits standing at :until reach the amount due. A covered invoice's part is
 posted once Autotask was told, and confirmed it, after the part was recorded; until then it waits. A part of an
 invoice that is not covered has nothing to send (rule 5.5), and is posted as soon as it is recorded. Amounts due,
-numbers and names are those of :until as well.
+numbers and names are those of :until as well. Money that Autotask hears of only once it has arrived has nothing to
+send before that; what was refunded after :until still counts.
 """
+
+# Of an allocation `a` of a payment `p`: what it was at :until.
+AMOUNT_THEN = """(a.amount + CASE WHEN p.refunded_amount > 0 THEN coalesce((
+        SELECT sum(x.amount) FROM payment_event e
+        JOIN payment_event_part x ON x.tenant_id = e.tenant_id AND x.event_id = e.id AND x.invoice_id = a.invoice_id
+        WHERE e.tenant_id = :tenant_id AND e.payment_id = p.id AND NOT e.ends AND e.recorded_at >= at.until
+    ), 0) ELSE 0 END)"""
+# Of a payment `p`: Autotask was to hear of it later.
+HELD_THEN = "(p.held AND (p.settled_at IS NULL OR p.settled_at >= at.until))"
 
 ENTRIES = """
 WITH at AS (SELECT CAST(:until AS timestamptz) AS until),
 paying AS (
-    SELECT a.id AS allocation_id, a.amount, a.invoice_id, p.id, p.paid_on, p.currency, p.method,
-        p.reference, p.recorded_at, p.deleted_at
+    SELECT a.id AS allocation_id, AMOUNT_THEN AS amount, a.invoice_id, p.id, p.paid_on, p.currency, p.method,
+        p.reference, p.recorded_at, p.deleted_at, HELD_THEN AS is_held,
+        CASE WHEN p.held THEN p.settled_at ELSE p.recorded_at END AS to_be_told_at
     FROM payment p
     JOIN allocation a ON a.tenant_id = p.tenant_id AND a.payment_id = p.id, at
     WHERE p.tenant_id = :tenant_id AND p.paid_on BETWEEN :first AND :last AND p.recorded_at < at.until
 ),
 touched AS (SELECT DISTINCT invoice_id FROM paying),
 paid AS MATERIALIZED (
-    SELECT a.invoice_id, sum(a.amount) AS amount
+    SELECT a.invoice_id, sum(AMOUNT_THEN) AS amount
     FROM touched JOIN allocation a ON a.tenant_id = :tenant_id AND a.invoice_id = touched.invoice_id
     JOIN payment p ON p.tenant_id = :tenant_id AND p.id = a.payment_id CROSS JOIN at
-    WHERE p.recorded_at < at.until AND (p.deleted_at IS NULL OR p.deleted_at >= at.until)
+    WHERE p.recorded_at < at.until AND (p.deleted_at IS NULL OR p.deleted_at >= at.until) AND NOT HELD_THEN
     GROUP BY a.invoice_id
 ),
 credited AS MATERIALIZED (
@@ -71,19 +82,28 @@ client AS NOT MATERIALIZED (
 SELECT 'payment' AS kind, p.allocation_id AS entry_id,
     CASE WHEN p.deleted_at < at.until THEN 'reversed'
         WHEN s.trouble IS NOT NULL THEN s.trouble
-        WHEN i.autotask_id IS NULL OR s.covered < i.amount_due THEN 'posted'
-        WHEN s.told_paid_on IS NOT NULL AND s.told_at >= p.recorded_at THEN 'posted'
+        WHEN i.autotask_id IS NULL OR p.is_held OR s.covered < i.amount_due THEN 'posted'
+        WHEN s.told_paid_on IS NOT NULL AND s.told_at >= p.to_be_told_at THEN 'posted'
         ELSE 'waiting' END AS state,
     p.paid_on AS on_day, p.currency, p.amount, i.customer_id, c.name AS customer,
     c.autotask_id AS customer_autotask_id, i.id AS invoice_id, i.number AS invoice,
     i.autotask_id AS invoice_autotask_id, p.id AS payment_id, p.method, p.reference, p.recorded_at,
-    CASE WHEN s.told_paid_on IS NOT NULL AND s.told_at >= p.recorded_at
+    CASE WHEN s.told_paid_on IS NOT NULL AND s.told_at >= p.to_be_told_at AND NOT p.is_held
         AND (p.deleted_at IS NULL OR p.deleted_at >= at.until) THEN s.told_at END AS confirmed_at,
     CASE WHEN p.deleted_at < at.until THEN p.deleted_at END AS reversed_at
 FROM paying p CROSS JOIN at
 JOIN bill i ON i.tenant_id = :tenant_id AND i.id = p.invoice_id
 JOIN client c ON c.tenant_id = :tenant_id AND c.id = i.customer_id
 JOIN standing s ON s.invoice_id = i.id
+WHERE p.amount > 0
+UNION ALL
+SELECT 'refund', x.id, 'reversed', p.paid_on, p.currency, x.amount, i.customer_id, c.name, c.autotask_id,
+    i.id, i.number, i.autotask_id, p.id, p.method, p.reference, p.recorded_at, NULL, e.recorded_at
+FROM paying p CROSS JOIN at
+JOIN payment_event e ON e.tenant_id = :tenant_id AND e.payment_id = p.id AND NOT e.ends AND e.recorded_at < at.until
+JOIN payment_event_part x ON x.tenant_id = :tenant_id AND x.event_id = e.id AND x.invoice_id = p.invoice_id
+JOIN bill i ON i.tenant_id = :tenant_id AND i.id = p.invoice_id
+JOIN client c ON c.tenant_id = :tenant_id AND c.id = i.customer_id
 UNION ALL
 SELECT 'credit', a.id, 'credited', a.applied_on, i.currency, a.amount, i.customer_id, c.name, c.autotask_id,
     i.id, i.number, i.autotask_id, NULL, 'credit', o.number, a.recorded_at, NULL, NULL
@@ -100,4 +120,6 @@ FROM settlement t CROSS JOIN at
 JOIN bill i ON i.tenant_id = t.tenant_id AND i.id = t.invoice_id
 JOIN client c ON c.tenant_id = :tenant_id AND c.id = i.customer_id
 WHERE t.tenant_id = :tenant_id AND t.settled_on BETWEEN :first AND :last AND t.seen_at < at.until
-    AND (t.removed_at IS NULL OR t.removed_at >= at.until)"""
+    AND (t.removed_at IS NULL OR t.removed_at >= at.until)""".replace("AMOUNT_THEN", AMOUNT_THEN).replace(
+    "HELD_THEN", HELD_THEN
+)

@@ -1,7 +1,7 @@
 """A payment's way to Autotask as a timeline: recorded, sent, confirmed, and the same again after a deletion."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import aliased, contains_eager
 
 from portal import formatters
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import (
     Agreement,
@@ -20,21 +20,24 @@ from portal.models import (
     Delivery,
     DeliveryAttempt,
     DeliveryState,
+    Happened,
     Invoice,
     Payment,
+    PaymentEvent,
     User,
 )
+from portal.queries import payment_life, tries_of
 from portal.queries.arrivals import (
     ON_THE_WAY,
     Arrival,
     Journey,
     Part,
-    Step,
     parts,
     parts_from,
     parts_of,
     worst,
 )
+from portal.queries.steps import Step
 
 IN_A_VISIT: Any = and_(
     AuditEvent.event == "payment.recorded",
@@ -86,13 +89,18 @@ def _told(
 ) -> list[Journey]:
     """`by_support` holds, by payment, who was at the keyboard in a support visit."""
     few = {payment_id: told_parts(parts) for payment_id, parts in of_each.items()}
-    tries = _tries({part.delivery.id for parts in few.values() for part in parts if part.delivery})
+    tries = tries_of.these({part.delivery.id for parts in few.values() for part in parts if part.delivery})
     people = _people(payments)
     recorders = {payment.id: people.get(payment.recorded_by_id, "") for payment in payments}
     for one, user in by_support.items():
         recorders[one] = f"{user.label} (support), as {recorders[one]}"
+    events = payment_life.events_of(payments)
     return [
-        Journey(p, of_each[p.id], _timeline(p, of_each[p.id], few[p.id], tries, people, recorders[p.id]))
+        Journey(
+            p,
+            of_each[p.id],
+            _timeline(p, of_each[p.id], few[p.id], tries, people, recorders[p.id], events.get(p.id, ())),
+        )
         for p in payments
     ]
 
@@ -116,16 +124,28 @@ def _timeline(
     tries: Mapping[int, Sequence[DeliveryAttempt]],
     people: Mapping[int | None, str],
     recorder: str,
+    events: Sequence[PaymentEvent] = (),
 ) -> list[Step]:
-    """Recorded, sent, confirmed, and the same again after a deletion; `parts` are those of `every` that are told."""
+    """Recorded, sent, confirmed, and the same again after a deletion, or after money came back.
+
+    `parts` are those of `every` that are told.
+    """
     steps = [Step("Recorded", "recorded", payment.recorded_at, recorder)]
+    happened = payment_life.steps(payment, events)
+    steps += [step for event, step in happened if event.kind == Happened.SETTLED]
     for part in parts:
         steps += _to_autotask(payment, part, tries)
-    if payment.deleted_at is not None:
+    for event, step in happened:
+        if event.kind != Happened.SETTLED:
+            gave = {one.invoice_id for one in event.parts}
+            steps.append(step)
+            for part in parts:
+                steps += _taken_back(part, tries, event.recorded_at) if part.invoice.id in gave else []
+    if payment.deleted_at is not None and payment.ended_as is None:
         who, reason = people.get(payment.deleted_by_id, ""), f"Reason: {payment.deleted_reason}"
         steps.append(Step("Deleted", "deleted", payment.deleted_at, who, reason))
         for part in parts:
-            steps += _taken_back(payment, part, tries)
+            steps += _taken_back(part, tries, payment.deleted_at)
     told = {part.allocation.id for part in parts}
     return [*steps, *_of_the_others([part for part in every if part.allocation.id not in told])]
 
@@ -142,24 +162,25 @@ def _of_the_others(parts: Sequence[Part]) -> list[Step]:
 
 def _to_autotask(payment: Payment, part: Part, tries: Mapping[int, Sequence[DeliveryAttempt]]) -> list[Step]:
     number, delivery = part.invoice.number, part.delivery
-    made = _between(tries, delivery, payment.recorded_at, payment.deleted_at, paid=True)
+    made = tries_of.between(tries, delivery, payment.recorded_at, payment.deleted_at, paid=True)
     if not made:
         if payment.deleted_at is not None:
             return []
         if delivery is not None and delivery.state == DeliveryState.CLOSED:
             return [Step(f"{number}: nothing to send", "not_needed", text=delivery.error or "")]
+        if payment.is_held:
+            return [Step(f"{number}: sent to Autotask", todo=True, text=payment_life.WHEN_ARRIVED)]
         if delivery is None or (delivery.wish_paid_on is None and delivery.state == DeliveryState.CONFIRMED):
             return [Step(f"{number}: nothing to send", "not_needed", text=_why_nothing(part.invoice))]
         return [_waiting(number, delivery), Step(f"{number}: confirmed in Autotask", todo=True)]
     return _sent_and_confirmed(part, made, "confirmed in Autotask, paid on {day}")
 
 
-def _taken_back(payment: Payment, part: Part, tries: Mapping[int, Sequence[DeliveryAttempt]]) -> list[Step]:
+def _taken_back(part: Part, tries: Mapping[int, Sequence[DeliveryAttempt]], since: datetime) -> list[Step]:
     number, delivery = part.invoice.number, part.delivery
-    assert payment.deleted_at is not None
-    if delivery is None:
+    if delivery is None or delivery.wish_paid_on is not None:
         return []
-    made = _between(tries, delivery, payment.deleted_at, None, paid=False)
+    made = tries_of.between(tries, delivery, since, None, paid=False)
     if made:
         return _sent_and_confirmed(part, made, "confirmed in Autotask, unpaid again")
     if delivery.state in ON_THE_WAY or delivery.state == DeliveryState.PARKED:
@@ -200,37 +221,9 @@ def _why_nothing(invoice: Invoice) -> str:
         return "Autotask itself shows this invoice as paid."
     if invoice.is_voided:
         return "The invoice is voided; nothing is written to it in Autotask."
+    if invoice.pending_amount and not invoice.is_unpaid:
+        return "Another payment of this invoice is still on its way."
     return "Autotask shows the invoice as unpaid until it is fully paid."
-
-
-def _between(
-    tries: Mapping[int, Sequence[DeliveryAttempt]],
-    delivery: Delivery | None,
-    start: datetime,
-    end: datetime | None,
-    *,
-    paid: bool,
-) -> list[DeliveryAttempt]:
-    if delivery is None:
-        return []
-    return [
-        row
-        for row in tries.get(delivery.id, [])
-        if (row.wish_paid_on is not None) == paid
-        and (row.finished_at or row.started_at) >= start
-        and (end is None or row.started_at < end)
-    ]
-
-
-def _tries(delivery_ids: Iterable[int]) -> Mapping[int, list[DeliveryAttempt]]:
-    found: dict[int, list[DeliveryAttempt]] = defaultdict(list)
-    wanted = list(delivery_ids)
-    if not wanted:
-        return found
-    statement = scoped(DeliveryAttempt).where(DeliveryAttempt.delivery_id.in_(wanted))
-    for row in db.session.scalars(statement.order_by(DeliveryAttempt.id)):
-        found[row.delivery_id].append(row)
-    return found
 
 
 def _people(payments: Sequence[Payment]) -> Mapping[int | None, str]:

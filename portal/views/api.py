@@ -1,4 +1,4 @@
-"""The JSON API for checkouts and processors: customers and invoices to read, payments to record and delete."""
+"""The JSON API for checkouts and processors: customers and invoices to read, payments and what becomes of them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from portal.access.api_keys import Scope, opens
 from portal.access.permissions import public
 from portal.access.tenancy import find_or_404
 from portal.extensions import csrf, db
-from portal.forms import api_payment
+from portal.forms import api_payment, api_payment_event
 from portal.models import Payment
 from portal.payments import by_api, recording
 from portal.payments.by_api import Caller, RecordedByAnother
@@ -19,6 +19,7 @@ from portal.queries import api
 from portal.web import api_requests, problems
 from portal.web.api_description import DESCRIPTION
 from portal.web.api_operations import operations
+from portal.web.api_query import BadQuery
 from portal.web.api_requests import sent_json
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -71,20 +72,19 @@ def payment(payment_id: int) -> Any:
 @pages.post("/payments")
 @opens(Scope.WRITE_PAYMENTS)
 def record_payment() -> Any:
-    key = request.headers.get("Idempotency-Key", "").strip()
-    if not 0 < len(key) <= by_api.LONGEST_KEY or not key.isprintable():
-        return problems.refused(400, f"Send an Idempotency-Key of at most {by_api.LONGEST_KEY} characters.")
+    key = _key()
     raw = sent_json()
     new = api.new_payment(api_payment.read(raw))
-    answer, replayed = by_api.record(g.actor, new, raw, key, api.payment, _caller())
-    db.session.commit()
-    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
-    response = jsonify(answer)
-    response.status_code = 201
-    response.headers["Location"] = url_for("api.payment", payment_id=answer["id"])
-    if replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+    return _made(*by_api.record(g.actor, new, raw, key, api.payment, _caller()))
+
+
+@pages.post("/payments/<int:payment_id>/events")
+@opens(Scope.WRITE_PAYMENTS)
+def tell_of_payment(payment_id: int) -> Any:
+    key = _key()
+    raw = sent_json()
+    new = api.new_event(api_payment_event.read(raw))
+    return _made(*by_api.happen(g.actor, payment_id, new, raw, key, api.payment, _caller()))
 
 
 @pages.delete("/payments/<int:payment_id>")
@@ -140,6 +140,25 @@ def _recorded_by_another(error: RecordedByAnother) -> Response:
     return problems.refused(
         403, str(error), title="Recorded before, with another key", payment_id=error.payment_id
     )
+
+
+def _key() -> str:
+    """Raises BadQuery."""
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if not 0 < len(key) <= by_api.LONGEST_KEY or not key.isprintable():
+        raise BadQuery(f"Send an Idempotency-Key of at most {by_api.LONGEST_KEY} characters.")
+    return key
+
+
+def _made(answer: dict[str, Any], replayed: bool) -> Response:
+    db.session.commit()
+    queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
+    response = jsonify(answer)
+    response.status_code = 201
+    response.headers["Location"] = url_for("api.payment", payment_id=answer["id"])
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _caller() -> Caller:

@@ -114,4 +114,6 @@ def _form(form: CreditForm, choice: credits.Choice, status: int = 200) -> Any:
         will_show=payment_form.will_show,
         when_full=payment_form.when_full,
         when_part=payment_form.when_part,
+        when_held=payment_form.when_held,
+        is_held=False,
     )

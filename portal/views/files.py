@@ -18,7 +18,7 @@ pages = Blueprint("files", __name__, url_prefix="/p/<partner_slug>")
 
 PAYMENTS = (
     "Payment ID", "Paid on", "Customer", "Customer Autotask ID", "Currency", "Amount", "Method", "Reference", "Note",
-    "Invoices", "Recorded at", "Deleted at", "Deleted because",
+    "Invoices", "Recorded at", "Deleted at", "Deleted because", "State", "Recorded amount", "Arrived on",
 )  # fmt: skip
 CUSTOMERS = (
     "Name", "Number", "Autotask ID", "External ID", "Currency", "Unpaid invoices", "Outstanding", "Overdue",
@@ -67,7 +67,8 @@ def _payment(found: tuple[Payment, Sequence[str]]) -> tuple[object, ...]:
     return (
         row.id, row.paid_on, row.customer.name, row.customer.autotask_id, row.currency,
         rounded(row.amount, row.currency), row.method, row.reference, row.note, ", ".join(invoices),
-        iso(row.recorded_at), iso(row.deleted_at), row.deleted_reason,
+        iso(row.recorded_at), iso(row.deleted_at), row.deleted_reason, row.state.value,
+        rounded(row.recorded_amount, row.currency), row.settled_on,
     )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def _customer(found: Any) -> tuple[object, ...]:
 def _exception(found: Any) -> tuple[object, ...]:
     row, invoice = found.ExceptionItem, found.Invoice
     return (
-        row.id, exceptions.NAMES.get(row.cause, row.cause), row.label, row.detail, _values(row.ours), _values(row.theirs),
+        row.id, exceptions.NAMES.get(row.kind, row.kind), row.label, row.detail, _values(row.ours), _values(row.theirs),
         invoice.number if invoice else None, invoice.autotask_id if invoice else None, row.state, row.times_seen,
         iso(row.first_seen_at), iso(row.last_seen_at), iso(row.resolved_at), row.resolution,
     )  # fmt: skip

@@ -155,6 +155,7 @@ def _new_payment(form: PaymentForm, choice: payment_form.Choice) -> NewPayment |
         form.reference.data,
         form.note.data,
         form.old_day_confirmed,
+        form.pending.data,
     )
 
 
@@ -181,6 +182,8 @@ def _form(form: PaymentForm, choice: payment_form.Choice, status: int = 200) -> 
         "payments/new.html", "payments/_form.html", status=status, form=form, choice=choice,
         decimals=minor_units(choice.currency), today=clock.today(g.partner.time_zone), earliest=EARLIEST,
         will_show=payment_form.will_show, when_full=payment_form.when_full, when_part=payment_form.when_part,
+        when_held=payment_form.when_held, held_rule=payment_form.held_rule(g.partner.held_methods),
+        is_held=form.pending.data and form.method.data in g.partner.held_methods,
     )  # fmt: skip
 
 

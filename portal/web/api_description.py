@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from portal.models import MOST_INVOICES, EventKind, ImportResult, InvoiceStatus, PaymentMethod
+from portal.models import (
+    MOST_INVOICES,
+    EventKind,
+    Happened,
+    ImportResult,
+    InvoiceStatus,
+    PaymentMethod,
+    PaymentState,
+)
 
 AMOUNT = {
     "type": "string",
@@ -129,7 +137,8 @@ SCHEMAS = {
     "Invoice": _object({
         "id": ID, "autotask_id": AUTOTASK_ID, "external_id": NAME, "number": TEXT, "customer": TEXT,
         "customer_id": ID, "customer_autotask_id": AUTOTASK_ID, "customer_external_id": NAME, "issued_on": DAY, "due_on": DAY, "currency": TEXT,
-        "amount_due": AMOUNT, "paid": AMOUNT, "credited": AMOUNT, "settled_in_autotask": AMOUNT,
+        "amount_due": AMOUNT, "paid": AMOUNT,
+        "pending": AMOUNT | {"description": "What of paid is still on its way."}, "credited": AMOUNT, "settled_in_autotask": AMOUNT,
         "outstanding": AMOUNT, "status": {"enum": list(InvoiceStatus)}, "paid_on": DAY, "autotask_paid_on": DAY,
         "autotask_read_at": INSTANT, "agreement": TEXT, "archived": {"type": "boolean"}, "missing_since": INSTANT,
     }),
@@ -174,7 +183,8 @@ SCHEMAS = {
     "Payment": _object({
         "id": ID, "customer": TEXT, "customer_id": ID, "customer_autotask_id": AUTOTASK_ID, "amount": AMOUNT,
         "currency": TEXT, "method": {"enum": list(PaymentMethod)}, "paid_on": DAY, "reference": TEXT, "note": TEXT,
-        "state": {"enum": ["recorded", "deleted"]}, "recorded_at": INSTANT, "deleted_at": INSTANT,
+        "state": {"enum": list(PaymentState)}, "recorded_amount": AMOUNT | {"description": "Before refunds."},
+        "settled_on": DAY, "events": {"type": "array", "items": _ref("PaymentEvent")}, "recorded_at": INSTANT, "deleted_at": INSTANT,
         "deleted_reason": {"type": ["string", "null"]}, "in_autotask": ARRIVAL,
         "possible_duplicate_of": AUTOTASK_ID | {
             "description": "An earlier payment of the same customer, amount, currency and day that is not deleted: "
@@ -183,6 +193,22 @@ SCHEMAS = {
             "invoice_id": ID, "autotask_id": AUTOTASK_ID, "number": TEXT, "amount": AMOUNT, "in_autotask": ARRIVAL,
         })},
     }),
+    "PaymentEvent": _object({
+        "kind": {"enum": list(Happened)}, "on": DAY, "amount": AMOUNT, "reason": TEXT, "recorded_at": INSTANT,
+        "allocations": {"type": "array", "items": _object({"invoice_id": ID, "amount": AMOUNT})},
+    }),
+    "NewPaymentEvent": _object(
+        {
+            "kind": {"enum": list(Happened)},
+            "on": {"type": "string", "format": "date", "description": "From paid_on to today in the partner's zone."},
+            "amount": AMOUNT | {"description": "Of a refund or charge-back: what came back, if not all that still counts."},
+            "reason": TEXT | {"maxLength": 500},
+            "allocations": {
+                "type": "array", "minItems": 1, "maxItems": MOST_INVOICES, "items": ALLOCATION,
+                "description": "Which invoices are open again by how much; without it the newest allocation first."},
+        },
+        required=["kind", "on"],
+    ),
     "NewPayment": _object(
         {
             "allocations": {"type": "array", "minItems": 1, "maxItems": MOST_INVOICES, "items": ALLOCATION},
@@ -191,6 +217,10 @@ SCHEMAS = {
                 "type": "boolean", "default": False,
                 "description": "Send true for a paid_on more than a year ago; without it such a payment is refused."},
             "method": {"enum": list(PaymentMethod), "default": "other"},
+            "pending": {
+                "type": "boolean", "default": False,
+                "description": "The money is still on its way: the invoice counts as paid here, and Autotask hears of it as "
+                "the partner's settings say. Send what became of it to /payments/{payment_id}/events."},
             "reference": TEXT | {"maxLength": 500},
             "note": TEXT | {"maxLength": 500},
         },
@@ -243,7 +273,7 @@ DESCRIPTION: dict[str, Any] = {
         "title": "Partner portal API",
         "version": "1",
         "description": "For checkouts, processors and billing systems: read customers and invoices, record and delete "
-        "payments, bring in customers and invoices of your own system, take statements out. "
+        "payments and tell what became of them, bring in customers and invoices of your own system, take statements out. "
         "Autotask is told about a second after an invoice is paid in full; a part payment stays here. "
         "Send the key as a bearer token.",
     },
@@ -297,6 +327,13 @@ DESCRIPTION: dict[str, Any] = {
                 parameters=[KEY],
                 requestBody={"required": True, "content": {"application/json": {"schema": _ref("NewPayment")}}}),
         },
+        "/payments/{payment_id}/events": {"post": _operation(
+            "What became of a payment: it settled, failed, was refunded or charged back",
+            {"201": _answer(_ref("Payment"), "Recorded; Idempotent-Replayed: true for a repeated key."),
+             "400": _problem("No usable Idempotency-Key."), "404": GONE,
+             "409": _problem("It happened already, or nothing of the payment counts any more."),
+             "422": _problem("It is refused, with the field and the reason; nothing was changed.")},
+            parameters=[KEY], requestBody=_sent(_ref("NewPaymentEvent")))},
         "/payments/{payment_id}": {
             "get": _operation("One payment", {"200": _answer(_ref("Payment"), "The payment."), "404": GONE}),
             "delete": _operation(

@@ -49,6 +49,11 @@ BADGES: dict[str, Badge] = {
     "parked": _badge("Stuck", *RISK),
     "not_needed": _badge("Nothing to send", "wait", "minus"),
     "deleted": _badge("Deleted", "wait", "trash"),
+    # a payment's money; an invoice that is paid by money on its way is so itself
+    "pending": _badge("Money on its way", *WAIT),
+    "part_refunded": _badge("Part refunded", "wait", "arrow-back-up"),
+    "refunded": _badge("Refunded", "wait", "arrow-back-up"),
+    "charged_back": _badge("Charged back", *ATTENTION),
     # one attempt to deliver
     "started": _badge("Started", *WAIT),
     "nothing_to_do": _badge("Nothing to do", "wait", "minus"),

@@ -16,7 +16,7 @@ from portal.extensions import db, rows_written
 from portal.models import Event, EventKind
 
 AMOUNTS = frozenset({
-    "amount", "amount_due", "paid", "credited", "settled_in_autotask", "outstanding", "tax",
+    "amount", "amount_due", "paid", "credited", "settled_in_autotask", "outstanding", "tax", "recorded_amount",
 })  # fmt: skip
 MOST_AT_ONCE = 1000
 IS_NEW = text("SELECT EXISTS (SELECT FROM event WHERE tenant_id = :tenant_id AND place IS NULL)")

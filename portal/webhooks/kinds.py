@@ -5,8 +5,8 @@ from portal.models import EventKind
 KINDS: dict[EventKind, str] = {
     EventKind.PAYMENT_RECORDED: "A payment was recorded",
     EventKind.PAYMENT_SETTLED: "The money of a payment arrived",
-    EventKind.PAYMENT_FAILED: "A payment was returned",
-    EventKind.PAYMENT_REFUNDED: "A payment was refunded",
+    EventKind.PAYMENT_FAILED: "A payment failed: its money did not come, or was taken back",
+    EventKind.PAYMENT_REFUNDED: "A payment was refunded or charged back, whole or in part",
     EventKind.PAYMENT_DELETED: "A payment was deleted",
     EventKind.PAYMENT_CONFIRMED: "Autotask shows a payment's invoices as paid",
     EventKind.INVOICE_CREATED: "An invoice came in or was added",
@@ -18,9 +18,7 @@ KINDS: dict[EventKind, str] = {
     EventKind.EXCEPTION_CLOSED: "An exception was closed",
     EventKind.NEEDS_RECONNECTING: "Autotask needs reconnecting",
 }
-# Their names stand; nothing writes them yet.
-RESERVED = (EventKind.PAYMENT_SETTLED, EventKind.PAYMENT_FAILED, EventKind.PAYMENT_REFUNDED)
-OFFERED = [kind for kind in KINDS if kind not in RESERVED]
+OFFERED = list(KINDS)
 # Sent by "Test", and kept nowhere.
 TEST = "webhook.test"
 

@@ -189,7 +189,7 @@ KEPT = {
 }  # fmt: skip
 # The books and what shows them, the log, and what STAYS names.
 STAYS_ON_PURPOSE = KEPT | {
-    "allocation", "credit_application", "settlement", "delivery_attempt", "invoice_line", "invoice_past", "payment_word",
+    "allocation", "payment_event", "payment_event_part", "credit_application", "settlement", "delivery_attempt", "invoice_line", "invoice_past", "payment_word",
 }  # fmt: skip
 # The partner's own row, and the log of staff.
 NAME_A_PERSON_ON_PURPOSE = {"tenant", "staff_event"}

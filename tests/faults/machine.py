@@ -16,8 +16,8 @@ from portal import ledger, own_records
 from portal.autotask import records
 from portal.autotask.errors import AutotaskError
 from portal.extensions import db
-from portal.models import Customer, Integration
-from portal.payments import idempotency, recording
+from portal.models import Customer, Happened, Integration
+from portal.payments import idempotency, life, recording
 from portal.payments.idempotency import KeyReused
 from portal.reconcile import by_hand, deliver, due, steps, sweep, waiting_together
 from portal.reconcile.decide import reading_of
@@ -42,6 +42,12 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
         st.sampled_from(DAYS),
         st.sampled_from([1, 1, 2]),
         st.sampled_from(FATES),
+        st.sampled_from(["here", "here", "on its way", "on its way and told"]),
+    ),
+    "becomes": (
+        st.integers(0, 3),
+        st.sampled_from([*["settled"] * 3, "failed", "refunded", "charged_back"]),
+        st.booleans(),
     ),
     "delete": (st.integers(0, 3),),
     "edit": (st.integers(0, 3), st.sampled_from(DAYS)),
@@ -67,6 +73,7 @@ OFTEN = {
     "work": 7,
     "work_and_die": 3,
     "delete": 2,
+    "becomes": 3,
     "answer_oddly": 3,
     "late_write": 2,
     "look": 2,
@@ -129,7 +136,7 @@ class Histories(RuleBasedStateMachine):
         self.workers: dict[int, Work] = {}
         self.pages: dict[str, tuple[Any, dict[int, Any]]] = {}
         self.handed_over: set[int] = set()
-        self.pay(first, DAYS[0], 1, "well")
+        self.pay(first, DAYS[0], 1, "well", "here")
         self.is_well = True
 
     # One rule, because Hypothesis would leave out half of several rules in each history.
@@ -151,14 +158,33 @@ class Histories(RuleBasedStateMachine):
 
     # The portal's side
 
-    def pay(self, which: tuple[int, ...], on: date, share: int, fate: str) -> None:
+    def pay(self, which: tuple[int, ...], on: date, share: int, fate: str, money: str) -> None:
         """What is owed is paid, in whole or in part; where nothing is owed, a payment is deleted."""
         rows = self.books.standing()
         owed = {rows[one].id: rows[one].outstanding for one in which if rows[one].takes_payments}
         parts = {id: (left / share).quantize(Decimal("0.01")) for id, left in owed.items() if left > 0}
         if not parts:
             return self.delete(0)
-        return self._record(Paid(on, parts), fate)
+        return self._record(Paid(on, parts, money != "here", money == "on its way"), fate)
+
+    def becomes(self, which: int, kind: str, half: bool) -> None:
+        """Its money arrives or comes back; what cannot have happened is refused."""
+        alive = list(self.books.payments)
+        if not alive:
+            return None
+        number = alive[which % len(alive)]
+        paid, kind = self.books.payments[number], Happened(kind)
+        wanted = paid.half if half and kind in (Happened.REFUNDED, Happened.CHARGED_BACK) else None
+        try:
+            life.happen(factories.ACTOR, number, life.NewEvent(kind, paid.on, wanted, "said so"))
+        except recording.PaymentRefused:
+            arrives = kind == Happened.SETTLED
+            assert arrives or kind != Happened.FAILED, "every payment can fail"
+            assert paid.pending != arrives, "what is on its way arrives, what is here can be given back"
+            return db.session.rollback()
+        db.session.commit()
+        self.books.became(number, kind, wanted)
+        return by_hand.ring()
 
     def delete(self, which: int) -> None:
         alive = list(self.books.payments)
@@ -183,32 +209,35 @@ class Histories(RuleBasedStateMachine):
     def _record(self, paid: Paid, fate: str) -> None:
         key = f"key-{next(self.world.keys)}"
         if fate == "too much first":
-            self._refused(paid.on, {id: part + 1000 for id, part in paid.parts.items()}, key)
-        payment, is_new = self._ask(paid.on, paid.parts, key)
+            self._refused(paid, {id: part + 1000 for id, part in paid.parts.items()}, key)
+        payment, is_new = self._ask(paid, paid.parts, key)
         assert is_new
         if fate == "dies":
             return db.session.rollback()
         db.session.commit()
         self.books.payments[payment.id] = paid
         if fate == "sent twice":
-            again, is_new = self._ask(paid.on, paid.parts, key)
+            again, is_new = self._ask(paid, paid.parts, key)
             assert (again.id, is_new) == (payment.id, False), "the same key, the same payment"
             db.session.commit()
         if fate == "other body":
-            self._refused(paid.on, {id: part * 2 for id, part in paid.parts.items()}, key)
+            self._refused(paid, {id: part * 2 for id, part in paid.parts.items()}, key)
         if fate != "no bell":
             by_hand.ring()
         return None
 
-    def _ask(self, on: date, parts: dict[int, Decimal], key: str) -> tuple[Any, bool]:
-        new = recording.NewPayment(list(parts.items()), "check", on, old_day_confirmed=True)
+    def _ask(self, paid: Paid, parts: dict[int, Decimal], key: str) -> tuple[Any, bool]:
+        method = "ach" if paid.held else "check"
+        new = recording.NewPayment(
+            list(parts.items()), method, paid.on, old_day_confirmed=True, pending=paid.pending
+        )
         claimed = idempotency.claim("payment", key, new.body)
         is_new = claimed.answer is None
         return recording.record_once(factories.ACTOR, new, claimed), is_new
 
-    def _refused(self, on: date, parts: dict[int, Decimal], key: str) -> None:
+    def _refused(self, paid: Paid, parts: dict[int, Decimal], key: str) -> None:
         try:
-            self._ask(on, parts, key)
+            self._ask(paid, parts, key)
         except (recording.PaymentRefused, KeyReused):
             return db.session.rollback()
         raise AssertionError("a payment was taken that must be refused")

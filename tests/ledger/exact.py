@@ -26,6 +26,7 @@ class Exact:
     paid: int = 0
     credited: int = 0
     applied: int = 0
+    pending: int = 0
     is_marked: bool = False
 
     def __post_init__(self) -> None:
@@ -48,5 +49,13 @@ class Exact:
 
     def figures(self) -> list[Decimal]:
         """In the order of FIGURES."""
-        all_of_them = (self.due, self.paid, self.credited, self.applied, self.settled, self.outstanding)
+        all_of_them = (
+            self.due,
+            self.paid,
+            self.credited,
+            self.applied,
+            self.settled,
+            self.outstanding,
+            self.pending,
+        )
         return [self.money(units) for units in all_of_them]

@@ -1,6 +1,7 @@
 """Random operations on invoices of three currencies: the portal restates them, beside an exact calculation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
@@ -24,7 +25,17 @@ FIGURES = (
     Invoice.applied_amount,
     Invoice.settled_amount,
     Invoice.outstanding,
+    Invoice.pending_amount,
 )
+
+
+@dataclass
+class Paid:
+    """A payment that counts: what it gives to each invoice, in minor units; `pending` while it is on its way."""
+
+    id: int
+    parts: dict[int, int]
+    pending: bool
 
 
 class Books:
@@ -36,13 +47,20 @@ class Books:
         self.invoices: dict[int, Exact] = {}
         self.open: dict[str, list[int]] = {}
         self.credits: dict[str, list[int]] = {}
-        self.paid: list[tuple[int, dict[int, int]]] = []
+        self.paid: list[Paid] = []
         self.used: list[tuple[int, int, int, int]] = []
         for customer in customers:
             self.open[customer.currency] = self._make(customer, invoices_each, 1)
             self.credits[customer.currency] = self._make(customer, invoices_each // 20, -1)
         self.operations: list[Callable[[], bool]] = (
-            ([self.pay] * 45 + [self.delete] * 35 + [self.credit] * 8 + [self.uncredit] * 5)
+            (
+                [self.pay] * 45
+                + [self.delete] * 15
+                + [self.fail] * 12
+                + [self.settle] * 12
+                + [self.refund] * 12
+            )
+            + ([self.credit] * 8 + [self.uncredit] * 5)
             + [self.new_total] * 4
             + [self.mark] * 3
         )
@@ -83,24 +101,62 @@ class Books:
             return False
         payment_id, one = next(self.numbers), self.invoices[chosen[0]]
         amounts = {id: one.money(units) for id, units in parts.items()}
-        row = {"id": payment_id, "customer_id": one.customer_id, "currency": currency, "method": "check"}
+        pending = self.random.random() < 0.4
+        row = {"id": payment_id, "customer_id": one.customer_id, "currency": currency, "method": "ach"}
+        row |= {"pending": pending, "held": pending}
         self.now.payments.append({**row, "amount": sum(amounts.values()), "paid_on": DAY})
         for id, amount in amounts.items():
             self.now.allocations.append({"payment_id": payment_id, "invoice_id": id, "amount": amount})
-            self.invoices[id].paid += parts[id]
-        self.paid.append((payment_id, parts))
-        self.now.touched |= parts.keys()
+        made = Paid(payment_id, parts, pending)
+        self._count(made, parts, 1)
+        self.paid.append(made)
         return True
 
     def delete(self) -> bool:
+        return self._end(self.now.deleted)
+
+    def fail(self) -> bool:
+        """It failed, or all that was left of it came back."""
+        return self._end(self.now.failed)
+
+    def _end(self, ended: list[int]) -> bool:
         if not self.paid:
             return False
-        payment_id, parts = self._take(self.paid)
-        for id, units in parts.items():
-            self.invoices[id].paid -= units
-        self.now.deleted.append(payment_id)
-        self.now.touched |= parts.keys()
+        one = self._take(self.paid)
+        self._count(one, one.parts, -1)
+        ended.append(one.id)
         return True
+
+    def settle(self) -> bool:
+        one = self.random.choice(self.paid) if self.paid else None
+        if one is None or not one.pending:
+            return False
+        for id, units in one.parts.items():
+            self.invoices[id].pending -= units
+        one.pending = False
+        self.now.settled.append(one.id)
+        self.now.touched |= one.parts.keys()
+        return True
+
+    def refund(self) -> bool:
+        """Some of it comes back, and some still counts."""
+        one = self.random.choice(self.paid) if self.paid else None
+        if one is None or one.pending:
+            return False
+        back = {id: self.random.randint(0, units) for id, units in one.parts.items()}
+        if not 0 < sum(back.values()) < sum(one.parts.values()):
+            return False
+        self._count(one, back, -1)
+        one.parts = {id: units - back[id] for id, units in one.parts.items()}
+        money = self.invoices[next(iter(back))].money
+        self.now.refunds += [(one.id, id, money(units)) for id, units in back.items() if units]
+        return True
+
+    def _count(self, one: Paid, parts: Mapping[int, int], sign: int) -> None:
+        for id, units in parts.items():
+            self.invoices[id].paid += sign * units
+            self.invoices[id].pending += sign * units * one.pending
+        self.now.touched |= parts.keys()
 
     def credit(self) -> bool:
         currency = self.random.choice(list(DIGITS))

@@ -23,6 +23,23 @@ CHANGED = text("""
 DELETED = text("""
     UPDATE payment SET deleted_at = now(), deleted_reason = 'bounced'
     WHERE tenant_id = :tenant_id AND id = ANY(:ids)""")
+FAILED = text("""
+    UPDATE payment SET deleted_at = now(), deleted_reason = 'R01', ended_as = 'failed', pending = false
+    WHERE tenant_id = :tenant_id AND id = ANY(:ids)""")
+SETTLED = text("""
+    UPDATE payment SET pending = false, settled_on = paid_on, settled_at = now()
+    WHERE tenant_id = :tenant_id AND id = ANY(:ids)""")
+# What is refunded is taken off the payment and its allocations (rule 5.10).
+BACK = """FROM (SELECT {by}, sum(amount) AS amount
+        FROM unnest(CAST(:payments AS bigint[]), CAST(:invoices AS bigint[]), CAST(:amounts AS numeric[]))
+            AS each (payment_id, invoice_id, amount) GROUP BY {by}) AS back"""
+REFUNDED = text(f"""
+    UPDATE payment SET amount = payment.amount - back.amount, refunded_amount = refunded_amount + back.amount
+    {BACK.format(by="payment_id")} WHERE tenant_id = :tenant_id AND payment.id = back.payment_id""")
+PARTS_REFUNDED = text(f"""
+    UPDATE allocation SET amount = allocation.amount - back.amount {BACK.format(by="payment_id, invoice_id")}
+    WHERE tenant_id = :tenant_id AND allocation.payment_id = back.payment_id
+        AND allocation.invoice_id = back.invoice_id""")
 REMOVED = text(
     "UPDATE credit_application SET removed_at = now() WHERE tenant_id = :tenant_id AND id = ANY(:ids)"
 )
@@ -36,6 +53,9 @@ class Round:
     allocations: list[dict[str, Any]] = field(default_factory=list)
     credits: list[dict[str, Any]] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+    refunds: list[tuple[int, int, Decimal]] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
     changed: set[int] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
@@ -50,7 +70,13 @@ class Round:
         ):
             if rows:
                 db.session.execute(insert(model.__table__), [{**of_this, **row} for row in rows])
-        for statement, ids in ((DELETED, self.deleted), (REMOVED, self.removed)):
+        self._refund(of_this)
+        for statement, ids in (
+            (SETTLED, self.settled),
+            (DELETED, self.deleted),
+            (FAILED, self.failed),
+            (REMOVED, self.removed),
+        ):
             db.session.execute(statement, {**of_this, "ids": ids})
         changed = [invoices[id] for id in self.changed]
         values = {
@@ -61,6 +87,14 @@ class Round:
             "marks": [DAY if one.is_marked else None for one in changed],
         }
         db.session.execute(CHANGED, {**of_this, **values})
+
+    def _refund(self, of_this: dict[str, Any]) -> None:
+        payments, invoices, amounts = (
+            map(list, zip(*self.refunds, strict=True)) if self.refunds else ([], [], [])
+        )
+        values = {**of_this, "payments": payments, "invoices": invoices, "amounts": amounts}
+        for statement in (REFUNDED, PARTS_REFUNDED):
+            db.session.execute(statement, values)
 
 
 def add_invoices(customer: Customer, amounts: Iterable[tuple[Decimal, Decimal]]) -> list[Exact]:

@@ -1,4 +1,4 @@
-"""The 24 bugs of reference B3. Each function plants one, with nothing but the patch that it is given."""
+"""The 29 bugs of reference B3. Each function plants one, with nothing but the patch that it is given."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from portal import money, queue
+from portal import ledger, money, queue
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.autotask.client import Client
 from portal.autotask.errors import Rejected, Unavailable
 from portal.extensions import db
 from portal.ledger import derive, owed
 from portal.models import Delivery
-from portal.payments import idempotency, recording
+from portal.payments import idempotency, life, life_rules, recording
 from portal.reconcile import delivery_row, due, failures, steps, store, sweep, timing, transitions
 from portal.reconcile.decide import Marks
 from portal.reconcile.delivery_row import Row
@@ -27,6 +27,7 @@ from portal.sync import cursors, read_pages
 from tests.faults import test_crash_points as crashes
 from tests.jobs import test_poll as polling
 from tests.planted import checks
+from tests.reconcile import test_came_back as came_back
 from tests.reconcile import test_conflicts as conflicts
 from tests.reconcile import test_delivering as delivering
 from tests.reconcile import test_failures
@@ -277,6 +278,66 @@ def poller_without_its_filter(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(due, "tenants_to_deliver", everybody)
 
 
+def tells_of_money_on_its_way(patch: pytest.MonkeyPatch) -> None:
+    """Autotask hears of a payment that is held back as soon as it is recorded."""
+    patch.setattr(
+        derive,
+        "STEPS",
+        tuple(derive._step(str(step).replace("p.pending AND p.held", "false")) for step in derive.STEPS),
+    )
+
+
+def arrival_changes_no_wish(patch: pytest.MonkeyPatch) -> None:
+    """That its money arrived is written down, and nobody looks what follows."""
+    _restates_nothing_after(patch, life.Happened.SETTLED)
+
+
+def failure_reopens_nothing(patch: pytest.MonkeyPatch) -> None:
+    """That it failed is written down, and its invoices stay paid."""
+    real = life.write
+
+    def write(actor: Any, payment: Any, allocations: Any, new: Any) -> Any:
+        before = payment.pending, payment.deleted_at
+        event = real(actor, payment, allocations, new)
+        if new.kind != life.Happened.SETTLED:
+            payment.ended_as = payment.deleted_reason = None
+            payment.pending, payment.deleted_at = before
+        db.session.flush()
+        return event
+
+    patch.setattr(life, "write", write)
+
+
+def refund_counts_twice(patch: pytest.MonkeyPatch) -> None:
+    """What was refunded in part is taken off the invoices, and once more when the rest ends."""
+    real = life_rules.taken
+
+    def taken(*args: Any) -> Any:
+        return {id: part * 2 for id, part in real(*args).items()}
+
+    patch.setattr(life_rules, "taken", taken)
+
+
+def nobody_hears_of_what_came_back(patch: pytest.MonkeyPatch) -> None:
+    """Money that came back of an invoice that was closed elsewhere is told to nobody."""
+    patch.setattr(ledger.came_back, "open_items", lambda *_: None)
+
+
+def _restates_nothing_after(patch: pytest.MonkeyPatch, kind: Any) -> None:
+    real_write, real_restate, happened = life.write, ledger.restate, list[Any]()
+
+    def write(actor: Any, payment: Any, allocations: Any, new: Any) -> Any:
+        happened.append(new.kind)
+        return real_write(actor, payment, allocations, new)
+
+    def restate(ids: Any) -> None:
+        if not (happened and happened.pop() == kind):
+            real_restate(ids)
+
+    patch.setattr(life, "write", write)
+    patch.setattr(ledger, "restate", restate)
+
+
 KILLED = crashes.test_a_worker_killed_at_any_point_is_made_good_by_the_next
 PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
     1: (enqueue_before_commit, checks.a_bell_rings_only_for_what_is_committed, {}),
@@ -333,6 +394,15 @@ PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
     24: (
         poller_without_its_filter,
         polling.test_it_delivers_for_every_partner_and_never_for_a_disconnected_one,
+        {},
+    ),
+    25: (tells_of_money_on_its_way, came_back.test_money_on_its_way_is_told_when_it_arrives, {}),
+    26: (arrival_changes_no_wish, came_back.test_money_on_its_way_is_told_when_it_arrives, {}),
+    27: (failure_reopens_nothing, came_back.test_what_comes_back_clears_the_paid_date, {}),
+    28: (refund_counts_twice, came_back.test_what_comes_back_clears_the_paid_date, {}),
+    29: (
+        nobody_hears_of_what_came_back,
+        came_back.test_money_that_fails_after_autotasks_people_called_it_paid_is_asked_about,
         {},
     ),
 }

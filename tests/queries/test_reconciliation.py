@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,8 +13,8 @@ from sqlalchemy import func, select, text
 from portal import attention, clock, ledger
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
-from portal.models import Cause, Customer, Delivery, DeliveryAttempt, Invoice, Payment
-from portal.payments import applying_credits, recording
+from portal.models import Cause, Customer, Delivery, DeliveryAttempt, Happened, Invoice, Payment
+from portal.payments import applying_credits, life, recording
 from portal.queries import reconciliation
 from portal.queries.period import Period, period_from
 from tests import factories
@@ -35,9 +36,14 @@ def books(app: Flask) -> Iterator[Callable[..., int]]:
         yield invoice
 
 
-def pay(invoice_id: int, amount: str, on: date = DAY) -> int:
+def pay(invoice_id: int, amount: str, on: date = DAY, **values: Any) -> int:
     invoice = db.session.scalars(scoped(Invoice).where(Invoice.id == invoice_id)).one()
-    return int(factories.payment((invoice, amount), on=on).id)
+    return int(factories.payment((invoice, amount), on=on, method="ach", **values).id)
+
+
+def happen(payment_id: int, kind: str, amount: Decimal | None = None) -> None:
+    life.happen(factories.ACTOR, payment_id, life.NewEvent(Happened(kind), date(2026, 11, 29), amount))
+    db.session.commit()
 
 
 def confirm(invoice_id: int) -> None:
@@ -109,15 +115,19 @@ def test_all_months_add_up_to_what_the_invoices_say_is_paid(books: Callable[...,
         invoice = books(str(100 + number))
         for _ in range(dice.randint(0, 3)):
             recorded.append(pay(invoice, "30.00", date(2026, dice.randint(8, 11), dice.randint(1, 28))))
-    for payment_id in dice.sample(recorded, 4):
+    back, failed, *deleted = dice.sample(recorded, 6)
+    for payment_id in deleted:
         recording.delete(factories.ACTOR, payment_id, "Twice")
+    happen(back, "refunded", Decimal(12))
+    happen(failed, "failed")
     months = [reconciliation.sums(Period(date(2026, month, 1), None, "UTC")) for month in range(8, 12)]
     assert all(one.adds_up for month in months for one in month)
     here = sum(one.recorded for month in months for one in month)
     there = db.session.scalar(
         select(func.sum(Invoice.paid_amount)).where(Invoice.tenant_id == current_tenant_id())
     )
-    assert here == there == 30 * (len(recorded) - 4)
+    assert here == there == 30 * (len(recorded) - 5) - 12
+    assert sum(one.amounts["reversed"] for month in months for one in month) == 30 * 5 + 12
 
 
 def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[..., int]) -> None:
@@ -126,6 +136,8 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     confirm(confirmed)
     pay(waiting, "100.00")
     deleted_later = pay(gone, "10.00")
+    refunded_later = pay(books(), "20.00")
+    coming, fails = pay(books(), "100.00", pending=True), pay(books(), "5.00", pending=True)
     credit = books("-50.00")
     applying_credits.apply(
         factories.ACTOR, applying_credits.NewApplication(credit, [(credited, Decimal(50))], DAY)
@@ -135,16 +147,22 @@ def test_a_past_date_keeps_its_answer_whatever_happens_later(books: Callable[...
     _five_days_pass()
     past = Period(date(2026, 11, 1), clock.now().date() - timedelta(days=3), "UTC")
     before = [tuple(row) for row in db.session.execute(reconciliation.every(past))]
-    assert states(past) == {"posted": 110, "waiting": 100, "credited": 50, "settled": 70}
+    assert states(past) == {"posted": 235, "waiting": 100, "credited": 50, "settled": 70}
 
     recording.delete(factories.ACTOR, deleted_later, "Bounced")
+    happen(refunded_later, "refunded", Decimal(8))
+    happen(coming, "settled")
+    happen(fails, "failed")
     pay(gone, "25.00")
     confirm(waiting)
     attention.open_item(Cause.OVERPAID, "invoice", "1", label="x", detail="x", invoice_id=confirmed)
     db.session.commit()
 
     assert [tuple(row) for row in db.session.execute(reconciliation.every(past))] == before
-    assert states() == {"posted": 125, "differs": 100, "reversed": 10, "credited": 50, "settled": 70}
+    assert states() == {
+        "posted": 137, "waiting": 100, "differs": 100, "reversed": 23, "credited": 50, "settled": 70,
+    }  # fmt: skip
+    assert [one.adds_up for period in (past, NOVEMBER) for one in reconciliation.sums(period)] == [True] * 2
 
 
 def test_a_past_date_tells_the_amounts_numbers_and_names_of_then(books: Callable[..., int]) -> None:

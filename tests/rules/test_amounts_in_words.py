@@ -32,7 +32,7 @@ BARE = {"plain", "as_typed"}
 RAW = re.compile(r"(?<![\w.,-])(?:\d{4}-\d\d-\d\d(?![\w-])|\d{4,}\.\d\d\d{0,4}(?![\w.]))")
 # Pages that tell how days and amounts can be written, and those that show a file or a message, sign by sign.
 EXAMPLES = re.compile(
-    r"(/api/v1/docs|/payments/upload|/settings/partner|/settings/webhook-messages/\d+|/imports/files/\d+/columns)(\?.*)?$"
+    r"(/api/v1/docs|/payments/(?:happened/)?upload|/settings/partner|/settings/webhook-messages/\d+|/imports/files/\d+/columns)(\?.*)?$"
 )
 
 

@@ -40,7 +40,7 @@ def run(example: str, shell: dict[str, str]) -> tuple[int, Any]:
 
 def test_every_example_of_the_page_does_what_it_says(shell: dict[str, str]) -> None:
     examples = EXAMPLE.findall(PAGE)
-    assert len(examples) == PAGE.count("    curl ") == 8
+    assert len(examples) == PAGE.count("    curl ") == 9
     customer, invoice, batch, one, customers = [run(example, shell) for example in examples[:5]]
     assert [status for status, _ in (customer, invoice, batch, one, customers)] == [201, 201, 200, 200, 200]
     assert invoice[1]["amount_due"] == "130.90"
@@ -53,4 +53,7 @@ def test_every_example_of_the_page_does_what_it_says(shell: dict[str, str]) -> N
     assert (heard["data"], heard["has_more"]) == ([], False)
     payment = examples[7].replace('"invoice_id": 1,', f'"invoice_id": {invoice[1]["id"]},')
     assert run(payment, shell)[0] == 201
-    assert run(payment, shell)[1]["amount"] == "119.00"
+    paid = run(payment, shell)[1]
+    assert paid["amount"] == "119.00"
+    back = run(examples[8].replace("payments/1/", f"payments/{paid['id']}/"), shell)
+    assert (back[0], back[1]["state"], back[1]["amount"]) == (201, "part_refunded", "100.00")

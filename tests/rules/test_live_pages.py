@@ -23,6 +23,8 @@ STILL = {
     "invoice_edits.edit": TYPED_INTO,
     "payments.new": TYPED_INTO,
     "payments.confirm_deletion": TYPED_INTO,
+    "payment_events.edit": TYPED_INTO,
+    "payment_event_uploads.new": TYPED_INTO,
     "payment_uploads.new": TYPED_INTO,
     "credits.new": TYPED_INTO,
     "filters.show": TYPED_INTO,

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from portal.access.tenancy import current_tenant_id, tenant_scope
 from portal.extensions import db
-from portal.models import CreditApplication, Settlement
+from portal.models import CreditApplication, PaymentEvent, PaymentEventPart, Settlement
 from tests import factories
 
 REFUSALS = (psycopg.errors.CheckViolation, psycopg.errors.NumericValueOutOfRange)
@@ -32,7 +32,7 @@ def a_row_of_each(app: Flask, superuser: psycopg.Connection) -> None:
         customer = factories.customer(factories.integration(app))
         invoice, credit = factories.invoice(customer), factories.invoice(customer, "-5.00")
         factories.line(invoice)
-        factories.payment((invoice, "10.00"))
+        paid = factories.payment((invoice, "10.00"))
         of_this: dict[str, Any] = {"tenant_id": current_tenant_id(), "invoice_id": invoice.id}
         day = date(2026, 11, 19)
         db.session.add_all(
@@ -41,6 +41,12 @@ def a_row_of_each(app: Flask, superuser: psycopg.Connection) -> None:
                 Settlement(**of_this, amount=Decimal(5), settled_on=day, seen_at=datetime.now(UTC)),
             ]
         )
+        back = PaymentEvent(
+            tenant_id=invoice.tenant_id, payment_id=paid.id, kind="refunded", happened_on=day, amount=Decimal(5), ends=False,
+        )  # fmt: skip
+        db.session.add(back)
+        db.session.flush()
+        db.session.add(PaymentEventPart(**of_this, event_id=back.id, amount=Decimal(5)))
         invoice.number = "INV-NEW"  # a trigger keeps what it was called before
         db.session.commit()
 

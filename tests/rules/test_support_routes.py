@@ -24,6 +24,7 @@ ACT = [
     "exceptions.reopen", "exceptions.resolve", "exceptions.retry", "integrations.start_first",
     "invoice_edits.new", "invoice_edits.create", "invoice_edits.edit", "invoice_edits.update",
     "invoices.fetch_pdf", "payment_uploads.new", "payment_uploads.create", "payment_uploads.preview",
+    "payment_events.edit", "payment_events.create",
     "payments.new", "payments.create", "matching.join", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry", "uploads.new", "uploads.create", "uploads.columns",
     "uploads.read", "uploads.take", "uploads.discard",
 ]  # fmt: skip
@@ -34,6 +35,7 @@ NEVER = [
     "filters.read_choices", "filters.update", "integrations.set_identifier", "integrations.set_totals",
     "integrations.new", "integrations.create", "integrations.edit", "integrations.update",
     "integrations.test", "integrations.ask_disconnect", "integrations.disconnect",
+    "payment_event_uploads.new", "payment_event_uploads.preview", "payment_event_uploads.create",
     "payments.confirm_deletion", "payments.destroy", "credits.destroy", "customer_edits.confirm_archive",
     "customer_edits.archive", "customer_edits.restore", "invoice_edits.archive", "invoice_edits.restore",
     "missing.archive", "missing.restore", "people.invite", "people.send_again", "people.revoke",

@@ -14,8 +14,18 @@ from portal.access import api_keys
 from portal.access.tenancy import scoped
 from portal.attention import decisions
 from portal.extensions import db
-from portal.models import Cause, Delivery, Event, EventKind, ExceptionItem, Integration, Invoice, Tenant
-from portal.payments import recording
+from portal.models import (
+    Cause,
+    Delivery,
+    Event,
+    EventKind,
+    ExceptionItem,
+    Happened,
+    Integration,
+    Invoice,
+    Tenant,
+)
+from portal.payments import life, recording
 from portal.webhooks import events, kinds
 from tests import factories
 
@@ -197,4 +207,34 @@ def test_other_parts_write_events_of_payments_by_their_reserved_names(partner: T
     payment = factories.payment((invoice(), "100.00"))
     events.write_of_payments(EventKind.PAYMENT_SETTLED, [payment.id])
     assert told()[-1] == ("payment.settled", payment.id)
+
+
+def test_what_becomes_of_a_payment_is_told_with_what_it_was(partner: Tenant) -> None:
+    listen()
+    first, second = (factories.payment((invoice(), "100.00"), pending=True) for _ in range(2))
+    told()
+    for payment, kind, amount in (
+        (first, "settled", None), (first, "refunded", "30"), (first, "charged_back", None), (second, "failed", None),
+    ):  # fmt: skip
+        new = life.NewEvent(Happened(kind), clock.today("UTC"), Decimal(amount) if amount else None, "R01")
+        life.happen(factories.ACTOR, payment.id, new)
+        db.session.commit()
+    rows = db.session.scalars(scoped(Event).where(Event.kind.like("payment.%")).order_by(Event.id)).all()
+    seen = [events.told(row) for row in rows][2:]
+    bodies = [(one["type"], one["data"]["payment"]) for one in seen if one["type"] != "payment.confirmed"]
+    assert [
+        (kind, body["state"], body["amount"], body["event"]["kind"], body["event"]["amount"])
+        for kind, body in bodies
+    ] == [
+        ("payment.settled", "settled", "100.00", "settled", "100.00"),
+        ("payment.refunded", "part_refunded", "70.00", "refunded", "30.00"),
+        ("payment.refunded", "charged_back", "70.00", "charged_back", "70.00"),
+        ("payment.failed", "failed", "100.00", "failed", "100.00"),
+    ]
+    assert {body["recorded_amount"] for _, body in bodies} == {"100.00"}
+    assert [body["allocations"][0]["amount"] for _, body in bodies] == ["100.00", "70.00", "70.00", "100.00"]
+    assert "payment.deleted" not in {row.kind for row in rows}
+
+
+def test_every_kind_has_its_words() -> None:
     assert set(kinds.KINDS) == set(EventKind)
