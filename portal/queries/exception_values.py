@@ -16,8 +16,7 @@ UNSHOWN = {"autotask_ids", "candidates", "candidates_found", "attempts"}
 
 def both_values(item: ExceptionItem, invoice: Invoice | None = None) -> list[dict[str, Any]]:
     """Fields that both sides name, ours beside Autotask's; the only candidate of a match is Autotask's side."""
-    found = item.theirs.get("candidates") or []
-    there = {**item.theirs, **(found[0] if len(found) == 1 else {})}
+    there = _there(item)
     return [
         {
             "label": in_words(name),
@@ -33,11 +32,16 @@ def both_values(item: ExceptionItem, invoice: Invoice | None = None) -> list[dic
 def one_sided(item: ExceptionItem, invoice: Invoice | None = None) -> list[tuple[str, str]]:
     """What only one side says, with where it stands."""
     found = []
-    for where, mine, other in (("here", item.ours, item.theirs), ("in Autotask", item.theirs, item.ours)):
+    for where, mine, other in (("here", item.ours, _there(item)), ("in Autotask", item.theirs, item.ours)):
         for name, value in mine.items():
             if name not in other and name not in UNSHOWN:
                 found.append((f"{in_words(name)} {where}", _shown(value, _currency(item, invoice))))
     return found
+
+
+def _there(item: ExceptionItem) -> dict[str, Any]:
+    found = item.theirs.get("candidates") or []
+    return {**item.theirs, **(found[0] if len(found) == 1 else {})}
 
 
 def amount_of(candidate: Mapping[str, Any]) -> str:

@@ -159,10 +159,16 @@ def actions(item: ExceptionItem) -> list[Action]:
     return [action for action in ACTIONS.get(item.cause, ()) if may(action.permission)]
 
 
-def can_match(item: ExceptionItem) -> bool:
-    """Whether the person of this request may say which of its candidates is meant."""
-    is_match = item.cause in MATCHES and item.invoice_id is not None
-    return item.state == ExceptionState.OPEN and is_match and may(Permission.DECIDE_EXCEPTIONS)
+def can_match(item: ExceptionItem, candidate: Mapping[str, Any]) -> bool:
+    """Whether the person of this request may say that this candidate is meant: never one of another currency."""
+    is_match = item.cause in MATCHES and item.invoice_id is not None and item.state == ExceptionState.OPEN
+    is_same = candidate.get("currency") == item.ours.get("currency", candidate.get("currency"))
+    return is_match and is_same and may(Permission.DECIDE_EXCEPTIONS)
+
+
+def matchable(item: ExceptionItem) -> bool:
+    """Whether the person may say so of any of its candidates."""
+    return any(can_match(item, one) for one in item.theirs.get("candidates") or [])
 
 
 def candidates(item: ExceptionItem) -> cut.Some:

@@ -68,6 +68,11 @@ class Row:
         """What could be meant in Autotask."""
         return (self.item.theirs.get("candidates") or []) if self.item else []
 
+    @property
+    def can_be_chosen(self) -> bool:
+        """One of them is in its currency, so that a person may say it is meant."""
+        return any(one.get("currency") == self.invoice.currency for one in self.theirs)
+
 
 @dataclass(frozen=True)
 class Filter:

@@ -49,6 +49,7 @@ def test_the_page_says_how_many_are_matched_of_how_much_money_with_both_sides_va
     shown = words_of(browser.get(at(f"/exceptions/{item.id}")).text)
     assert "Amount due 100.50 USD 90.00 USD Differs" in shown
     assert "Match with this one" in shown
+    assert "Amount due here" not in shown, "it stands beside Autotask's already"
 
 
 def test_one_of_several_is_matched_by_hand_once_and_hears_of_payments(
