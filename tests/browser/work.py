@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask import Flask
@@ -38,7 +39,8 @@ from portal.models import (
 )
 from portal.notices import telling
 from portal.own_records import archive
-from portal.payments import recording, upload
+from portal.payments import applying_credits, recording, upload
+from portal.payments.applying_credits import NewApplication
 from portal.payments.written_days import Order
 from portal.reconcile import by_hand
 from portal.sync import filter_choices
@@ -112,6 +114,15 @@ def end_delivery(ids: Ids) -> None:
 
 def try_again(ids: Ids) -> None:
     by_hand.retry(factories.ACTOR, ids["delivery_stuck"])
+
+
+def read_line(ids: Ids) -> None:
+    factories.line(_invoice(ids, "open"), name="Read just now")
+
+
+def apply_credit(ids: Ids) -> None:
+    new = NewApplication(ids["credit"], [(ids["open"], Decimal("1.00"))], clock.today("UTC"))
+    applying_credits.apply(factories.ACTOR, new)
 
 
 def end_pdf(ids: Ids) -> None:
@@ -247,6 +258,7 @@ OF_A_STUCK_ONE = ("", "deliveries", "deliveries/{delivery_stuck}", "invoices/{st
 ACTS: dict[str, tuple[Work, ...]] = {
     "syncs and the connection": (
         Work(end_run, OF_A_RUN),
+        Work(read_line, ("invoices/{open}/lines", "invoices/{open}")),
         Work(end_matching, ("sync-runs", "integrations/autotask/preferences")),
         Work(end_pdf, ("invoices/{open}?getting=pdf", "invoices/{open}")),
         Work(filter_anew, ("activity",)),
@@ -255,6 +267,7 @@ ACTS: dict[str, tuple[Work, ...]] = {
     ),
     "payments": (
         Work(end_delivery, OF_A_DELIVERY),
+        Work(apply_credit, ("invoices/{credit}/credits", "invoices/{open}/credits")),
         Work(try_again, OF_A_STUCK_ONE),
         Work(resolve, ("exceptions/{exception}", "activity")),
         Work(
