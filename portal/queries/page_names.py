@@ -78,6 +78,12 @@ NAMES = {
     "sync_runs.show": "A sync",
     "sync_runs.changes": "What a sync changed",
     "sync_runs.export": "What a sync changed, as a file",
+    "webhook_messages.show": "A message to a webhook",
+    "webhooks.index": "Webhooks",
+    "webhooks.show": "A webhook",
+    "webhooks.new": "Add a webhook",
+    "webhooks.edit": "Change a webhook",
+    "webhooks.confirm_removing": "Remove a webhook",
 }
 OTHER, SENT = "Another page", "A form was sent"
 
