@@ -118,7 +118,7 @@ def test_an_old_tab_says_what_happened_and_pays_no_other_invoice(
 ) -> None:
     page, _ = owing(app, open_page, "400.00")
     with app.app_context(), factories.inside(db.session.query(Tenant).one()):
-        factories.invoice(db.session.query(Customer).one(), "900.00", number="INV-2")
+        factories.invoice(db.session.query(Customer).one(), "900.00", number="INV-2", autotask_number="INV-2")
         first = db.session.query(Invoice).filter_by(number="INV-1").one().id
     old = page.context.new_page()
     with serve(app) as served:
@@ -139,7 +139,7 @@ def test_what_the_rows_leave_goes_on_to_invoices_that_have_no_row(
     monkeypatch.setattr(open_invoices, "MOST", 1)
     page, address = owing(app, open_page, "400.00")
     with app.app_context(), factories.inside(db.session.query(Tenant).one()):
-        factories.invoice(db.session.query(Customer).one(), "900.00", number="INV-2")
+        factories.invoice(db.session.query(Customer).one(), "900.00", number="INV-2", autotask_number="INV-2")
     with serve(app) as served:
         page.goto(served + address)
         page.get_by_label("Amount received").fill("450.00")
@@ -162,7 +162,7 @@ def owing(app: Flask, open_page: Callable[..., Page], amount: str, **partner_lik
         with factories.inside(partner):
             customer = factories.customer(factories.integration(app), name="Adatum")
             customer_id = customer.id
-            factories.invoice(customer, amount, number="INV-1")
+            factories.invoice(customer, amount, number="INV-1", autotask_number="INV-1")
         cookie = cookie_of(app, person)
     page = open_page()
     page.context.add_cookies(

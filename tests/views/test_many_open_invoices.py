@@ -27,8 +27,11 @@ def ids(app: Flask, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         found["customer"] = factories.customer(factories.integration(app), name="Adatum").id
         for number in range(1, 5):
             customer = db.session.query(Customer).one()
-            found[f"INV-{number}"] = factories.invoice(customer, number=f"INV-{number}").id
-        found["CR-1"] = factories.invoice(db.session.query(Customer).one(), "-250.00", number="CR-1").id
+            name = f"INV-{number}"
+            found[name] = factories.invoice(customer, number=name, autotask_number=name).id
+        found["CR-1"] = factories.invoice(
+            db.session.query(Customer).one(), "-250.00", number="CR-1", autotask_number="CR-1"
+        ).id
     return found
 
 
