@@ -33,6 +33,7 @@ KINDS = {
     MailKind.SUPPORT_STARTED: "Support came in",
     MailKind.SUPPORT_ENDED: "Support has left",
     MailKind.PEOPLE_EVENT: "A new person, key or factor",
+    MailKind.WEBHOOK_OFF: "A webhook was switched off",
     MailKind.DIGEST: "The week in numbers",
     MailKind.ALARM_BEGUN: "A promise is not kept",
     MailKind.ALARM_OVER: "The promise is kept again",

@@ -106,11 +106,17 @@ def test_a_hash_costs_what_owasp_asks_for():
 
 
 def test_every_password_field_is_masked_and_may_be_pasted_into():
-    """Drawn as a password by WTForms, and nothing in templates or scripts keeps a password manager out."""
+    """Drawn as a password by WTForms, and nothing in templates or scripts keeps a password manager out.
+
+    What the portal itself made, for another system to know, is there to be read and copied.
+    """
+    made_here = {("NewEndpointForm", "secret")}
     found = 0
     for module in iter_modules(forms.__path__):
         for _, form in inspect.getmembers(import_module(f"portal.forms.{module.name}"), inspect.isclass):
             for name, field in vars(form).items():
+                if (form.__name__, name) in made_here:
+                    continue
                 if re.search("password|secret", name) and isinstance(field, UnboundField):
                     assert issubclass(field.field_class, PasswordField), (form, name)
                     found += 1

@@ -11,7 +11,14 @@ from psycopg import sql
 
 from portal.access.tenancy import current_tenant_id, tenant_scope
 from portal.extensions import db
-from portal.models import CreditApplication, PaymentEvent, PaymentEventPart, Settlement
+from portal.models import (
+    CreditApplication,
+    ImportFile,
+    ImportFileRecord,
+    PaymentEvent,
+    PaymentEventPart,
+    Settlement,
+)
 from tests import factories
 
 REFUSALS = (psycopg.errors.CheckViolation, psycopg.errors.NumericValueOutOfRange)
@@ -47,6 +54,15 @@ def a_row_of_each(app: Flask, superuser: psycopg.Connection) -> None:
         db.session.add(back)
         db.session.flush()
         db.session.add(PaymentEventPart(**of_this, event_id=back.id, amount=Decimal(5)))
+        file = ImportFile(tenant_id=invoice.tenant_id, kind="invoices", name="a.csv", state="staged")
+        db.session.add(file)
+        db.session.flush()
+        db.session.add(
+            ImportFileRecord(
+                tenant_id=invoice.tenant_id, file_id=file.id, place=1, rows=1, result="created",
+                amount=Decimal(5), amount_before=Decimal(5),
+            )
+        )  # fmt: skip
         invoice.number = "INV-NEW"  # a trigger keeps what it was called before
         db.session.commit()
 

@@ -86,7 +86,7 @@ def test_an_owner_chooses_of_what_mails_come(app, partner, log_in):
     answer = browser.post(
         "/p/northwind/notices/choices", data={"by_mail": ["support"]}, follow_redirects=True
     )
-    assert "You get mails about 1 thing of 6." in answer.text
+    assert "You get mails about 1 thing of 7." in answer.text
     assert re.findall(r'<input checked[^>]*value="(\w+)"', answer.text) == ["support"]
     with app.app_context(), tenant_scope(partner.id):
         [chosen] = db.session.scalars(db.select(NoticeChoice))
