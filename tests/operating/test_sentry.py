@@ -14,6 +14,7 @@ import brotli
 import pytest
 import sentry_sdk
 import structlog
+from rq import Queue
 from sqlalchemy import text
 
 from portal import config, create_app
@@ -155,7 +156,7 @@ def test_a_sentry_that_is_away_holds_nothing_up_and_fails_nothing(app, environme
         db.engine.dispose()
     lines._listeners.clear()
     sentry_sdk.get_client().close(timeout=1)
-    sentry_sdk.init()
+    sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
 
 
 def test_without_an_address_nothing_is_sent(app):
@@ -180,3 +181,9 @@ def test_an_address_that_cannot_work_is_refused_without_its_key(value):
         config.load({**GOOD, "SENTRY_DSN": value})
     assert "hunter2" not in str(refused.value)
     assert config.load({**GOOD, "SENTRY_DSN": "https://key@sentry.example/7"})["SENTRY_DSN"]
+
+
+def test_neither_the_portal_nor_these_tests_let_sentry_wrap_anything():
+    """Wrapped, a queue would add notes to jobs, and workers refuse what carries notes."""
+    assert not hasattr(Queue.enqueue_job, "__wrapped__")
+    assert sentry_sdk.get_client().integrations == {}
