@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import random
-import re
 import shutil
 import sys
 import tempfile
@@ -114,15 +113,8 @@ def sizes(site: Site) -> dict[str, int]:
         if name.split()[0] in ("web", "worker", "scheduler"):
             pids = [part.guarded.process.pid, *(one.pid for one in processes.below(part.guarded.process.pid))]
             # The first is the guard that only this script adds.
-            found[name] = sum(map(proportional, pids[1:])) // 1024
+            found[name] = round(sum(map(processes.memory, pids[1:])))
     return found
-
-
-def proportional(pid: int) -> int:
-    try:
-        return int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
-    except (OSError, TypeError):
-        return 0
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -32,7 +31,7 @@ class Growth:
     def look(self) -> None:
         for name, program in self.programs.items():
             pids = pids_of(program)
-            self.note(f"memory of {name}, MB", sum(map(proportional, pids)))
+            self.note(f"memory of {name}, MB", sum(map(processes.memory, pids)))
             self.note(f"files of {name}", sum(map(files, pids)))
         with psycopg.connect(self.site.superuser_url, autocommit=True) as connection:
             self.note("connections", one(connection, CONNECTIONS))
@@ -80,16 +79,6 @@ def pids_of(program: Program) -> list[int]:
     if program.process is None:
         return []
     return [program.process.pid, *(below.pid for below in processes.below(program.process.pid))]
-
-
-def proportional(pid: int) -> float:
-    """MB of a process, what is shared divided by those who share it; 0 for one that is gone."""
-    try:
-        told = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    found = re.search(r"^Pss:\s+(\d+)", told, re.M)
-    return int(found[1]) / 1024 if found else 0
 
 
 def files(pid: int) -> int:

@@ -10,10 +10,9 @@ from portal.access.form_tokens import redraws_form
 from portal.access.permissions import Permission, requires
 from portal.extensions import db
 from portal.forms.payment_upload import RecordForm, UploadForm
-from portal.payments import upload, upload_file, written_days
+from portal.payments import upload
 from portal.payments.idempotency import KeyReused
 from portal.payments.upload_file import UnreadableFile
-from portal.payments.written_days import Order
 from portal.queries import cut
 from portal.web import htmx
 
@@ -26,7 +25,7 @@ USED_KEY = "These payments were changed after they were recorded. Choose the fil
 @pages.get("")
 @requires(Permission.RECORD_PAYMENTS)
 def new() -> Any:
-    return render_template("payment_uploads/new.html", form=_chooser())
+    return render_template("payment_uploads/new.html", form=UploadForm.empty())
 
 
 @pages.post("")
@@ -37,14 +36,12 @@ def preview() -> Any:
     if not form.validate():
         return render_template("payment_uploads/new.html", form=form), 422
     try:
-        words = upload_file.decoded(form.file.data.read(upload_file.MOST_BYTES + 1))
-        shown = upload.preview(words, Order(form.order.data))
+        words, order = form.read()
+        shown = upload.preview(words, order)
     except UnreadableFile as fault:
         form.file.errors = [str(fault)]
         return render_template("payment_uploads/new.html", form=form), 422
-    record = RecordForm(formdata=None, words=words, order=form.order.data)
-    record.begin_anew()
-    return _preview(record, shown)
+    return _preview(RecordForm.of(words, order), shown)
 
 
 @pages.post("/record")
@@ -53,33 +50,22 @@ def preview() -> Any:
 def create() -> Any:
     form = RecordForm()
     try:
-        shown = _looked_at(form)
+        shown = upload.preview(*form.read())
         confirmed = form.confirms(shown.old_days)
         ready = form.validate() and form.has_key
         made = ready and upload.record(g.actor, shown, key=form.key.data, old_confirmed=confirmed)
     except (UnreadableFile, KeyReused) as fault:
         db.session.rollback()
-        again = _chooser()
+        again = UploadForm.empty()
         again.file.errors = [USED_KEY if isinstance(fault, KeyReused) else str(fault)]
         return render_template("payment_uploads/new.html", form=again), 422
     if not made:
         db.session.rollback()
-        return _preview(form, _looked_at(form), 422)
+        return _preview(form, upload.preview(*form.read()), 422)
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
     flash(f"{formatters.plural(made, 'payment')} recorded.", "success")
     return htmx.redirect(url_for("payments.index"))
-
-
-def _chooser() -> UploadForm:
-    return UploadForm(
-        formdata=None, order=written_days.usual(g.partner.time_zone, g.partner.default_currency).value
-    )
-
-
-def _looked_at(form: RecordForm) -> upload.Preview:
-    order = form.order.data if form.order.data in set(Order) else Order.YEAR_FIRST
-    return upload.preview(form.words.data or "", Order(order))
 
 
 def _preview(form: RecordForm, shown: upload.Preview, status: int = 200) -> Any:
