@@ -126,9 +126,19 @@ def check(row: Row) -> None:
         if row.kind == Happened.SETTLED:
             _settles_whole(row)
         else:
+            _is_new(row.payment, (row.kind, row.on, row.amount))
             life_rules.taken(row.payment, row.allocations, row.kind, row.amount, ())
     except PaymentRefused as refusal:
         row.errors.append(str(refusal))
+
+
+def _is_new(payment: Payment, said: tuple[Happened, date, Decimal | None]) -> None:
+    """The key of an upload is its preview's own: the same file uploaded again is told by what it says."""
+    if said in [(event.kind, event.happened_on, event.amount) for event in payment.events]:
+        raise PaymentRefused(
+            "The same is recorded already, of this day and amount. If it happened twice, record the second on the "
+            "payment's page."
+        )
 
 
 def _settles_whole(row: Row) -> None:

@@ -1,0 +1,64 @@
+"""A file of what became of payments: which payment each row means, once, and what it costs."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Customer, Happened, Payment
+from portal.payments import event_upload, life
+from portal.payments.written_days import Order
+from tests import factories
+
+HEADING = "Payment ID,Reference,What happened,Date,Amount\n"
+AGAIN = (
+    "The same is recorded already, of this day and amount. "
+    "If it happened twice, record the second on the payment's page."
+)
+
+
+@pytest.fixture
+def customer(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Customer]:
+    monkeypatch.setattr(clock, "today", lambda _: date(2026, 11, 24))
+    with app.app_context(), factories.inside(factories.tenant()):
+        yield factories.customer(factories.integration(app))
+
+
+def pay(customer: Customer, amount: str = "100.00", **values: Any) -> Payment:
+    return factories.payment((factories.invoice(customer, amount), amount), **values)
+
+
+def happen(payment: Payment, kind: str, amount: str = "") -> None:
+    new = life.NewEvent(Happened(kind), date(2026, 11, 24), Decimal(amount) if amount else None)
+    life.happen(factories.ACTOR, payment.id, new)
+    db.session.commit()
+
+
+def look(*rows: str) -> event_upload.Preview:
+    return event_upload.preview(HEADING + "".join(f"{row}\n" for row in rows), Order.MONTH_FIRST)
+
+
+def record(shown: event_upload.Preview, key: str = "k" * 24) -> int | None:
+    made = event_upload.record(factories.ACTOR, shown, key=key)
+    db.session.commit()
+    return made
+
+
+def errors(*rows: str) -> list[list[str]]:
+    return [row.errors for row in look(*rows).rows]
+
+
+def test_a_file_uploaded_again_refunds_nothing_again(customer: Customer) -> None:
+    payment = pay(customer)
+    row = f"{payment.id},,refunded,2026-11-24,30.00"
+    assert record(look(row)) == 1
+    assert errors(row) == [[AGAIN]]
+    for other in ("refunded,2026-11-23,30.00", "refunded,2026-11-24,30.01", "charged back,2026-11-24,30.00"):
+        assert errors(f"{payment.id},,{other}") == [[]], other
+    assert record(look(f"{payment.id},,refunded,2026-11-24,70.00"), "l" * 24) == 1
+    assert errors(row) == [["All of this payment was refunded already."]]
