@@ -73,10 +73,20 @@ def find_payments(rows: Sequence[Row]) -> None:
         cell = row.line.cell("payment")
         if cell:
             row.payment = by_id.get(int(cell)) if is_id(cell) else None
+            _compare_reference(row)
         else:
             _take_by_reference(row, by_reference)
         if row.payment is None and not row.errors:
             row.errors.append("There is no such payment.")
+
+
+def _compare_reference(row: Row) -> None:
+    """A column ID may hold the bank's own numbers."""
+    said = row.line.cell("reference")
+    if said and row.payment is not None and row.payment.reference.strip() != said:
+        row.errors.append(
+            "This Payment ID belongs to a payment with another reference. Correct one of the two."
+        )
 
 
 def _take_by_reference(row: Row, by_reference: dict[str, list[Payment]]) -> None:

@@ -62,3 +62,12 @@ def test_a_file_uploaded_again_refunds_nothing_again(customer: Customer) -> None
         assert errors(f"{payment.id},,{other}") == [[]], other
     assert record(look(f"{payment.id},,refunded,2026-11-24,70.00"), "l" * 24) == 1
     assert errors(row) == [["All of this payment was refunded already."]]
+
+
+def test_a_payment_id_with_the_reference_of_another_is_refused(customer: Customer) -> None:
+    payment = pay(customer, reference="batch-7/1")
+    assert errors(f"{payment.id},batch-7/2,failed,2026-11-24,") == [
+        ["This Payment ID belongs to a payment with another reference. Correct one of the two."]
+    ]
+    for said in ("batch-7/1", ""):
+        assert errors(f"{payment.id},{said},failed,2026-11-24,") == [[]]
