@@ -65,9 +65,9 @@ def find_payments(rows: Sequence[Row]) -> None:
     found = db.session.scalars(statement.execution_options(populate_existing=True)).all()
     by_id = {payment.id: payment for payment in found}
     by_reference: dict[str, list[Payment]] = defaultdict(list)
-    for payment in sorted(found, key=lambda one: one.deleted_at is not None):
+    for payment in sorted(found, key=_is_an_error):
         others = by_reference[payment.reference]
-        if payment.deleted_at is None or not others:  # one that is over is meant only where no other is
+        if not _is_an_error(payment) or not others:  # meant only where no other is
             others.append(payment)
     for row in rows:
         cell = row.line.cell("payment")
@@ -78,6 +78,11 @@ def find_payments(rows: Sequence[Row]) -> None:
             _take_by_reference(row, by_reference)
         if row.payment is None and not row.errors:
             row.errors.append("There is no such payment.")
+
+
+def _is_an_error(payment: Payment) -> bool:
+    """It was deleted, and no money of it came back."""
+    return payment.deleted_at is not None and payment.ended_as is None
 
 
 def _compare_reference(row: Row) -> None:
