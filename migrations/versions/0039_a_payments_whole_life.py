@@ -33,7 +33,10 @@ RULES = {
 }
 
 
-PENDING = "ix_payment_pending"
+INDEXES = {
+    "ix_payment_pending": (["tenant_id", "recorded_at", "id"], "pending AND deleted_at IS NULL"),
+    "ix_payment_reference": (["tenant_id", "reference"], "reference <> ''"),
+}
 STATE = "CASE WHEN p.deleted_at IS NULL THEN 'recorded' ELSE 'deleted' END"
 WHOLE_STATE = """CASE WHEN p.deleted_at IS NOT NULL THEN coalesce(p.ended_as, 'deleted') WHEN p.pending THEN 'pending'
             WHEN p.refunded_amount > 0 THEN 'part_refunded' WHEN p.settled_on IS NOT NULL THEN 'settled'
@@ -73,7 +76,7 @@ def upgrade():
     if not sa.inspect(op.get_bind()).has_table("payment_event_part"):
         make_all()
     add_rules()
-    index_pending()
+    index_payments()
 
 
 def tell_others():
@@ -183,15 +186,15 @@ def bounded(table):
     return sa.CheckConstraint(f"amount BETWEEN 0.0001 AND {LARGEST}", name=op.f(f"ck_{table}_amount_bounded"))
 
 
-def index_pending():
-    """While it is built, the release before goes on."""
+def index_payments():
+    """While they are built, the release before goes on."""
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = '60s'")
-        op.drop_index(PENDING, table_name="payment", if_exists=True, postgresql_concurrently=True)
-        op.create_index(
-            PENDING, "payment", ["tenant_id", "recorded_at", "id"], postgresql_concurrently=True,
-            postgresql_where=sa.text("pending AND deleted_at IS NULL"),
-        )  # fmt: skip
+        for name, (columns, where) in INDEXES.items():
+            op.drop_index(name, table_name="payment", if_exists=True, postgresql_concurrently=True)
+            op.create_index(
+                name, "payment", columns, postgresql_concurrently=True, postgresql_where=sa.text(where)
+            )
         op.execute("SET lock_timeout = '800ms'")
 
 
@@ -214,6 +217,7 @@ def downgrade():
     op.drop_table("payment_event")
     op.drop_column("tenant", "held_methods")
     op.drop_column("invoice", "pending_amount")
+    op.drop_index("ix_payment_reference", table_name="payment")
     for name in ("pending", "held", "settled_on", "settled_at", "ended_as", "refunded_amount"):
         op.drop_column("payment", name)
     op.execute("ALTER TABLE allocation DROP CONSTRAINT ck_allocation_amount_bounded")

@@ -78,6 +78,7 @@ class Payment(TenantOwned, Base):
         Index(None, "tenant_id", "customer_id"),
         Index("ix_payment_paid_on", "tenant_id", "paid_on"),
         Index("ix_payment_amount", "tenant_id", "amount"),
+        Index("ix_payment_reference", "tenant_id", "reference", postgresql_where="reference <> ''"),
         Index(
             "ix_payment_pending",
             "tenant_id",

@@ -1,14 +1,15 @@
 """The rows of a file that says what became of payments: each with its payment, its values and its faults."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import joinedload, selectinload
 
-from portal.access.tenancy import scoped
+from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Allocation, Happened, Payment
 from portal.money import AmountError, parse_amount
@@ -23,6 +24,10 @@ KINDS = {
     "returned": Happened.FAILED, "refunded": Happened.REFUNDED, "refund": Happened.REFUNDED,
     "charged back": Happened.CHARGED_BACK, "chargeback": Happened.CHARGED_BACK, "charged_back": Happened.CHARGED_BACK,
 }  # fmt: skip
+
+# Literal, not a parameter: a prepared statement could not tell that the partial index fits.
+HAS_REFERENCE = text("payment.reference <> ''")
+READ_OF_ONE = 2  # payments of one reference
 
 
 @dataclass
@@ -58,9 +63,12 @@ class Row:
 def find_payments(rows: Sequence[Row]) -> None:
     ids = {int(cell) for row in rows if is_id(cell := row.line.cell("payment"))}
     references = {row.line.cell("reference") for row in rows if not row.line.cell("payment")} - {""}
-    statement = scoped(Payment).where(Payment.id.in_(ids) | Payment.reference.in_(references))
-    statement = statement.options(
-        joinedload(Payment.customer), selectinload(Payment.allocations), selectinload(Payment.events)
+    statement = (
+        scoped(Payment)
+        .where(Payment.id.in_(ids | _ids_of(references)))
+        .options(
+            joinedload(Payment.customer), selectinload(Payment.allocations), selectinload(Payment.events)
+        )
     )
     found = db.session.scalars(statement.execution_options(populate_existing=True)).all()
     by_id = {payment.id: payment for payment in found}
@@ -78,6 +86,19 @@ def find_payments(rows: Sequence[Row]) -> None:
             _take_by_reference(row, by_reference)
         if row.payment is None and not row.errors:
             row.errors.append("There is no such payment.")
+
+
+def _ids_of(references: Set[str]) -> set[int]:
+    """Of each reference two payments, those deleted as errors last: enough to see that it is not the only one."""
+    if not references:
+        return set()
+    is_an_error = Payment.deleted_at.is_not(None) & Payment.ended_as.is_(None)
+    place = func.row_number().over(partition_by=Payment.reference, order_by=(is_an_error, Payment.id))
+    of_these = select(Payment.id, place.label("place")).where(
+        Payment.tenant_id == current_tenant_id(), Payment.reference.in_(references), HAS_REFERENCE
+    )
+    first = of_these.subquery()
+    return set(db.session.scalars(select(first.c.id).where(first.c.place <= READ_OF_ONE)))
 
 
 def _is_an_error(payment: Payment) -> bool:
@@ -98,7 +119,7 @@ def _take_by_reference(row: Row, by_reference: dict[str, list[Payment]]) -> None
     reference = row.line.cell("reference")
     several = by_reference.get(reference, []) if reference else []
     if len(several) > 1:
-        row.errors.append(f"{len(several)} payments have this reference. Use the column Payment ID instead.")
+        row.errors.append("Several payments have this reference. Use the column Payment ID instead.")
     elif several:
         row.payment = several[0]
     elif not reference:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from portal import clock
 from portal.extensions import db
 from portal.models import Customer, Happened, Payment
-from portal.payments import event_upload, life
+from portal.payments import event_upload, life, recording
 from portal.payments.written_days import Order
 from tests import factories
 
@@ -71,3 +72,38 @@ def test_a_payment_id_with_the_reference_of_another_is_refused(customer: Custome
     ]
     for said in ("batch-7/1", ""):
         assert errors(f"{payment.id},{said},failed,2026-11-24,") == [[]]
+
+
+def test_the_same_file_again_does_not_fail_the_next_payment_of_its_reference(customer: Customer) -> None:
+    first, _ = pay(customer, reference="rent"), pay(customer, reference="other")
+    happen(first, "failed")
+    second = pay(customer, reference="rent")
+    several = ["Several payments have this reference. Use the column Payment ID instead."]
+    assert errors(",rent,failed,2026-11-24,") == [several]
+    wrong = pay(customer, reference="once")
+    recording.delete(factories.ACTOR, wrong.id, "typed wrongly")
+    right = pay(customer, reference="once")
+    [row] = look(",once,failed,2026-11-24,").rows
+    assert (row.payment and row.payment.id, row.errors) == (right.id, [])
+    recording.delete(factories.ACTOR, second.id, "typed wrongly")
+    db.session.commit()
+    assert errors(",rent,failed,2026-11-24,") == [["This payment failed already."]]
+
+
+def test_of_many_payments_with_one_reference_two_are_read(customer: Customer) -> None:
+    for _ in range(4):
+        pay(customer, "1.00", reference="ACH")
+    db.session.expunge_all()
+    read: list[int] = []
+
+    def note(payment: Payment, _: Any) -> None:
+        read.append(payment.id)
+
+    event.listen(Payment, "load", note)
+    try:
+        assert errors(",ACH,failed,2026-11-24,") == [
+            ["Several payments have this reference. Use the column Payment ID instead."]
+        ]
+    finally:
+        event.remove(Payment, "load", note)
+    assert len(read) == 2
