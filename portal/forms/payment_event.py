@@ -23,6 +23,7 @@ WORDS = {
     Happened.CHARGED_BACK: "Charged back: the customer had it taken back",
 }
 LONGEST_KEY = 64
+PART = "part-"
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return f"part-{self.allocation.invoice_id}"
+        return f"{PART}{self.allocation.invoice_id}"
 
 
 class PaymentEventForm(Form):
@@ -50,14 +51,16 @@ class PaymentEventForm(Form):
     )
 
     rows: Sequence[Row] = ()
+    sent: Mapping[str, str] = {}
     allocation_error = ""
 
     def offer(self, kinds: Sequence[Happened], rows: Sequence[Row], typed: Mapping[str, str]) -> None:
         """What can be chosen, and what was typed beside each invoice."""
         self.kind.choices = [SelectChoice(kind.value, WORDS[kind]) for kind in kinds]
         self.rows = rows if len(rows) > 1 and Happened.REFUNDED in kinds else ()
+        self.sent = {name: text.strip()[:60] for name, text in typed.items() if name.startswith(PART)}
         for row in self.rows:
-            row.typed = (typed.get(row.name) or "").strip()[:60]
+            row.typed = self.sent.get(row.name, "")
 
     @property
     def takes_amount(self) -> bool:
@@ -77,8 +80,9 @@ class PaymentEventForm(Form):
 
     @property
     def typed(self) -> dict[str, str]:
+        """All that was sent, whatever of it is offered by now."""
         fields = {name: str(self[name].data or "") for name in ("kind", "on", "amount", "reason")}
-        return fields | {row.name: row.typed for row in self.rows}
+        return fields | dict(self.sent)
 
     def money(self, currency: str) -> tuple[Decimal | None, list[tuple[int, Decimal]]] | None:
         """The amount, and (invoice id, amount) pairs where they were typed; None with errors set."""

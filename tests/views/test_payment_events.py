@@ -116,6 +116,35 @@ def test_a_part_refund_opens_the_invoice_that_is_said_and_a_form_sent_twice_refu
     assert (other.status_code, books.state(payment_id)[1]) == (422, "120.00")
 
 
+def test_the_last_refund_sent_twice_refunds_once_and_asks_nothing(books: Books) -> None:
+    """Its invoices are no longer offered when the form comes again: what was sent is compared."""
+    payment_id = books.paid("100", "50")
+    page = books.clerk.get(f"{AT}/{payment_id}/happened").text
+    key = re.search(r'name="key"[^>]* value="([^"]+)"', page)
+    assert key is not None
+    parts = {f"part-{one}": amount for one, amount in zip(books.invoices, ("100", "50"), strict=True)}
+    typed = {"key": key[1], "kind": "refunded", "on": "2026-11-24"} | parts
+    for _ in range(2):
+        assert books.clerk.post(f"{AT}/{payment_id}/happened", data=typed).status_code == 303
+    assert books.state(payment_id) == ("refunded", "150.00")
+    changed = books.clerk.post(f"{AT}/{payment_id}/happened", data=typed | {f"part-{books.invoices[0]}": "9"})
+    said = words_of(changed.text)
+    assert (changed.status_code, "This form already recorded something." in said) == (422, True)
+    assert "Nothing more can become of it: none of it counts any more." in said
+
+
+def test_who_may_not_record_more_is_told_whom_to_ask(
+    books: Books, log_in: Callable[..., FlaskClient], visit: Callable[..., FlaskClient]
+) -> None:
+    payment_id = books.paid("100")
+    with books.app.app_context():
+        log_in(books.partner, "owner")
+        support = visit(books.partner, acts=True)
+    said = words_of(support.get(f"{AT}/{payment_id}/happened").text)
+    assert "You may not record more of it. Ask an owner or manager." in said
+    assert "none of it counts" not in said
+
+
 def test_what_was_typed_wrongly_stays_with_a_sentence_beside_it(books: Books) -> None:
     payment_id = books.paid("100", "50")
     for typed, said in (
