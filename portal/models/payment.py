@@ -136,7 +136,7 @@ class Payment(TenantOwned, Base):
     @property
     def is_held(self) -> bool:
         """Autotask is not told of it yet."""
-        return self.pending and self.held
+        return self.deleted_at is None and self.pending and self.held
 
 
 class PaymentEvent(TenantOwned, Base):

@@ -114,12 +114,16 @@ class Journey:
 
     @property
     def told_parts(self) -> Sequence[Part]:
-        """As many as a question about the payment tells of."""
-        return self.parts[:TOLD]
+        """Of those that still count, as many as a question about the payment tells of."""
+        return self._counting[:TOLD]
 
     @property
     def untold_parts(self) -> int:
-        return max(len(self.parts) - TOLD, 0)
+        return max(len(self._counting) - TOLD, 0)
+
+    @property
+    def _counting(self) -> Sequence[Part]:
+        return [part for part in self.parts if part.allocation.amount]
 
     def part_of(self, invoice: Invoice) -> Part:
         """What of the payment goes to this invoice."""

@@ -22,7 +22,7 @@ WHEN_ARRIVED = "Autotask is told once it has arrived."
 
 def sentence(payment: Payment) -> str:
     """What is to be said of its money beside that it was paid; empty where it simply is here."""
-    if payment.pending:
+    if payment.pending and payment.deleted_at is None:
         return f"Its money is still on its way. {WHEN_ARRIVED if payment.held else ''}".strip()
     told = [_title(payment, event) for event in events_of([payment]).get(payment.id, ())]
     return ". ".join(told) + "." if told else ""

@@ -13,6 +13,7 @@ from portal.models import AuditEvent, Delivery, ExceptionItem, Happened, Payment
 from portal.operating import books
 from portal.payments import life, recording
 from portal.payments.recording import AlreadyDeleted, NewPayment, PaymentRefused
+from portal.queries import payment_life
 from tests import factories
 
 DAY, LATER = date(2026, 11, 19), date(2026, 11, 24)
@@ -160,3 +161,10 @@ def test_what_cannot_have_happened_is_refused_in_words(customer):
     assert "not recorded as on its way" in str(refused(arrived, "settled"))
     assert db.session.scalar(select(PaymentEvent.id).where(PaymentEvent.payment_id == arrived.id)) is None
     assert db.session.scalars(scoped(ExceptionItem)).all() == []
+
+
+def test_a_deleted_payment_is_not_on_its_way(customer):
+    payment = pay((factories.invoice(customer, "100.00"), "60.00"))
+    recording.delete(factories.ACTOR, payment.id, "typed wrongly")
+    db.session.commit()
+    assert (payment.is_held, payment_life.sentence(payment)) == (False, "")

@@ -145,6 +145,28 @@ def test_who_may_not_record_more_is_told_whom_to_ask(
     assert "none of it counts" not in said
 
 
+def test_a_deleted_payment_is_said_to_be_deleted_and_nothing_of_it_on_its_way(books: Books) -> None:
+    payment_id = books.paid("60", pending=True)
+    sent = books.clerk.post(f"{AT}/{payment_id}/delete", data={"reason": "typed wrongly"})
+    assert sent.status_code == 303
+    page = words_of(books.clerk.get(f"{AT}/{payment_id}").text)
+    assert ("on its way" in page, "Deleted." in page) == (False, True)
+    asked = words_of(books.clerk.get(f"{AT}/{payment_id}/delete").text)
+    assert "It was already deleted on" in asked
+    ended = books.paid("40")
+    books.send(ended, kind="refunded")
+    asked = words_of(books.clerk.get(f"{AT}/{ended}/delete").text)
+    assert ("already deleted" in asked, "40.00 USD refunded on 24 Nov 2026." in asked) == (False, True)
+
+
+def test_a_deletion_names_no_invoice_of_which_all_was_refunded(books: Books) -> None:
+    payment_id = books.paid("100", "50")
+    books.send(payment_id, kind="refunded", amount="50")
+    asked = words_of(books.clerk.get(f"{AT}/{payment_id}/delete").text)
+    assert "INV-100 is open here again by 100.00 USD" in asked
+    assert "INV-50" not in asked
+
+
 def test_what_was_typed_wrongly_stays_with_a_sentence_beside_it(books: Books) -> None:
     payment_id = books.paid("100", "50")
     for typed, said in (
