@@ -39,15 +39,23 @@ CLOSED_AS = text("""
     bindparam("ids", type_=ARRAY(BigInteger))
 )
 
-CLOSE = text("""
+IS_OVER = """(NOT i.is_voided AND i.settled_amount = 0 AND i.outstanding <= 0
+            OR CASE x.closed_as WHEN 'voided' THEN NOT i.is_voided WHEN 'missing' THEN i.missing_since IS NULL
+                WHEN 'archived' THEN i.archived_at IS NULL ELSE i.settled_amount = 0 END)"""
+UNCOVERED = text(
+    """
+    SELECT x.id FROM payment_event_part x JOIN invoice i ON i.tenant_id = x.tenant_id AND i.id = x.invoice_id
+    WHERE x.tenant_id = :tenant_id AND x.id = ANY(:ids) AND NOT IS_OVER""".replace("IS_OVER", IS_OVER)
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+CLOSE = text(
+    """
     UPDATE exception_item e SET state = 'resolved', resolved_at = now(), resolution = :sentence
     FROM payment_event_part x JOIN invoice i ON i.tenant_id = x.tenant_id AND i.id = x.invoice_id
     WHERE e.tenant_id = :tenant_id AND e.invoice_id = ANY(:ids) AND e.state = 'open' AND e.subject_type = 'payment'
         AND x.tenant_id = e.tenant_id AND x.id = CAST(e.subject_key AS bigint)
-        AND (NOT i.is_voided AND i.settled_amount = 0 AND i.outstanding <= 0
-            OR CASE x.closed_as WHEN 'voided' THEN NOT i.is_voided WHEN 'missing' THEN i.missing_since IS NULL
-                WHEN 'archived' THEN i.archived_at IS NULL ELSE i.settled_amount = 0 END)
-    """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+        AND IS_OVER""".replace("IS_OVER", IS_OVER)
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 HOW = {
     Happened.FAILED: "failed",
@@ -72,11 +80,11 @@ def closed_as(invoice_ids: Sequence[int]) -> Mapping[int, str | None]:
 
 
 def open_items(payment: Payment, event: PaymentEvent) -> None:
-    """An item for each invoice that was closed elsewhere when this came back of it.
+    """An item for each invoice that was closed elsewhere when this came back of it, and is not covered by other money.
 
-    Giving back what was paid for a voided invoice is what was asked for.
+    Giving back what was paid for a voided invoice is what was asked for. The invoices are restated before.
     """
-    parts = [part for part in event.parts if part.closed_as and not _is_meant(event, part)]
+    parts = _uncovered([part for part in event.parts if part.closed_as and not _is_meant(event, part)])
     if not parts:
         return
     found = scoped(Invoice).where(Invoice.id.in_([part.invoice_id for part in parts]))
@@ -90,6 +98,15 @@ def close(invoice_ids: Sequence[int]) -> None:
     """Closes what has no meaning any more."""
     values: dict[str, Any] = {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)}
     db.session.execute(CLOSE, values | {"sentence": CLOSED_BY_ITSELF})
+
+
+def _uncovered(parts: Sequence[PaymentEventPart]) -> list[PaymentEventPart]:
+    """Those whose items would not be closed at once."""
+    if not parts:
+        return []
+    values = {"tenant_id": current_tenant_id(), "ids": [part.id for part in parts]}
+    ids = set(db.session.scalars(UNCOVERED, values))
+    return [part for part in parts if part.id in ids]
 
 
 def _is_meant(event: PaymentEvent, part: PaymentEventPart) -> bool:

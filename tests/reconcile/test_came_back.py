@@ -157,3 +157,15 @@ def test_another_payment_ends_it_as_well_and_a_persons_reason_holds(both: Both) 
     change(first, archived_at=None)
     assert items() == []
     assert recording.why_not_payable(factories.refreshed(first)) is None
+
+
+def test_giving_back_what_was_paid_too_much_asks_nobody(both: Both) -> None:
+    """Other money still covers the invoice: nobody has to ask for this again."""
+    invoice = both.invoice()
+    payment = pay(both, invoice, pending=False)
+    change(invoice, amount_due=Decimal(80), total_raw=Decimal(80), archived_at=datetime.now(UTC))
+    happen(payment, "refunded", "20.00")
+    assert factories.refreshed(invoice).outstanding == 0
+    assert [item for item in items() if item.kind == "came_back"] == []
+    happen(payment, "refunded", "5.00")
+    assert [item.kind for item in items()] == ["came_back"]
