@@ -86,12 +86,12 @@ def record(actor: Actor, shown: Preview, *, key: str) -> int | None:
     fresh = preview(shown.words, shown.order)
     if fresh.faulty or fresh.payment_ids != payment_ids:
         return None
-    made = []
+    made, closed = [], ledger.came_back.closed_as(ids)
     for row in fresh.rows:
         assert row.payment is not None
-        made.append((row.payment, life.write(actor, row.payment, row.allocations, row.new_event)))
+        event = life.write(actor, row.payment, row.allocations, row.new_event, closed)
+        made.append((row.payment, event))
     ledger.restate(ids)
     idempotency.keep(claimed, events=len(made))
-    for payment, event in made:
-        life.tell(actor, payment, event)
+    life.tell(actor, made)
     return len(made)

@@ -57,34 +57,45 @@ def happen(
     db.session.refresh(payment, with_for_update={"of": Payment})
     allocations = _fresh(payment)
     life_rules.check(payment, new.kind, new.on, new.reason)
-    event = write(actor, payment, allocations, new)
+    event = write(actor, payment, allocations, new, closed_as(new.kind, invoice_ids))
     ledger.restate(invoice_ids)
     if keep is not None:
         keep(payment)
-    tell(actor, payment, event)
+    tell(actor, [(payment, event)])
     return payment
 
 
-def write(actor: Actor, payment: Payment, allocations: Sequence[Allocation], new: NewEvent) -> PaymentEvent:
+def closed_as(kind: Happened, invoice_ids: Sequence[int]) -> Mapping[int, str | None]:
+    """How each invoice was closed elsewhere by now, where that matters."""
+    return ledger.came_back.closed_as(invoice_ids) if kind.takes_money_back else {}
+
+
+def write(
+    actor: Actor,
+    payment: Payment,
+    allocations: Sequence[Allocation],
+    new: NewEvent,
+    closed: Mapping[int, str | None],
+) -> PaymentEvent:
     """Writes what became of a payment. The caller has locked and checked it, restates its invoices, and then tells of it.
 
-    `allocations`: the newest first. Raises PaymentRefused.
+    `allocations`: the newest first; `closed`: how their invoices were closed elsewhere. Raises PaymentRefused.
     """
     at = clock.now()
     if new.kind == Happened.SETTLED:
         payment.pending, payment.settled_on, payment.settled_at = False, new.on, at
-        return _write(payment, _event(actor, payment, new, at, payment.amount, ends=False), {})
+        return _write(payment, _event(actor, payment, new, at, payment.amount, ends=False), {}, closed)
     taken = life_rules.taken(payment, allocations, new.kind, new.amount, new.parts)
     amount = sum(taken.values(), Decimal(0))
     event = _event(actor, payment, new, at, amount, ends=amount == payment.amount)
     if event.ends:
         payment.deleted_at, payment.deleted_by_id, payment.ended_as = at, actor.user_id, new.kind
         payment.deleted_reason, payment.pending = event.reason or words(new.kind), False
-        return _write(payment, event, taken)
+        return _write(payment, event, taken, closed)
     payment.amount, payment.refunded_amount = payment.amount - amount, payment.refunded_amount + amount
     for one in allocations:
         one.amount -= taken.get(one.invoice_id, Decimal(0))
-    return _write(payment, event, taken)
+    return _write(payment, event, taken, closed)
 
 
 def words(kind: Happened) -> str:
@@ -119,9 +130,10 @@ def _event(
     )
 
 
-def _write(payment: Payment, event: PaymentEvent, taken: Mapping[int, Decimal]) -> PaymentEvent:
+def _write(
+    payment: Payment, event: PaymentEvent, taken: Mapping[int, Decimal], closed: Mapping[int, str | None]
+) -> PaymentEvent:
     """Writes the event when the payment stands as it made it: so the database's trigger tells others of it."""
-    closed = ledger.came_back.closed_as(list(taken)) if taken else {}
     db.session.flush()
     db.session.add(event)
     db.session.flush()
@@ -137,19 +149,21 @@ def _write(payment: Payment, event: PaymentEvent, taken: Mapping[int, Decimal]) 
     return event
 
 
-def tell(actor: Actor, payment: Payment, event: PaymentEvent) -> None:
-    """Writes the audit event, last: until the commit it keeps all others of the partner from writing theirs.
+def tell(actor: Actor, made: Sequence[tuple[Payment, PaymentEvent]]) -> None:
+    """Writes the audit events, last: until the commit they keep all others of the partner from writing theirs.
 
     The one place of every change of a payment's life: whoever else must hear of it is told here.
     """
-    ledger.came_back.open_items(payment, event)
-    audit.record(
-        actor,
-        EVENTS[Happened(event.kind)],
-        "payment",
-        payment.id,
-        amount=plain(event.amount, payment.currency),
-        currency=payment.currency,
-        happened_on=event.happened_on.isoformat(),
-        reason=event.reason,
-    )
+    for payment, event in made:
+        ledger.came_back.open_items(payment, event)
+    for payment, event in made:
+        audit.record(
+            actor,
+            EVENTS[Happened(event.kind)],
+            "payment",
+            payment.id,
+            amount=plain(event.amount, payment.currency),
+            currency=payment.currency,
+            happened_on=event.happened_on.isoformat(),
+            reason=event.reason,
+        )

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Customer, Happened, Payment
+from portal.models import Customer, Happened, Invoice, Payment
 from portal.payments import event_upload, life, recording
 from portal.payments.written_days import Order
 from tests import factories
@@ -107,3 +107,18 @@ def test_of_many_payments_with_one_reference_two_are_read(customer: Customer) ->
     finally:
         event.remove(Payment, "load", note)
     assert len(read) == 2
+
+
+def test_a_file_keeps_the_partners_audit_log_for_itself_only_while_it_writes_there(
+    customer: Customer, asked: Any
+) -> None:
+    """All others of the partner wait for that lock; and what costs a statement is asked once for all rows."""
+    payments = [pay(customer) for _ in range(3)]
+    db.session.query(Invoice).update({"archived_at": clock.now()})
+    db.session.commit()
+    shown = look(*(f"{one.id},,failed,2026-11-24," for one in payments))
+    said = asked(lambda: record(shown))
+    from_the_lock = said[next(i for i, sql in enumerate(said) if "pg_advisory_xact_lock(8101" in sql) :]
+    assert [sql for sql in from_the_lock if "audit_" not in sql and "xact_lock(8101" not in sql] == []
+    assert sum("AS closed_as" in sql and "CASE" in sql for sql in said) == 1
+    assert sum("INSERT INTO exception_item" in sql for sql in said) == 3

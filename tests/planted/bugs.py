@@ -296,9 +296,9 @@ def failure_reopens_nothing(patch: pytest.MonkeyPatch) -> None:
     """That it failed is written down, and its invoices stay paid."""
     real = life.write
 
-    def write(actor: Any, payment: Any, allocations: Any, new: Any) -> Any:
+    def write(actor: Any, payment: Any, allocations: Any, new: Any, closed: Any) -> Any:
         before = payment.pending, payment.deleted_at
-        event = real(actor, payment, allocations, new)
+        event = real(actor, payment, allocations, new, closed)
         if new.kind != life.Happened.SETTLED:
             payment.ended_as = payment.deleted_reason = None
             payment.pending, payment.deleted_at = before
@@ -326,9 +326,9 @@ def nobody_hears_of_what_came_back(patch: pytest.MonkeyPatch) -> None:
 def _restates_nothing_after(patch: pytest.MonkeyPatch, kind: Any) -> None:
     real_write, real_restate, happened = life.write, ledger.restate, list[Any]()
 
-    def write(actor: Any, payment: Any, allocations: Any, new: Any) -> Any:
+    def write(actor: Any, payment: Any, allocations: Any, new: Any, closed: Any) -> Any:
         happened.append(new.kind)
-        return real_write(actor, payment, allocations, new)
+        return real_write(actor, payment, allocations, new, closed)
 
     def restate(ids: Any) -> None:
         if not (happened and happened.pop() == kind):
