@@ -132,7 +132,7 @@ def read_values(row: Row, order: Order) -> None:
         row.errors.append(written_days.refusal(row.line.cell("on"), order))
     row.kind = KINDS.get(row.line.cell("kind").lower())
     if row.kind is None:
-        row.errors.append("Say what happened: settled, failed, refunded or charged back.")
+        row.errors.append("Say what happened: arrived, failed, refunded or charged back.")
     try:
         if row.line.cell("amount"):
             currency = row.payment.currency if row.payment else "USD"

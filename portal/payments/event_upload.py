@@ -35,10 +35,10 @@ class Preview:
         return sorted(self.rows, key=lambda row: (not row.errors, row.line.number))
 
     @property
-    def kinds(self) -> list[tuple[Happened, int]]:
-        """How many of each kind there are."""
+    def kinds(self) -> list[tuple[str, int]]:
+        """How many of each kind there are, the kind in words."""
         found = Counter(row.kind for row in self.rows if row.kind and not row.errors)
-        return [(kind, found[kind]) for kind in Happened if found[kind]]
+        return [(life.words(kind).lower(), found[kind]) for kind in Happened if found[kind]]
 
     @property
     def needs_order(self) -> str:

@@ -239,7 +239,12 @@ def test_a_file_says_what_became_of_payments_all_together_or_not_at_all(books: B
         "charged back.",
     ):
         assert words in said
+    assert "Say what happened: arrived, failed, refunded or charged back." in said
     assert "Record 6 rows" not in said
+    assert "1 row ready to record: 1 arrived." in words_of(
+        look(heading + f",{first},settled,2026-11-24,,\n").text
+    )
+    assert "settled" not in words_of(books.clerk.get(at).text)
     good = heading + "batch-7/1,,Returned,2026-11-24,,R01\nbatch-7/2,,refunded,11/24/2026,-55.00,half\n"
     page = look(good).text
     assert "2 rows ready to record: 1 failed, 1 refunded" in words_of(page)
