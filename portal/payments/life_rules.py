@@ -37,7 +37,9 @@ def check(payment: Payment, kind: Happened, on: date, reason: str) -> None:
         raise _why_not(payment, kind)
     if len(payment.events) >= MOST_EVENTS:
         raise PaymentRefused(
-            f"{MOST_EVENTS} things happened to this payment already. It takes no more.", "kind"
+            f"{MOST_EVENTS} things happened to this payment already. It takes no more: delete the payment with the "
+            "reason, which opens what is left of it.",
+            "kind",
         )
     if len(reason) > LONGEST_TEXT:
         raise PaymentRefused(f"Use at most {LONGEST_TEXT} characters.", "reason")

@@ -11,7 +11,7 @@ from portal.extensions import db
 from portal.ledger import kept_sums
 from portal.models import AuditEvent, Delivery, ExceptionItem, Happened, Payment, PaymentEvent
 from portal.operating import books
-from portal.payments import life, recording
+from portal.payments import life, life_rules, recording
 from portal.payments.recording import AlreadyDeleted, NewPayment, PaymentRefused
 from portal.queries import payment_life
 from tests import factories
@@ -161,6 +161,20 @@ def test_what_cannot_have_happened_is_refused_in_words(customer):
     assert "not recorded as on its way" in str(refused(arrived, "settled"))
     assert db.session.scalar(select(PaymentEvent.id).where(PaymentEvent.payment_id == arrived.id)) is None
     assert db.session.scalars(scoped(ExceptionItem)).all() == []
+
+
+def test_a_payment_to_which_too_much_happened_can_be_deleted(customer, monkeypatch):
+    invoice = factories.invoice(customer, "100.00")
+    payment = pay((invoice, "60.00"), pending=False)
+    happen(payment, "refunded", amount=Decimal(10))
+    monkeypatch.setattr(life_rules, "MOST_EVENTS", 1)
+    assert str(refused(payment, "refunded", amount=Decimal(10))) == (
+        "1 things happened to this payment already. It takes no more: delete the payment with the reason, which opens "
+        "what is left of it."
+    )
+    recording.delete(factories.ACTOR, payment.id, "refunded day by day")
+    db.session.commit()
+    assert standing(invoice)[:2] == ("open", "100.0000")
 
 
 def test_a_deleted_payment_is_not_on_its_way(customer):
