@@ -5,14 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 from portal import money
-from portal.uploads import written
+from portal.uploads import fields, written
 from portal.uploads.choice import Choice
 from portal.uploads.drafts import Cells, Draft
 from portal.uploads.reader import Reader
 
 VOID = {"void", "voided", "deleted", "cancelled", "canceled", "yes", "true", "y", "1"}
 DRAFT = {"draft", "submitted", "awaiting approval"}
-CREDIT, INVOICE = "credit", ("invoice", "sales")
+# As fields.plain writes them. Other programs' receipts, payments and bills have these words in longer ones.
+INVOICES = {"invoice", "invoices", "salesinvoice", "taxinvoice", "accrec"}
+CREDITS = {"credit", "creditmemo", "creditnote", "salescreditnote", "salescredit", "accreccredit"}
 LONGEST_NAME, NO_ITEM, TAX = 500, "Item", "Tax"
 NO_MONEY = "Choose the column with the total, or those with the amounts of lines."
 SEVERAL = "It has several rows and no amounts of lines. If its rows are its lines, choose the column “Line: amount”."
@@ -27,7 +29,8 @@ def draft(place: int, rows: Sequence[Cells], choice: Choice, faults: Sequence[st
     found.take_over(faults)
     found.is_nothing = _is_nothing(rows[0], choice)
     kind, status = read.same("type"), read.same("status")
-    if kind and not any(word in kind.lower() for word in (CREDIT, *INVOICE)):
+    is_credit = fields.plain(kind) in CREDITS
+    if kind and not is_credit and fields.plain(kind) not in INVOICES:
         found.refuse("", f"This row is no invoice but “{kind[:40]}”.")
     if status.lower() in DRAFT:
         found.refuse("", f"It was not sent yet: its status is “{status[:40]}”.")
@@ -36,7 +39,7 @@ def draft(place: int, rows: Sequence[Cells], choice: Choice, faults: Sequence[st
         "issued_on": read.day("issued_on", read.same("issued_on"), needed=True),
         "due_on": read.day("due_on", read.same("due_on")),
         "order_number": read.same("order_number"), "comments": read.same("comments"),
-        "voided": status.lower() in VOID, **_money(read, CREDIT in kind.lower()),
+        "voided": status.lower() in VOID, **_money(read, is_credit),
     }  # fmt: skip
     for name, words in (("number", "The invoice number"), ("customer", "The customer")):
         if not found.sent[name]:
