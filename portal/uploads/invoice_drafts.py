@@ -67,7 +67,8 @@ def _money(read: Reader, is_credit: bool) -> dict[str, Any]:
         sign = _sign(total, is_credit)
         return _digits({"total": (total or Decimal(0)) * sign, "tax": (tax or Decimal(0)) * sign})
     if tax and not read.choice.has("line_tax"):
-        lines.append({"name": TAX, "amount": Decimal(0), "tax": tax})
+        held = tax if read.choice.with_tax else Decimal(0)
+        lines.append({"name": TAX, "amount": -held, "tax": tax})
     sign = _sign(sum(line["amount"] + line["tax"] for line in lines), is_credit)
     signed = [{**line, "amount": line["amount"] * sign, "tax": line["tax"] * sign} for line in lines]
     told = {"total": total * _sign(total, is_credit)} if total is not None else {}

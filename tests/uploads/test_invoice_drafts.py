@@ -2,8 +2,10 @@
 
 import pytest
 
+from portal.models import Invoice, InvoiceLine
 from portal.uploads import invoice_drafts
 from portal.uploads.choice import Choice
+from tests.uploads.conftest import Desk
 
 COLUMNS = {"number": 0, "customer": 1, "issued_on": 2, "total": 3, "type": 4}
 INVOICES = ("Invoice", "invoices", "Sales Invoice", "Tax invoice", "ACCREC", "")
@@ -22,3 +24,18 @@ def test_a_row_is_an_invoice_or_a_credit_by_the_whole_of_its_kind(kind: str) -> 
     assert [one.sentence for one in found.refusals] == told
     if not told:
         assert found.sent["total"] == ("-5" if kind in CREDITS else "5")
+
+
+GROSS = "Invoice number,Customer,Invoice date,Total,Item,Line amount,Tax,Type\n"
+
+
+def test_the_tax_of_an_invoice_whose_lines_hold_it_is_counted_once(desk: Desk) -> None:
+    words = f"{GROSS}A-1,Fabrikam,2026-11-01,119,Hosting,119,19,\nA-2,Fabrikam,2026-11-01,119,Refund,119,19,Credit\n"
+    desk.into(words, taxes="with")
+    assert desk.rows(Invoice, "number", "total_raw", "tax_raw", "amount_due") == [
+        ("A-1", 100, 19, 119), ("A-2", -100, -19, -119),
+    ]  # fmt: skip
+    lines = desk.rows(InvoiceLine, "name", "price_raw", "tax_raw")
+    assert lines == [("Hosting", 119, 0), ("Refund", -119, 0), ("Tax", -19, 19), ("Tax", 19, -19)]
+    desk.into(words.replace("A-", "B-").replace(",119,Hosting", ",138,Hosting"), taxes="without")
+    assert ("B-1", 119, 19, 138) in desk.rows(Invoice, "number", "total_raw", "tax_raw", "amount_due")
