@@ -10,6 +10,7 @@ from sqlalchemy import select
 from portal import money
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
+from portal.forms import api_records
 from portal.imports import customers, invoice_rules, invoices, outcome, standing
 from portal.imports.given import GivenInvoice
 from portal.imports.outcome import Outcome
@@ -19,8 +20,9 @@ from portal.uploads.choice import Choice, from_kept
 from portal.uploads.drafts import ADDRESS, Draft
 from portal.uploads.who import Found
 
-# One more than a record may have lines: so it is seen to have too many.
-MOST_LINES = 501
+# The rows of a record that are read: one for its head, and one for each line it may have.
+MOST_LINES = api_records.MOST_LINES + 1
+TOO_MANY = f"It has more than {MOST_LINES} rows, and an invoice has at most {api_records.MOST_LINES} lines."
 KEPT = {
     ImportKind.CUSTOMERS: ("number", "phone", "tax_exempt", "active"),
     ImportKind.INVOICES: ("due_on", "order_number", "comments"),
@@ -84,7 +86,7 @@ def _drafts(file: ImportFile, kind: ImportKind, choice: Choice, places: Sequence
             ImportFileRow.tenant_id == file.tenant_id,
             ImportFileRow.file_id == file.id,
             ImportFileRow.record.in_(places),
-            ImportFileRow.line <= MOST_LINES,
+            ImportFileRow.line <= MOST_LINES + 1,
         )
         .order_by(ImportFileRow.record, ImportFileRow.line)
     )
@@ -92,10 +94,13 @@ def _drafts(file: ImportFile, kind: ImportKind, choice: Choice, places: Sequence
     for row in rows:
         of.setdefault(row.record, []).append(row)
     make = drafts.customer if kind == ImportKind.CUSTOMERS else invoice_drafts.draft
-    return [
-        make(place, [row.cells for row in some], choice, [row.fault for row in some])
-        for place, some in of.items()
-    ]
+    found = []
+    for place, some in of.items():
+        one = make(place, [row.cells for row in some], choice, [row.fault for row in some])
+        if len(some) > MOST_LINES and kind == ImportKind.INVOICES:
+            one.refuse("lines", TOO_MANY)
+        found.append(one)
+    return found
 
 
 def _settled(kind: ImportKind, choice: Choice, read: Sequence[Draft]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.models import Invoice, InvoiceLine
-from portal.uploads import invoice_drafts
+from portal.uploads import invoice_drafts, work
 from portal.uploads.choice import Choice
 from tests.uploads.conftest import Desk
 
@@ -39,3 +39,14 @@ def test_the_tax_of_an_invoice_whose_lines_hold_it_is_counted_once(desk: Desk) -
     assert lines == [("Hosting", 119, 0), ("Refund", -119, 0), ("Tax", -19, 19), ("Tax", 19, -19)]
     desk.into(words.replace("A-", "B-").replace(",119,Hosting", ",138,Hosting"), taxes="without")
     assert ("B-1", 119, 19, 138) in desk.rows(Invoice, "number", "total_raw", "tax_raw", "amount_due")
+
+
+def test_an_invoice_of_more_rows_than_are_read_is_refused(desk: Desk) -> None:
+    words = "Invoice number,Customer,Invoice date,Item,Line amount\n"
+    for number, lines in (("A-1", 500), ("A-2", 501)):
+        words += f"{number},Fabrikam,2026-11-01,,\n" + f"{number},,,Hosting,1\n" * lines
+    number = desk.into(words)
+    assert desk.inside(lambda: work.work(number)), "more rows than are worked on while a person waits"
+    assert desk.results(number) == {"created": 1, "refused": 1}
+    assert "It has more than 501 rows, and an invoice has at most 500 lines." in desk.page(number)
+    assert desk.invoices() == [("A-1", "500.0000", False)]
