@@ -112,7 +112,9 @@ def _copy(file_id: int, rows: Iterator[tuple[int, list[str]]], wide: int, cut: b
                     raise UnreadableFile(
                         f"The file has more than {MOST_ROWS:,} rows. Upload it in parts, with all rows of an invoice in one."
                     )
-                copy.write_row((place, [cell[:LONGEST_CELL] for cell in cells[:wide]], _fault(cells, wide)))
+                copy.write_row(
+                    (place, [cell.strip()[:LONGEST_CELL] for cell in cells[:wide]], _fault(cells, wide))
+                )
     if not number:
         raise UnreadableFile("The file has headings but no rows.")
     if cut and last < wide:

@@ -50,3 +50,10 @@ def test_an_invoice_of_more_rows_than_are_read_is_refused(desk: Desk) -> None:
     assert desk.results(number) == {"created": 1, "refused": 1}
     assert "It has more than 501 rows, and an invoice has at most 500 lines." in desk.page(number)
     assert desk.invoices() == [("A-1", "500.0000", False)]
+
+
+def test_blanks_of_any_kind_around_a_number_make_no_other_invoice(desk: Desk) -> None:
+    words = "Invoice number,Customer,Invoice date,Item,Line amount\n"
+    words += "A-1,Fabrikam,2026-11-01,a,1\nA-1\u00a0,Fabrikam,2026-11-01,b,2\n\u2007A-1\t,Fabrikam,2026-11-01,c,3\n"
+    assert desk.results(desk.into(words)) == {"created": 1}
+    assert desk.invoices() == [("A-1", "6.0000", False)]
