@@ -25,8 +25,10 @@ MOST_LINES = api_records.MOST_LINES + 1
 TOO_MANY = f"It has more than {MOST_LINES} rows, and an invoice has at most {api_records.MOST_LINES} lines."
 KEPT = {
     ImportKind.CUSTOMERS: ("number", "phone", "tax_exempt", "active"),
-    ImportKind.INVOICES: ("due_on", "order_number", "comments"),
+    ImportKind.INVOICES: ("due_on", "order_number", "comments", "voided"),
 }
+# The field whose column says it, where that is called otherwise.
+SAID_BY = {"voided": "status"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _standing(kind: ImportKind, names: Mapping[int, str]) -> dict[str, standing.
 def _complete(kind: ImportKind, choice: Choice, one: Draft, here: standing.Kept | None, found: Found) -> None:
     """What the file has no column for stays as it is here; a currency that is not said is the usual one."""
     for name in KEPT[kind] if here else ():
-        if not choice.has(name):
+        if not choice.has(SAID_BY.get(name, name)):
             one.sent[name] = here[name] if here else None
     if kind == ImportKind.CUSTOMERS:
         if here and not choice.has(*ADDRESS):

@@ -57,3 +57,13 @@ def test_blanks_of_any_kind_around_a_number_make_no_other_invoice(desk: Desk) ->
     words += "A-1,Fabrikam,2026-11-01,a,1\nA-1\u00a0,Fabrikam,2026-11-01,b,2\n\u2007A-1\t,Fabrikam,2026-11-01,c,3\n"
     assert desk.results(desk.into(words)) == {"created": 1}
     assert desk.invoices() == [("A-1", "6.0000", False)]
+
+
+def test_a_file_without_a_status_leaves_what_is_void_void(desk: Desk) -> None:
+    words = "Invoice number,Customer,Invoice date,Total,Status\nA-1,Fabrikam,2026-11-01,5,{}\n"
+    desk.into(words.format("Voided"))
+    number = desk.into("Invoice number,Customer,Invoice date,Total\nA-1,Fabrikam,2026-11-01,5\n")
+    assert desk.results(number) == {"unchanged": 1}
+    assert desk.invoices() == [("A-1", "5.0000", True)]
+    desk.into(words.format("Open"))
+    assert desk.invoices() == [("A-1", "5.0000", False)]
