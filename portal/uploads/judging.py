@@ -42,7 +42,11 @@ class Judged:
 
     @property
     def amount(self) -> Decimal | None:
-        return invoice_rules.amount_due(self.given) if isinstance(self.given, GivenInvoice) else None
+        """None for one that is larger than can be stored, and so is refused."""
+        if not isinstance(self.given, GivenInvoice):
+            return None
+        due = invoice_rules.amount_due(self.given)
+        return due if abs(due) <= money.LARGEST else None
 
     @property
     def amount_before(self) -> Decimal | None:

@@ -67,3 +67,13 @@ def test_a_file_without_a_status_leaves_what_is_void_void(desk: Desk) -> None:
     assert desk.invoices() == [("A-1", "5.0000", True)]
     desk.into(words.format("Open"))
     assert desk.invoices() == [("A-1", "5.0000", False)]
+
+
+def test_an_invoice_that_is_too_large_is_refused_and_the_others_are_taken(desk: Desk) -> None:
+    words = (
+        "Invoice number,Customer,Invoice date,Item,Line amount\n"
+        + "BIG,Fabrikam,2026-11-01,a,99999999999\n" * 2
+    )
+    number = desk.into(words + "A-1,Fabrikam,2026-11-01,a,5\n")
+    assert desk.results(number) == {"created": 1, "refused": 1}
+    assert "The total, with and without tax, must be at most 99,999,999,999." in desk.page(number)
