@@ -155,7 +155,8 @@ def _with_lines(given: GivenInvoice, choice: Choice, here: standing.Kept | None)
     if here is None or choice.has_lines:
         return given
     net, tax = Decimal(here["net"]), Decimal(here["tax"])
-    if given.net + given.tax != net + tax or (choice.has("tax") and given.tax != tax):
+    pairs = [(given.net + given.tax, net + tax), *([(given.tax, tax)] if choice.has("tax") else [])]
+    if any(money.rounded(told, given.currency) != money.rounded(was, given.currency) for told, was in pairs):
         return given
     return replace(given, net=net, tax=tax, lines=standing.given_lines(here))
 

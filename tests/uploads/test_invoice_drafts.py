@@ -77,3 +77,12 @@ def test_an_invoice_that_is_too_large_is_refused_and_the_others_are_taken(desk: 
     number = desk.into(words + "A-1,Fabrikam,2026-11-01,a,5\n")
     assert desk.results(number) == {"created": 1, "refused": 1}
     assert "The total, with and without tax, must be at most 99,999,999,999." in desk.page(number)
+
+
+def test_a_total_that_is_as_it_was_when_rounded_leaves_the_lines(desk: Desk) -> None:
+    desk.into(
+        "Invoice number,Customer,Invoice date,Item,Line amount\nA-1,Fabrikam,2026-11-01,Hosting,10.004\n"
+    )
+    number = desk.into("Invoice number,Customer,Invoice date,Total\nA-1,Fabrikam,2026-11-01,10.00\n")
+    assert desk.results(number) == {"unchanged": 1}
+    assert desk.rows(InvoiceLine, "name") == [("Hosting",)]
