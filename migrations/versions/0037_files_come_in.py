@@ -43,7 +43,7 @@ def make_files():
         json("choice", "{}"),
         *(
             sa.Column(name, sa.Integer(), server_default="0", nullable=False)
-            for name in ("rows", "records", "done", "position", "left_out")
+            for name in ("rows", "records", "done", "position", "left_out", "tries")
         ),
         *(
             sa.Column(name, sa.BigInteger(), nullable=True)

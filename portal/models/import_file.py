@@ -27,6 +27,7 @@ class FileState(StrEnum):
 class ImportFile(TenantOwned, Base):
     """One uploaded file. `choice` says which column is what, `position` is the place of the last record worked on.
 
+    `tries` counts the errors of the step that is worked on.
     `user_id` and `true_user_id` are who asked for the last step; `run_id` is what was taken in, `undo_run_id` its undoing.
     """
 
@@ -56,6 +57,7 @@ class ImportFile(TenantOwned, Base):
     done: Mapped[int] = mapped_column(Integer, server_default="0")
     position: Mapped[int] = mapped_column(Integer, server_default="0")
     left_out: Mapped[int] = mapped_column(Integer, server_default="0")
+    tries: Mapped[int] = mapped_column(Integer, server_default="0")
     user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     true_user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     visit_id: Mapped[int | None]

@@ -112,7 +112,7 @@ def _moved(file: ImportFile, actor: Actor, before: Any, now: FileState) -> bool:
         .where(ImportFile.tenant_id == file.tenant_id, ImportFile.id == file.id, ImportFile.state.in_(before))
         .values(
             state=now, user_id=actor.user_id, true_user_id=actor.true_user_id, visit_id=actor.visit_id,
-            lease_token=None, lease_until=None,
+            lease_token=None, lease_until=None, tries=0,
         )
         .execution_options(synchronize_session=False)
     )  # fmt: skip

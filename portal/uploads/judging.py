@@ -61,6 +61,7 @@ def judge(file: ImportFile, places: Sequence[int], *, take: bool) -> list[Judged
 
     With `take` they are taken in, and the caller commits; else the caller rolls back.
     """
+    customers.lock()  # before anything that stands here is read
     kind, choice = ImportKind(file.kind), from_kept(file.choice)
     read = [one for one in _drafts(file, kind, choice, places) if not one.is_nothing]
     names = _settled(kind, choice, read)

@@ -24,6 +24,9 @@ from portal.uploads import judging
 from portal.uploads.judging import Judged
 
 RECORDS_AT_ONCE, ROWS_AT_ONCE = 1000, 4000
+NOT_TAKEN = (
+    "An error on our side kept this record from being taken in. Upload it once more, or write to support."
+)
 
 # A number that stands on two invoices of a file, neither of which is voided: which is meant is for a person to say.
 TWICE = text("""
@@ -41,6 +44,14 @@ KEEP = text("""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v (id bigint, result text, label text, subject_id bigint,
         changes jsonb, reasons jsonb, before jsonb)
     WHERE r.tenant_id = :tenant_id AND r.id = v.id""")
+PASS_OVER = text("""
+    UPDATE import_file_record SET result = 'refused', changes = '{}', subject_id = NULL, before = NULL,
+        reasons = jsonb_build_array(jsonb_build_array('', CAST(:reason AS text)))
+    WHERE tenant_id = :tenant_id AND id = (SELECT id FROM import_file_record
+        WHERE tenant_id = :tenant_id AND file_id = :file_id AND result IN ('created', 'changed')
+            AND place > :position
+        ORDER BY place LIMIT 1)
+    RETURNING place""")
 TELL = text("""
     INSERT INTO import_row (tenant_id, run_id, place, result, external_id, subject_id, label, changes, reasons)
     SELECT tenant_id, :run_id, place - 1, result, external_id, subject_id, label, changes, reasons
@@ -81,7 +92,7 @@ def take(file: ImportFile) -> bool:
             ImportFileRecord.place > file.position,
         )
         .order_by(ImportFileRecord.place)
-        .limit(RECORDS_AT_ONCE)
+        .limit(at_once(file))
     ).all()
     rows = rows[: _so_many([row.rows for row in rows])]
     if not rows:
@@ -93,6 +104,24 @@ def take(file: ImportFile) -> bool:
     db.session.execute(KEEP, {"tenant_id": file.tenant_id, "rows": json.dumps(kept)})
     file.position, file.done = rows[-1].place, file.done + len(rows)
     return True
+
+
+def at_once(file: ImportFile) -> int:
+    """How many records a part has: one, once something failed, so that nothing else fails with it."""
+    return 1 if file.tries else RECORDS_AT_ONCE
+
+
+def pass_over(file: ImportFile) -> None:
+    """Refuses the next record, which cannot be taken in."""
+    values = {
+        "tenant_id": file.tenant_id,
+        "file_id": file.id,
+        "position": file.position,
+        "reason": NOT_TAKEN,
+    }
+    place = db.session.scalar(PASS_OVER, values)
+    if place is not None:
+        file.position, file.done = place, file.done + 1
 
 
 def _end_taking(file: ImportFile) -> None:

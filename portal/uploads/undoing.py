@@ -29,6 +29,9 @@ from portal.models import (
 from portal.uploads import steps, undoing_sql
 
 GONE = {"removed": ["no", "yes"]}
+NOT_UNDONE = (
+    "An error on our side kept this record from being undone. Change it by hand, or write to support."
+)
 STAYS = "It was changed since, or is in use: it stays as it is."
 
 
@@ -72,9 +75,9 @@ def consequence(file: ImportFile) -> Consequence:
 def undo(file: ImportFile) -> bool:
     """Undoes the next records; False when all are done."""
     kind = ImportKind(file.kind)
-    values = {**undoing_sql.of(file), "position": file.position, "most": steps.RECORDS_AT_ONCE}
+    values = {**undoing_sql.of(file), "position": file.position, "most": steps.at_once(file)}
+    customers.lock()
     if kind == ImportKind.INVOICES:
-        customers.lock()
         db.session.execute(undoing_sql.LOCK, values)
     rows = db.session.execute(undoing_sql.NEXT[kind], values).all()
     if not rows:
@@ -84,6 +87,15 @@ def undo(file: ImportFile) -> bool:
     db.session.execute(insert(ImportRow), [_row(file, row, *told[row.id]) for row in rows])
     file.position, file.done = rows[-1].place, file.done + len(rows)
     return True
+
+
+def pass_over(file: ImportFile) -> None:
+    """Leaves the next record as it is, which cannot be undone."""
+    values = {**undoing_sql.of(file), "position": file.position, "most": 1}
+    for row in db.session.execute(undoing_sql.NEXT[ImportKind(file.kind)], values).all():
+        told = _row(file, row, ImportResult.REFUSED, row.subject_id, {}, [["", NOT_UNDONE]])
+        db.session.execute(insert(ImportRow), [told])
+        file.position, file.done = row.place, file.done + 1
 
 
 Told = tuple[ImportResult, int | None, Mapping[str, Any], Sequence[Any]]

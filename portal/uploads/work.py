@@ -15,6 +15,8 @@ from portal.uploads import steps, undoing
 
 log = structlog.get_logger(__name__)
 LEASE_SECONDS = 90
+# After so many errors of one step, the record that it cannot do is passed over.
+MOST_TRIES = 5
 # What a person waits for; larger files are worked on beside.
 AT_ONCE = 1000
 DUE = text("""
@@ -59,10 +61,20 @@ def work(file_id: int) -> bool:
 
 
 def _give_back(file_id: int, token: str) -> None:
-    """A file that cannot be looked at waits for a person again, instead of being tried for ever. Commits."""
+    """Nothing is tried for ever: a file that cannot be looked at waits for a person again, a record is passed over.
+
+    Until then the lease goes on, so that the next try comes later. Commits.
+    """
     file = _ours(file_id, token)
-    if file is not None and file.state == FileState.CHECKING:
+    if file is None:
+        db.session.rollback()
+        return
+    file.tries += 1
+    if file.state == FileState.CHECKING:
         file.state, file.lease_token, file.lease_until = FileState.STAGED, None, None
+    elif file.tries >= MOST_TRIES:
+        (steps if file.state == FileState.TAKING else undoing).pass_over(file)
+        file.lease_token = file.lease_until = None
     db.session.commit()
 
 

@@ -1,6 +1,8 @@
 """Large files: worked on part by part in a worker, with few statements, and to their end whoever dies."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -8,11 +10,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from jobs import uploads as job
+from portal.access.tenancy import current_tenant_id
 from portal.csv_in import UnreadableFile
 from portal.extensions import db
-from portal.models import ImportFile, ImportKind, ImportRun, Tenant
-from portal.uploads import steps, work
-from tests import uploaded
+from portal.models import Customer, ImportFile, ImportKind, ImportRun, Tenant
+from portal.uploads import asking, judging, steps, undoing, work
+from tests import factories, uploaded
+from tests.reading import words_of
 from tests.uploads.conftest import URL, Desk
 
 HEADING = "Invoice number,Customer,Invoice date,Item,Line amount\n"
@@ -96,6 +100,97 @@ def test_a_file_that_cannot_be_looked_at_waits_for_a_person_again(
     with pytest.raises(ArithmeticError):
         desk.inside(lambda: work.work(number))
     assert desk.rows(ImportFile, "state", "lease_token") == [("staged", None)]
+
+
+def trying(desk: Desk, superuser: psycopg.Connection[Any], number: int) -> int:
+    """Works on a file again and again, each time after its lease; how often that failed."""
+    for failed in range(20):
+        superuser.execute("UPDATE import_file SET lease_until = now() - interval '1 second'")
+        try:
+            desk.inside(lambda: work.work(number))
+            return failed
+        except ArithmeticError:
+            pass
+    raise AssertionError("It is tried for ever.")
+
+
+def test_a_record_that_cannot_be_worked_on_is_passed_over_in_the_end_and_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
+) -> None:
+    number = desk.look(many(5))
+    judge, of_what = judging.judge, undoing._of_what
+
+    def fail_taking(file: Any, places: Any, *, take: bool) -> Any:
+        if 4 in places:
+            raise ArithmeticError
+        return judge(file, places, take=take)
+
+    def fail_undoing(file: Any, kind: Any, rows: Any) -> Any:
+        if any(row.place == 5 for row in rows):
+            raise ArithmeticError
+        return of_what(file, kind, rows)
+
+    monkeypatch.setattr(work, "AT_ONCE", 0)
+    monkeypatch.setattr(judging, "judge", fail_taking)
+    monkeypatch.setattr(undoing, "_of_what", fail_undoing)
+    desk.take(number)
+    assert trying(desk, superuser, number) == work.MOST_TRIES
+    assert desk.results(number) == {"created": 4, "refused": 1}
+    assert "An error on our side kept this record from being taken in" in desk.page(number)
+    desk.undo(number)
+    assert trying(desk, superuser, number) == work.MOST_TRIES
+    assert [row[0] for row in desk.invoices()] == ["A-4"]
+    ((run, results),) = [one for one in desk.rows(ImportRun, "id", "results") if "created" not in one[1]]
+    assert results == {"changed": 3, "refused": 1}
+    told = words_of(desk.browser.get(f"/p/northwind/imports/{run}").text)
+    assert "An error on our side kept this record from being undone" in told
+
+
+def waits_for_the_partners_lock(
+    desk: Desk, superuser: psycopg.Connection[Any], act: Callable[[], Any], change: str
+) -> None:
+    """What is changed by another, while this waits for it, is seen by it."""
+    tenant = desk.inside(lambda: current_tenant_id())
+    with ThreadPoolExecutor(1) as threads:
+        with superuser.transaction():
+            superuser.execute("SELECT pg_advisory_xact_lock(8301, hashtext(%s))", (str(tenant),))
+            acting = threads.submit(desk.inside, act)
+            waiting = (
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 8301"
+            )
+            deadline = time.monotonic() + 20
+            while superuser.execute(waiting).fetchone() == (0,):
+                assert not acting.done(), "it does not wait"
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            superuser.execute(change)
+        acting.result(timeout=20)
+
+
+def test_what_stands_is_read_once_nobody_else_changes_it(
+    desk: Desk, superuser: psycopg.Connection[Any]
+) -> None:
+    number = desk.look("Customer,City\nFabrikam,Portland\nAdatum,Portland\n", "customers")
+    before: list[Any] = []
+
+    def take() -> None:
+        judged = judging.judge(db.session.query(ImportFile).one(), [2, 3], take=True)
+        before.extend(one.before and one.before["phone"] for one in judged)
+        db.session.rollback()
+
+    waits_for_the_partners_lock(desk, superuser, take, "UPDATE customer SET phone = '9'")
+    assert before == ["9", None]
+    desk.take(number)
+    assert desk.rows(Customer, "name", "phone") == [("Adatum", ""), ("Fabrikam", "9")]
+
+    def undo() -> None:
+        undoing.undo(db.session.query(ImportFile).one())
+        db.session.commit()
+
+    desk.inside(
+        lambda: (asking.undo(factories.ACTOR, db.session.query(ImportFile).one()), db.session.commit())
+    )
+    waits_for_the_partners_lock(desk, superuser, undo, "SELECT 1")
 
 
 @pytest.mark.parametrize(
