@@ -50,7 +50,12 @@ class Consequence:
 
 
 def refuse(file: ImportFile) -> None:
-    """Raises CannotUndo while anything of the file was paid."""
+    """Raises CannotUndo while anything of the file was paid, or another file is being taken in."""
+    if db.session.scalar(undoing_sql.OTHERS, undoing_sql.of(file)) is not None:
+        raise CannotUndo(
+            "Another file is being taken in. Undo this one when that is done: until then it cannot be told what was "
+            "changed since. Nothing was undone."
+        )
     if db.session.scalar(undoing_sql.ANY, undoing_sql.of(file)) is None:
         raise CannotUndo(
             "What records were before is kept for 30 days, so this file cannot be undone any more."

@@ -80,6 +80,8 @@ REMOVE = {
     for kind in ImportKind
 }
 ANY = text("SELECT id FROM import_file_record r WHERE " + OF_FILE + " LIMIT 1")
+OTHERS = text("""
+    SELECT id FROM import_file WHERE tenant_id = :tenant_id AND id <> :file_id AND state = 'taking' LIMIT 1""")
 COUNT = text("""
     SELECT result, count(*) FROM import_row WHERE tenant_id = :tenant_id AND run_id = :undo_run_id GROUP BY 1""")
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from portal import queue
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db, rows_written
+from portal.imports import customers
 from portal.models import FileState, ImportFile, ImportKind
 from portal.uploads import steps, undoing
 
@@ -23,6 +24,11 @@ DUE = text("""
     SELECT f.tenant_id, f.id FROM file_standing f JOIN tenant t ON t.id = f.tenant_id AND t.disabled_at IS NULL
     WHERE f.state IN ('checking', 'taking', 'undoing') AND coalesce(f.lease_until, '-infinity') < clock_timestamp()
     ORDER BY f.id LIMIT 100""")
+# In the order in which they were asked: a file's records are told when all are in, and undoing goes by that.
+IS_NEXT = text("""(import_file.state = 'checking' OR NOT EXISTS (SELECT FROM import_file o
+    WHERE o.tenant_id = import_file.tenant_id AND o.id <> import_file.id AND o.state IN ('taking', 'undoing')
+        AND (o.lease_until > clock_timestamp() OR CASE o.state WHEN 'taking' THEN o.run_id ELSE o.undo_run_id END
+            < CASE import_file.state WHEN 'taking' THEN import_file.run_id ELSE import_file.undo_run_id END)))""")
 WORKED_ON = (FileState.CHECKING, FileState.TAKING, FileState.UNDOING)
 
 
@@ -79,6 +85,8 @@ def _give_back(file_id: int, token: str) -> None:
 
 
 def _claim(file_id: int) -> str | None:
+    """One file of a partner is taken in or undone at a time."""
+    customers.lock()
     token = secrets.token_hex(12)
     free = func.coalesce(ImportFile.lease_until, func.clock_timestamp() - text("interval '1 second'"))
     taken = rows_written(
@@ -88,6 +96,7 @@ def _claim(file_id: int) -> str | None:
             ImportFile.id == file_id,
             ImportFile.state.in_(WORKED_ON),
             free < func.clock_timestamp(),
+            IS_NEXT,
         )
         .values(lease_token=token, lease_until=_later())
         .execution_options(synchronize_session=False)
@@ -116,6 +125,7 @@ def _ours(file_id: int, token: str) -> ImportFile | None:
 
 def _part(file_id: int, token: str) -> bool:
     """One part; whether there is more. Commits."""
+    customers.lock()  # before the file, as _claim does
     file = _ours(file_id, token)
     if file is None:
         db.session.rollback()

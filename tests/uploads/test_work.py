@@ -193,6 +193,25 @@ def test_what_stands_is_read_once_nobody_else_changes_it(
     waits_for_the_partners_lock(desk, superuser, undo, "SELECT 1")
 
 
+def test_files_of_a_partner_are_taken_and_undone_one_at_a_time_as_they_were_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = desk.into(many(3))
+    first, second = desk.look(many(4)), desk.look(many(5).replace(",1.50", ",7"))
+    monkeypatch.setattr(work, "AT_ONCE", 0)
+    for number in (first, second):
+        desk.take(number)
+    answer = desk.undo(taken)
+    assert answer.status_code == 422
+    assert "Another file is being taken in." in words_of(answer.text)
+    assert not desk.inside(lambda: work.work(second)), "the one that was asked before it waits"
+    for number in (first, second):
+        assert desk.inside(lambda number=number: work.work(number))
+    desk.undo(taken)
+    assert desk.inside(lambda: work.work(taken))
+    assert "A-1" in [row[0] for row in desk.invoices()], "another file changed it since"
+
+
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
