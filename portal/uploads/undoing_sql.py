@@ -14,9 +14,14 @@ PAID = text(f"""
     FROM import_file_record r JOIN invoice i ON i.tenant_id = r.tenant_id AND i.id = r.subject_id
     WHERE {OF_FILE} AND i.paid_amount + i.credited_amount + i.settled_amount + i.applied_amount > 0
     GROUP BY i.currency ORDER BY i.currency""")
+# By hand, by the API or by a later file, unless that one was undone and the record went back then.
 CHANGED_SINCE = """(EXISTS (SELECT FROM import_row x JOIN import_run n ON n.tenant_id = x.tenant_id AND n.id = x.run_id
         WHERE x.tenant_id = r.tenant_id AND x.subject_id = r.subject_id AND n.kind = :kind AND x.run_id > :run_id
-            AND x.result = 'changed' AND n.id IS DISTINCT FROM CAST(:undo_run_id AS bigint))
+            AND x.result = 'changed' AND n.id IS DISTINCT FROM CAST(:undo_run_id AS bigint)
+            AND NOT EXISTS (SELECT FROM import_file f WHERE f.tenant_id = x.tenant_id AND f.state = 'undone'
+                AND (f.undo_run_id = x.run_id OR f.run_id = x.run_id AND NOT EXISTS (SELECT FROM import_row y
+                    WHERE y.tenant_id = x.tenant_id AND y.run_id = f.undo_run_id AND y.subject_id = x.subject_id
+                        AND y.result = 'refused'))))
     OR EXISTS (SELECT FROM audit_event a WHERE a.tenant_id = r.tenant_id AND a.subject_type = :subject
         AND a.subject_id = r.subject_id AND a.event = :changed
         AND a.at > (SELECT created_at FROM import_run WHERE tenant_id = r.tenant_id AND id = :run_id)))"""

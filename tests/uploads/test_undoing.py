@@ -43,6 +43,19 @@ def test_what_is_new_goes_and_what_changed_is_as_it_was(desk: Desk) -> None:
     )
 
 
+def test_what_two_files_touched_is_as_before_both_once_both_are_undone(desk: Desk) -> None:
+    desk.into(FIRST)
+    before = desk.rows(Invoice, "number", "issued_on", "amount_due", "comments")
+    second, third = desk.into(SECOND), desk.into(SECOND.replace(",15.5,two", ",16,three"))
+    desk.undo(third)
+    assert ("A-1", "15.5000", False) in desk.invoices()
+    asked = words_of(desk.browser.get(f"{URL}/{second}/undo").text)
+    assert "2 new invoices will be removed." in asked
+    assert "will stay" not in asked
+    desk.undo(second)
+    assert desk.rows(Invoice, "number", "issued_on", "amount_due", "comments") == before
+
+
 def test_nothing_is_undone_while_anything_is_paid(desk: Desk) -> None:
     number = desk.into(FIRST)
     paid = desk.inside(lambda: factories.payment((invoice("A-1"), "4.00")).id)
