@@ -58,7 +58,7 @@ def refuse(file: ImportFile) -> None:
         )
     if db.session.scalar(undoing_sql.ANY, undoing_sql.of(file)) is None:
         raise CannotUndo(
-            "What records were before is kept for 30 days, so this file cannot be undone any more."
+            "What records were before is kept for 30 days after the upload, so this file cannot be undone any more."
         )
     if file.kind != ImportKind.INVOICES:
         return

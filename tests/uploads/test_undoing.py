@@ -54,6 +54,7 @@ def test_what_two_files_touched_is_as_before_both_once_both_are_undone(desk: Des
     assert "will stay" not in asked
     desk.undo(second)
     assert desk.rows(Invoice, "number", "issued_on", "amount_due", "comments") == before
+    assert "but for what was changed since or is in use" in desk.page(second)
 
 
 def test_nothing_is_undone_while_anything_is_paid(desk: Desk) -> None:
