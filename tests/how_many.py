@@ -1,9 +1,14 @@
 """How much of what could go on for hours a run plays: little in a usual one, more by a name of this table.
 
 `HISTORIES=5000 bin/test tests/faults/test_histories.py` plays 5,000 of one kind, `EVERYTHING=1 bin/test` much of each.
+
+What repeats itself over roles, widths, switches or places takes turns: of tests marked `in_turn(3)` a whole run plays
+every third, beginning at another one with each commit; files and tests that are named are played whole.
 """
 
 import os
+import subprocess
+from pathlib import Path
 
 # Name in the environment: (in a usual run, with EVERYTHING=1, what it counts or switches on).
 NAMES = {
@@ -15,6 +20,26 @@ NAMES = {
     "STRANGERS": (0, 1, "everybody behind each wall between partners"),
     "EVERY_INTERLEAVING": (0, 1, "all faults of a delivery at once"),
 }
+
+
+TURN = "TURN"  # in the environment: a whole number, or "all"
+ALL = "all"
+
+
+def turn_of_commit() -> str:
+    """The same for whoever runs this commit; 0 outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True).stdout
+    except OSError:
+        said = ""
+    return str(int(said[:8] or "0", 16) % 12)  # 12: as evenly over two, three and four
+
+
+def is_played(place: int, of: int) -> bool:
+    """Whether what stands at this place of a series is played this time, as each is once in `of` turns."""
+    turn = ALL if os.environ.get("EVERYTHING") else os.environ.get(TURN, ALL)
+    return turn == ALL or (place + int(turn)) % of == 0
 
 
 def how_many(name: str) -> int:
@@ -33,4 +58,6 @@ def reduced() -> str:
         for name, (_, all_of_it, what) in NAMES.items()
         if how_many(name) < all_of_it
     ]
+    if (turn := os.environ.get(TURN, ALL)) != ALL and not os.environ.get("EVERYTHING"):
+        some.append(f"what takes turns at its turn {turn} (TURN)")
     return f"A reduced run: {', '.join(some)}. EVERYTHING=1 plays all." if some else ""

@@ -131,6 +131,7 @@ def test_every_table_and_every_writable_column_is_in_the_file(app, file):
     }
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     "damage",
     [

@@ -21,6 +21,7 @@ LOOKS = [(1280, "light"), (390, "dark")]
 EVERY_LOOK = [*LOOKS, (1280, "dark"), (390, "light")]
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_and_nothing_sticks_out(
     open_page: OpenPage,
@@ -39,6 +40,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_open_menus_drawer_and_dialog(
     open_page: OpenPage, styleguide: str, accessibility_faults: Callable[[Page], list[str]], scheme: str

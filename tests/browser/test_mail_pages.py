@@ -25,6 +25,7 @@ def sign_in(app: Flask, page: Page, address: str, user) -> None:
     page.context.add_cookies([{"name": name, "value": cookie_of(app, user), "url": address}])
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_notices_and_mails_are_sound(
     app: Flask, open_page: Callable[..., Page], accessibility_faults, width, scheme

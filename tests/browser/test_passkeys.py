@@ -129,6 +129,7 @@ def test_without_script_or_by_a_number_the_page_says_how_else(
     expect(by_number.get_by_text("for a name such as localhost only")).to_be_visible()
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_without_script_a_person_whose_only_factor_is_a_passkey_is_told_how_else_and_gets_in(
     app: Flask, open_page: Callable[..., Page], served: str, width: int, scheme: str

@@ -52,6 +52,7 @@ def mailed(app: Flask) -> str:
             return outbox.link_of(mail) or ""
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("width", "scheme", "script"), [(1280, "light", False), (390, "dark", False), (1280, "dark", True)]
 )

@@ -17,6 +17,7 @@ SEEN = """panel => [...panel.querySelectorAll('.menu-item')].every(item => {
 })"""
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("width", [390, 800, 1100, 1280])
 def test_the_last_rows_menu_is_seen_whole(app: Flask, open_page: Callable[..., Page], width: int):
     with app.app_context():

@@ -42,6 +42,7 @@ def lines(output: str) -> list[dict]:
     return [json.loads(line) for line in output.splitlines()]
 
 
+@pytest.mark.in_turn(3)
 def test_commands_at_once_share_the_servers_and_print_nothing_but_their_own(local, kept_folder) -> None:
     both = [portal(local, "partners", "create", slug, "--slug", slug) for slug in ("one", "two")]
     for running in both:
@@ -58,6 +59,7 @@ LIFTING = (
 )
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("made_with", ["two roles", "one role"])
 def test_the_embedded_server_has_an_owner_and_a_role_that_serves_and_lifts_no_wall(
     local, kept_folder, made_with
@@ -109,6 +111,7 @@ def test_a_refused_command_says_why_on_standard_error_and_exits_non_zero(local) 
     assert "There is no partner with the slug 'nobody'." in said
 
 
+@pytest.mark.in_turn(3)
 def test_given_servers_are_used_and_none_is_started(environment, local, folder) -> None:
     given = {name: environment[name] for name in ("DATABASE_URL", "REDIS_URL")}
     running = portal(local | given | {"PORTAL_LOCAL": str(folder)}, "partners", "list")

@@ -10,6 +10,7 @@ from local import simulate_command
 from tests.fixtures.servers import ROOT
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.faults
 def test_a_short_one_plays_a_round_and_adds_up():
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}

@@ -108,6 +108,7 @@ def test_the_poller_does_so_in_its_rounds(app):
     assert {process for process, _ in rows(app)} == {"poller"}
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.faults
 def test_every_process_of_a_deploy_is_heard_of(app, environment):
     """The real ones: a crew and a scheduler."""

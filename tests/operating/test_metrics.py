@@ -267,6 +267,7 @@ def test_without_the_database_the_checks_say_so(own_database, own_app):
     own_app.extensions.pop("ready", None)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.faults
 def test_two_processes_under_gunicorn_tell_the_same(environment, app):
     """Whichever of them is asked."""

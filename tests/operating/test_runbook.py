@@ -116,6 +116,7 @@ def told_by_now(admin: str) -> None:
         connection.execute("UPDATE delivery SET state = 'confirmed', next_try_at = NULL")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.faults
 def test_every_command_of_the_page_is_run(place, flask):
     folder, environment = place

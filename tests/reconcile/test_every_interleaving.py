@@ -74,6 +74,7 @@ def named(faults: Faults) -> str:
     return many + "-".join(map(str, faults[:5]))
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("faults", SCOPES, ids=named)
 def test_every_interleaving_converges(faults: Faults):
     """P5: 2 workers, changes, crashes, lease losses, answers late or lost: 100 % end right after the sweep.

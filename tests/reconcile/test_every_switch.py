@@ -373,6 +373,7 @@ PLAY: dict[str, Callable[[Trial, Any], None]] = {
 }
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("name", "value"), trials(), ids=lambda one: str(one))
 def test_the_portal_keeps_its_promises_in_every_position(
     trial: Callable[[str, Any], Trial], name: str, value: Any

@@ -33,6 +33,7 @@ def pages(app, browser):
             yield rule, browser.get(path(app, rule, "northwind")).text
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("role", ["reader", "clerk", "manager", "visitor"])
 def test_no_page_or_file_tells_e_mails_user_names_or_keys_to_those_who_do_not_need_them(
     app, place, log_in, visit, role

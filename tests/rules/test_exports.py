@@ -134,6 +134,7 @@ def test_every_export_holds_all_rows_tells_the_audit_log_and_leaves_one_log_line
         assert last[1] in answer.headers["Content-Disposition"]
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("endpoint", HOLDS)
 def test_a_fault_in_the_middle_of_a_file_is_seen_in_it_and_ends_the_answer(
     browser: FlaskClient, superuser: psycopg.Connection[Any], monkeypatch: Any, endpoint: str
@@ -174,6 +175,7 @@ def test_a_person_who_goes_away_leaves_no_transaction_behind(
     ]
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("endpoint", HOLDS)
 def test_an_export_needs_one_connection_at_a_time(
     app: Flask, browser: FlaskClient, superuser: psycopg.Connection[Any], monkeypatch: Any, endpoint: str

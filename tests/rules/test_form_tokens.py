@@ -98,6 +98,7 @@ def closed(rule: Rule, mark: str, email: str) -> bool:
     return (mark == "staff" and email == OWNER) or ("partner_slug" in rule.arguments and email == STAFF)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("token", [NONE, STALE])
 @pytest.mark.parametrize("email", ["", OWNER, STAFF])
 def test_every_form_without_its_token_is_refused_in_words_and_changes_no_row(

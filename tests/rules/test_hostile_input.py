@@ -33,7 +33,7 @@ from sandbox import Sandbox
 from tests import factories, uploaded
 from tests.fixtures.people import with_factor_proved
 from tests.hostile_texts import HOSTILE_TEXTS, alive
-from tests.how_many import how_many
+from tests.how_many import how_many, is_played
 from tests.rules.test_every_route import routes
 from tests.rules.test_reading import path
 from tests.webhooks import hooks
@@ -153,8 +153,8 @@ def half_way_in(app: Flask) -> tuple[FlaskClient, dict[str, dict[str, str]]]:
 
 
 def some(place: int) -> list[str]:
-    """The hostile values that one field gets by itself."""
-    return HOSTILE[(place + FIRST) % STEP :: STEP]
+    """The hostile values that one field gets by itself, at its turn."""
+    return HOSTILE[(place + FIRST) % STEP :: STEP] if is_played(place, 3) else []
 
 
 def at_once(place: int) -> list[str]:

@@ -65,6 +65,7 @@ def partner(app: Flask, sandbox: Sandbox) -> int:
         return partner_id
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.sandbox(customers=0, invoices=0)
 @pytest.mark.parametrize("who", ["reader", "owner", "support"])
 def test_looking_at_any_page_changes_no_row_and_calls_nobody(

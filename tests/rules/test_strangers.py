@@ -110,6 +110,7 @@ def outside(app: Flask, rule: Rule, who: str) -> int | None:
     return 404 if mark == "staff" or rule.arguments else None
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("who", EVERYBODY if EVERYBODY_WALKS else USUAL)
 def test_at_another_partners_addresses_nobody_is_told_or_changes_anything(
     app: Flask, ours: Partner, theirs: Partner, superuser: psycopg.Connection[Any], who: str
@@ -152,6 +153,7 @@ WALLS = {
 }
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("standing", "who"),
     [(standing, who) for standing in WALLS for who in (INSIDE if EVERYBODY_WALKS else BEHIND[standing])],

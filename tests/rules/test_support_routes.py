@@ -94,6 +94,7 @@ def test_what_never_happens_is_held_by_permission_in_one_place(app):
     assert of_support(VisitMode.VIEW, Role.OWNER) == {Permission.VIEW}
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("mode", MODES)
 def test_support_does_what_its_mode_includes_and_nothing_else(app, browser, superuser, mode):
     """Each allowed route lets it past the wall (the positive control); each other one refuses and changes nothing."""
@@ -122,6 +123,7 @@ def state(superuser):
     return {table: sums for table, sums in rows_by_table(superuser).items() if table not in OF_VISITS}
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.CLERK, Role.READER])
 def test_acting_as_somebody_support_may_at_most_what_they_may(app, partner, visit, role):
     with app.app_context():

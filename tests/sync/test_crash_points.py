@@ -94,6 +94,7 @@ def killed(app: Flask, environment: dict[str, str], python: Path) -> Callable[..
     return run
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point[0])
 def test_a_killed_worker_loses_and_doubles_nothing(many: Sandbox, connect, killed, superuser, point) -> None:
     """Rule 3.3: afterwards all is as if nothing had happened, and what was committed is not read again."""

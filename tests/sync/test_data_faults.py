@@ -214,6 +214,7 @@ def test_pages_that_lead_in_circles_or_elsewhere_stop_the_reading(
     assert all(row.missing_since is None for row in rows(Invoice))
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("value", HOSTILE)
 def test_hostile_text_is_inert_on_pages_and_in_files(three, empty: Sandbox, browse, at, value: str) -> None:
     """Data fault F30."""

@@ -68,6 +68,7 @@ def touch_all(sandbox: Sandbox) -> None:
         sandbox.change_contact(row["id"], lastName="Changed")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("chosen", "customers", "contacts", "invoices"), EACH)
 def test_every_filter_brings_in_the_same_wherever_it_is_applied(
     connect: Callable[..., Integration],

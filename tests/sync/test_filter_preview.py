@@ -208,6 +208,7 @@ def test_in_the_secondary_role_filters_change_nothing_and_the_preview_says_so(
     assert (found.customers.leave.number, found.invoices.enter.number) == (0, 0)
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize(
     "absurd",
     [

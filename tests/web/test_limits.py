@@ -305,6 +305,7 @@ def checkout(app: Flask, dana: str) -> Callable[[int], int]:
     return pay
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("fault", ["stop", "freeze", "fill", "run_out_of_clients", "change_password"])
 def test_while_redis_is_away_logins_are_limited_strictly_and_nothing_else_is(
     app, dana, store, asked, checkout, fault
