@@ -63,7 +63,7 @@ def post(to: Target, numbers: Sequence[str], headers: Mapping[str, str], body: b
         return Answer(None, "It does not speak https as it should.")
     except OSError as error:
         return Answer(None, f"It cannot be reached: {error.strerror or type(error).__name__}.")
-    except HTTPException:
+    except (HTTPException, ValueError):  # such as a number that is none
         return Answer(None, "What it answered is no HTTP.")
 
 
@@ -130,9 +130,10 @@ def _is_whole(found: bytearray) -> bool:
         return False
     for line in head.lower().split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name == b"content-length" and value.strip().isdigit():
+        value = value.strip()
+        if name == b"content-length" and value.isdigit():
             return len(rest) >= int(value[:20])
-        if name == b"transfer-encoding" and value.strip() == b"chunked":
+        if name == b"transfer-encoding" and value == b"chunked":
             return rest.endswith(b"0\r\n\r\n")
     return False
 

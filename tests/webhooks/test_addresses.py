@@ -2,7 +2,9 @@
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,39 @@ def test_only_a_certificate_of_that_name_is_talked_to(
     post._tls.cache_clear()
     assert (found["good"].code, found["wrong_host"].code) == (200, None)
     assert found["wrong_host"].words.startswith("Its certificate is not good:")
+
+
+def test_a_receiver_that_reads_slowly_over_https_is_left_when_time_is_up(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    context, authority = certificates.context("good")
+    (tmp_path / "ca").write_text(authority)
+    monkeypatch.setattr(post, "authorities", lambda: str(tmp_path / "ca"))
+    monkeypatch.setattr(post, "ALL_SECONDS", 0.4)
+    post._tls.cache_clear()
+    body, read, over = b"x" * 2**23, [0], threading.Event()
+
+    def serve() -> None:
+        plain, _ = listener.accept()
+        with suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+            while part := connection.recv(2**14):
+                read[0] += len(part)
+                over.wait(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**14)
+        served = threading.Thread(target=serve, daemon=True)
+        served.start()
+        name = f"127.0.0.1:{listener.getsockname()[1]}"
+        app.config["WEBHOOK_TRUSTED_HOSTS"] = [name]
+        with app.app_context():
+            answer = send.deliver(f"https://{name}/", "evt_1", body, [SECRET])
+        taken = read[0]
+        over.set()
+        served.join(30)
+    post._tls.cache_clear()
+    assert (answer.code, answer.words) == (None, "No answer within 0.4 seconds.")
+    assert 0 < taken < len(body) // 4
 
 
 def test_the_specifications_example_is_signed_as_it_says() -> None:
