@@ -132,18 +132,26 @@ BOTH = "FROM new_rows n JOIN old_rows o ON o.tenant_id = n.tenant_id AND o.id = 
 DELETED = OF_PAYMENTS.format(
     "payment.deleted", f"SELECT n.id {BOTH} WHERE n.deleted_at IS NOT NULL AND o.deleted_at IS NULL"
 )
-# Once a payment: none of its invoices is still to be told of, and at least this one was read back.
-CONFIRMED = OF_PAYMENTS.format(
+# Once a payment: nothing is to be told of its invoices any more, and at least one was read back. The last of them is confirmed
+# or closed; of two that end side by side, the second waits for the first to commit, and reads only then.
+ENDED = """(n.state = 'confirmed' AND o.state <> 'confirmed' AND n.wish_paid_on IS NOT NULL
+            OR n.closed_at IS NOT NULL AND o.closed_at IS NULL)"""
+OF_ITS = """SELECT FROM allocation b JOIN delivery d ON d.tenant_id = b.tenant_id AND d.invoice_id = b.invoice_id
+            WHERE b.tenant_id = p.tenant_id AND b.payment_id = p.id"""
+ALL_TOLD = OF_PAYMENTS.format(
     "payment.confirmed",
     f"""SELECT DISTINCT p.id {BOTH}
         JOIN allocation a ON a.tenant_id = n.tenant_id AND a.invoice_id = n.invoice_id
         JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
-        WHERE n.state = 'confirmed' AND o.state <> 'confirmed' AND n.wish_paid_on IS NOT NULL
-        AND NOT EXISTS (SELECT FROM allocation b JOIN delivery d ON d.tenant_id = b.tenant_id AND d.invoice_id = b.invoice_id
-            WHERE b.tenant_id = p.tenant_id AND b.payment_id = p.id AND d.state <> 'confirmed' AND d.closed_at IS NULL)
+        WHERE {ENDED} AND NOT EXISTS ({OF_ITS} AND d.state <> 'confirmed' AND d.closed_at IS NULL)
+        AND EXISTS ({OF_ITS} AND d.state = 'confirmed' AND d.wish_paid_on IS NOT NULL)
         AND NOT EXISTS (SELECT FROM event e
             WHERE e.tenant_id = p.tenant_id AND e.subject_id = p.id AND e.kind = 'payment.confirmed')""",
 )
+CONFIRMED = f"""IF EXISTS (SELECT {BOTH} WHERE {ENDED}) THEN
+        PERFORM pg_advisory_xact_lock(8137, hashtext((SELECT min(tenant_id) FROM new_rows)::text));
+        {ALL_TOLD}
+    END IF;"""
 AN_EXCEPTION = f"""
     {INTO} SELECT n.tenant_id, CASE n.state WHEN 'open' THEN 'exception.opened' ELSE 'exception.closed' END, n.id,
         CASE WHEN n.invoice_id IS NULL THEN '{{}}' ELSE ARRAY[n.invoice_id] END,

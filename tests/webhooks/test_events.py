@@ -1,5 +1,6 @@
 """What happens becomes events, in the transaction of the change, for those who listen."""
 
+import threading
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from portal.access import api_keys
 from portal.access.tenancy import scoped
 from portal.attention import decisions
 from portal.extensions import db
+from portal.ledger import closing
 from portal.models import (
     Cause,
     Delivery,
@@ -108,6 +110,48 @@ def confirm(row: Invoice, state: str = "confirmed") -> None:
     mine = Delivery.invoice_id == row.id
     db.session.execute(update(Delivery).where(mine).values(stored_state=state, confirmed_at=clock.now()))
     db.session.commit()
+
+
+CONFIRM = "UPDATE delivery SET state = 'confirmed', confirmed_at = now() WHERE invoice_id = %s"
+
+
+def test_a_payment_is_confirmed_when_the_last_of_its_invoices_is_closed(partner: Tenant) -> None:
+    """One is gone from Autotask and was archived here; a payment of which nothing was read back is never confirmed."""
+    listen()
+    one = invoice()
+    other = factories.invoice(one.customer, "50.00")
+    payment = factories.payment((one, "100.00"), (other, "50.00"))
+    lost = invoice()
+    factories.payment((lost, "100.00"))
+    confirm(one)
+    assert "payment.confirmed" not in dict(told())
+    closing.close([lost.id])
+    closing.close([other.id])
+    db.session.commit()
+    closing.close([other.id])
+    assert [one for one in told() if one[0] == "payment.confirmed"] == [("payment.confirmed", payment.id)]
+
+
+def test_a_payment_whose_invoices_are_confirmed_side_by_side_is_confirmed_once(
+    partner: Tenant, database_url: str
+) -> None:
+    listen()
+    one = invoice()
+    other = factories.invoice(one.customer, "50.00")
+    payment = factories.payment((one, "100.00"), (other, "50.00"))
+    told()
+    db.session.commit()
+    with psycopg.connect(database_url) as first, psycopg.connect(database_url) as second:
+        for connection in (first, second):
+            connection.execute("SELECT set_config('app.tenant_id', %s, false)", [str(partner.id)])
+        first.execute(CONFIRM, [one.id])
+        later = threading.Thread(target=second.execute, args=(CONFIRM, [other.id]))
+        later.start()
+        later.join(0.5)
+        first.commit()
+        later.join(30)
+        second.commit()
+    assert [one for one in told() if one[0] == "payment.confirmed"] == [("payment.confirmed", payment.id)]
 
 
 def test_what_one_transaction_does_and_undoes_is_no_event(partner: Tenant) -> None:
