@@ -15,17 +15,11 @@ from portal.access.permissions import Permission
 from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import EndpointState, MessageState, Tenant, WebhookEndpoint, WebhookMessage
-from portal.webhooks import addresses, kinds, send, signing
+from portal.webhooks import addresses, catching_up, kinds, send, signing
 from portal.webhooks.post import Answer
 
 MOST = 10
 LONGEST_NAME = 80
-# What happened while it was off, as far as it is still kept. `state` is read under the lock that writers of events respect.
-CATCH_UP = text("""
-    INSERT INTO webhook_message (tenant_id, endpoint_id, event_id)
-    SELECT e.tenant_id, :endpoint_id, e.id FROM event e
-    WHERE e.tenant_id = :tenant_id AND e.created_at >= :since AND e.kind = ANY (CAST(:kinds AS text[]))
-    ORDER BY e.id ON CONFLICT DO NOTHING""")
 
 
 class Refused(ValueError):
@@ -116,8 +110,7 @@ def resume(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
         since, row.state, row.off_since = row.off_since, EndpointState.ON, None
         row.failures, row.failing_since, row.rests_until = 0, None, clock.now()
         db.session.flush()
-        missed = {"tenant_id": row.tenant_id, "endpoint_id": row.id, "kinds": list(row.kinds), "since": since}
-        db.session.execute(CATCH_UP, missed)
+        catching_up.give(row, since)
         audit.record(actor, "webhook.resumed", "webhook", row.id, name=row.name)
     return row
 

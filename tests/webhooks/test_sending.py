@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -260,3 +261,23 @@ def test_a_removed_or_paused_one_hears_nothing_and_a_disabled_partner_sends_noth
     sender.bill("N-2")
     assert len(sender.messages) == 1
     assert sender.receiver.taken == []
+
+
+def slower(sender: Sender, database_url: str) -> psycopg.Connection[Any]:
+    """A writer inside the partner, whose transaction began now."""
+    connection = psycopg.connect(database_url)
+    connection.execute("SELECT set_config('app.tenant_id', %s, false)", [str(sender.partner.id)])
+    return connection
+
+
+def test_what_a_transaction_of_before_the_pause_writes_during_it_is_caught_up_with(
+    sender: Sender, database_url: str
+) -> None:
+    row = sender.bill("N-1")
+    with slower(sender, database_url) as writer:
+        endpoints.pause(factories.ACTOR, sender.endpoint_id)
+        db.session.commit()
+        writer.execute("UPDATE invoice SET order_number = 'A' WHERE id = %s", [row.id])
+    endpoints.resume(factories.ACTOR, sender.endpoint_id)
+    db.session.commit()
+    assert [one.event.kind for one in sender.messages] == ["invoice.created", "invoice.changed"]
