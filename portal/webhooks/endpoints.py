@@ -104,15 +104,24 @@ def pause(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
 
 
 def resume(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
-    """On again, with all that happened meanwhile. Safe to call twice. The caller has tested it, and commits."""
+    """On again, with all that happened meanwhile. Safe to call twice. The caller has tested it, and commits.
+
+    Most of what it missed is copied before the lock, which every writer of events waits for; that is committed here.
+    """
+    row = db.session.get_one(WebhookEndpoint, (current_tenant_id(), endpoint_id), populate_existing=True)
+    since = catching_up.give(row, row.off_since) if _is_off(row) else None
+    db.session.commit()
     row = _locked(endpoint_id)
-    if row.state in (EndpointState.PAUSED, EndpointState.SWITCHED_OFF):
-        since, row.state, row.off_since = row.off_since, EndpointState.ON, None
+    if _is_off(row):
+        catching_up.give(row, since or row.off_since)
+        row.state, row.off_since = EndpointState.ON, None
         row.failures, row.failing_since, row.rests_until = 0, None, clock.now()
-        db.session.flush()
-        catching_up.give(row, since)
         audit.record(actor, "webhook.resumed", "webhook", row.id, name=row.name)
     return row
+
+
+def _is_off(row: WebhookEndpoint) -> bool:
+    return row.state in (EndpointState.PAUSED, EndpointState.SWITCHED_OFF)
 
 
 def remove(actor: Actor, endpoint_id: int) -> WebhookEndpoint:

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -281,3 +283,31 @@ def test_what_a_transaction_of_before_the_pause_writes_during_it_is_caught_up_wi
     endpoints.resume(factories.ACTOR, sender.endpoint_id)
     db.session.commit()
     assert [one.event.kind for one in sender.messages] == ["invoice.created", "invoice.changed"]
+
+
+def test_what_was_missed_is_copied_before_writers_of_events_have_to_wait(
+    sender: Sender, app: Flask, database_url: str
+) -> None:
+    endpoints.pause(factories.ACTOR, sender.endpoint_id)
+    row = sender.bill("N-1")
+
+    def resume() -> None:
+        with app.app_context(), factories.inside(sender.partner):
+            endpoints.resume(factories.ACTOR, sender.endpoint_id)
+            db.session.commit()
+
+    resumes = threading.Thread(target=resume)
+    with slower(sender, database_url) as writer:
+        writer.execute(
+            "UPDATE invoice SET order_number = 'A' WHERE id = %s", [row.id]
+        )  # its trigger holds the endpoint
+        resumes.start()
+        until = clock.monotonic() + 10
+        while not (found := sender.messages) and clock.monotonic() < until:
+            db.session.commit()
+            time.sleep(0.05)
+    resumes.join(30)
+    assert [one.event.kind for one in found] == ["invoice.created"]
+    db.session.commit()
+    assert [one.event.kind for one in sender.messages] == ["invoice.created", "invoice.changed"]
+    assert sender.endpoint.state == "on"
