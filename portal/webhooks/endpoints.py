@@ -89,7 +89,9 @@ def change(actor: Actor, endpoint_id: int, wanted: Wanted) -> WebhookEndpoint:
     row = _locked(endpoint_id)
     before = _told(row)
     row.url, row.name, row.kinds = wanted.url, wanted.name.strip(), _in_order(wanted.kinds)
-    row.failures, row.failing_since, row.rests_until = 0, None, clock.now()
+    if row.is_on:
+        row.failures, row.failing_since, row.rests_until = 0, None, clock.now()
+    _take_back(row)
     audit.record(actor, "webhook.changed", "webhook", row.id, before=before, after=_told(row))
     return row
 
@@ -99,6 +101,7 @@ def pause(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
     row = _locked(endpoint_id)
     if row.state == EndpointState.ON:
         row.state, row.off_since = EndpointState.PAUSED, clock.now()
+        _take_back(row)
         audit.record(actor, "webhook.paused", "webhook", row.id, name=row.name)
     return row
 
@@ -116,6 +119,7 @@ def resume(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
         catching_up.give(row, since or row.off_since)
         row.state, row.off_since = EndpointState.ON, None
         row.failures, row.failing_since, row.rests_until = 0, None, clock.now()
+        _take_back(row)
         audit.record(actor, "webhook.resumed", "webhook", row.id, name=row.name)
     return row
 
@@ -129,6 +133,7 @@ def remove(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
     row = _locked(endpoint_id)
     if row.state != EndpointState.REMOVED:
         row.state, row.off_since = EndpointState.REMOVED, clock.now()
+        _take_back(row)
         gone = text("DELETE FROM webhook_secret WHERE tenant_id = :tenant_id AND endpoint_id = :id")
         db.session.execute(gone, {"tenant_id": row.tenant_id, "id": row.id})
         audit.record(actor, "webhook.removed", "webhook", row.id, **_told(row))
@@ -157,6 +162,11 @@ def _locked(endpoint_id: int) -> WebhookEndpoint:
     """Writers of events that are under way are waited for: they have not seen what changes now."""
     query = scoped(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id).with_for_update()
     return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _take_back(row: WebhookEndpoint) -> None:
+    """Whoever sends to it begins anew, with what is true from here on."""
+    row.lease_token = row.lease_until = None
 
 
 def _one_at_a_time(actor: Actor) -> None:

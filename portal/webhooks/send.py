@@ -59,7 +59,9 @@ def again(message: WebhookMessage) -> None:
 
 
 def _endpoint(endpoint_id: int) -> WebhookEndpoint:
-    return db.session.get_one(WebhookEndpoint, (current_tenant_id(), endpoint_id))
+    """As it is now: what was read before may have another address since."""
+    key = (current_tenant_id(), endpoint_id)
+    return db.session.get_one(WebhookEndpoint, key, populate_existing=True)
 
 
 def _take(endpoint_id: int) -> str:

@@ -20,7 +20,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Mail, Notice
 from portal.notices import sweep
-from portal.webhooks import due, endpoints, events, post, send, settling, signing
+from portal.webhooks import due, endpoints, events, kinds, post, send, settling, signing
 from tests import factories
 from tests.fixtures.servers import ROOT
 from tests.webhooks.conftest import Sender
@@ -257,9 +257,10 @@ def test_a_removed_or_paused_one_hears_nothing_and_a_disabled_partner_sends_noth
     endpoints.pause(factories.ACTOR, sender.endpoint_id)
     db.session.commit()
     assert (due.due(), sender.drain()) == ([], 0)
+    sender.run("UPDATE webhook_endpoint SET lease_token = 'a', lease_until = now() + interval '1 minute'")
     endpoints.remove(factories.ACTOR, sender.endpoint_id)
     db.session.commit()
-    assert signing.open_all(sender.endpoint_id) == []
+    assert (signing.open_all(sender.endpoint_id), sender.endpoint.lease_until) == ([], None)
     sender.bill("N-2")
     assert len(sender.messages) == 1
     assert sender.receiver.taken == []
@@ -311,3 +312,40 @@ def test_what_was_missed_is_copied_before_writers_of_events_have_to_wait(
     db.session.commit()
     assert [one.event.kind for one in sender.messages] == ["invoice.created", "invoice.changed"]
     assert sender.endpoint.state == "on"
+
+
+def test_nothing_goes_to_the_old_address_once_another_was_saved(sender: Sender, app: Flask) -> None:
+    sender.bill("A")
+    sender.bill("B")
+    kept, paths = sender.endpoint, []
+    wanted = endpoints.Wanted(f"{sender.receiver.url}&v=2", "ERP", kinds.OFFERED)
+
+    def change(handler: Any) -> None:
+        paths.append(handler.path)
+        with app.app_context(), factories.inside(sender.partner):
+            endpoints.change(factories.ACTOR, sender.endpoint_id, wanted)
+            db.session.commit()
+        sender.receiver.says = note
+        note(handler, noted=True)
+
+    def note(handler: Any, *, noted: bool = False) -> None:
+        paths.extend([] if noted else [handler.path])
+        handler.send_response(204)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    sender.receiver.says = change
+    assert sender.drain() == 1
+    assert sender.drain() == 1
+    assert paths == ["/hooks?from=portal", "/hooks?from=portal&v=2"]
+    assert kept.url == wanted.url
+
+
+def test_an_address_that_was_saved_a_moment_ago_is_read_anew_for_each_message(sender: Sender) -> None:
+    sender.bill("A")
+    kept, token = sender.endpoint, send._take(sender.endpoint_id)
+    sender.run("UPDATE webhook_endpoint SET url = url || '&v=2'")
+    claim = send._next(sender.endpoint_id, token)
+    assert claim is not None
+    assert claim.endpoint is kept
+    assert claim.endpoint.url == f"{sender.receiver.url}&v=2"
