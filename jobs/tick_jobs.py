@@ -4,7 +4,7 @@ from jobs.upkeep import do_due
 from portal.access.tenancy import tenant_scope
 from portal.mail import send
 from portal.notices import sweep as notices
-from portal.operating import alarms
+from portal.operating import alarms, heartbeats
 from portal.people import lost_factors
 from portal.queue import DELIVERIES, SYNCS, bell, is_empty
 from portal.reconcile import due
@@ -22,7 +22,7 @@ def due_work() -> None:
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
     if send.due():
         bell(SYNCS, "jobs.mail.send_due")  # never in the way of payments
-    if webhooks.is_left_alone():
+    if heartbeats.poller_is_silent() and webhooks.due():
         bell(SYNCS, "jobs.webhooks.send_due")
     alarms.watch()  # also where no poller is left to do it
 

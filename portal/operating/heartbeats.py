@@ -9,6 +9,7 @@ from portal.models import Heartbeat
 from portal.queue import beats, web_redis
 from portal.queue.names import POLLER
 
+SILENT_AFTER = 60.0
 log = structlog.get_logger(__name__)
 KEEP = text("""
     INSERT INTO heartbeat (process, host, beat_at)
@@ -39,3 +40,8 @@ def ages() -> dict[str, float]:
     age = func.extract("epoch", func.clock_timestamp() - func.max(Heartbeat.beat_at))
     rows = db.session.execute(select(Heartbeat.process, age).group_by(Heartbeat.process))
     return {process: float(seconds) for process, seconds in rows}
+
+
+def poller_is_silent() -> bool:
+    """Nobody has heard of it for a minute, so what it alone does is left alone."""
+    return ages().get(POLLER, SILENT_AFTER) >= SILENT_AFTER

@@ -8,7 +8,8 @@ import secrets
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import aliased
 
 from portal import clock
 from portal.access.tenancy import current_tenant_id, scoped, tenant_scope
@@ -20,33 +21,40 @@ from portal.webhooks.post import Answer
 log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)  # more than twice what one message may take
 LONGEST_DRAIN = 15.0
+SLOW = 2.0  # whoever takes longer to answer gives the thread to another partner after each message
+# Two threads that take two endpoints of one partner at once must not both be let through.
+LOCK = text("SELECT pg_advisory_xact_lock(8138, hashtext(:tenant))")
 
 
 def send_due(seconds: float = 10.0) -> int:
     """Sends what is due, endpoint by endpoint, and begins none after so long; how many messages were tried."""
-    until, tried = clock.monotonic() + seconds, 0
-    for tenant_id, endpoint_id in due.due():
-        if clock.monotonic() > until:
-            break
-        tried += drain(tenant_id, endpoint_id)
+    until, tried, before = clock.monotonic() + seconds, 0, -1
+    while tried > before:
+        before = tried
+        for tenant_id, endpoint_id in due.due():
+            if clock.monotonic() > until:
+                return tried
+            tried += drain(tenant_id, endpoint_id)
     return tried
 
 
 def drain(tenant_id: int, endpoint_id: int) -> int:
-    """Sends what an endpoint should hear, until nothing is due, one fails, or time is up; how many were tried.
+    """Sends what an endpoint should hear, until nothing is due, one fails, it is slow, or time is up; how many were tried.
 
     No transaction is open while a message is on its way.
     """
     until, tried = clock.monotonic() + LONGEST_DRAIN, 0
     with tenant_scope(tenant_id):
         token = _take(endpoint_id)
-        while token and clock.monotonic() < until:
+        while token and (began := clock.monotonic()) < until:
             claim = _next(endpoint_id, token)
             if claim is None:
                 break
             tried += 1
             if not settling.settle(claim, _send(claim)):
                 return tried
+            if clock.monotonic() - began > SLOW:
+                break
         if token:
             _let_go(endpoint_id, token)
     return tried
@@ -65,13 +73,14 @@ def _endpoint(endpoint_id: int) -> WebhookEndpoint:
 
 
 def _take(endpoint_id: int) -> str:
-    """The token of a lease, or nothing where another has one. Commits."""
-    now = func.clock_timestamp()
+    """The token of a lease, or nothing where another has one, of this endpoint or another of its partner. Commits."""
+    db.session.execute(LOCK, {"tenant": str(current_tenant_id())})
+    now, other = func.clock_timestamp(), aliased(WebhookEndpoint)
     query = scoped(WebhookEndpoint).where(
         WebhookEndpoint.id == endpoint_id,
         WebhookEndpoint.state == EndpointState.ON,
         WebhookEndpoint.rests_until <= now,
-        WebhookEndpoint.lease_until.is_(None) | (WebhookEndpoint.lease_until < now),
+        ~select(other.id).where(other.tenant_id == current_tenant_id(), other.lease_until >= now).exists(),
     )
     query = query.with_for_update(skip_locked=True, key_share=True)
     row = db.session.scalar(query.execution_options(populate_existing=True))

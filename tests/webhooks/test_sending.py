@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from jobs import tick_jobs
 from portal import clock
 from portal.extensions import db
 from portal.models import Mail, Notice
@@ -349,3 +350,44 @@ def test_an_address_that_was_saved_a_moment_ago_is_read_anew_for_each_message(se
     assert claim is not None
     assert claim.endpoint is kept
     assert claim.endpoint.url == f"{sender.receiver.url}&v=2"
+
+
+def test_of_a_partner_one_endpoint_is_served_at_a_time_the_longest_rested_first(sender: Sender) -> None:
+    wanted = endpoints.Wanted(f"{sender.receiver.url}&v=2", "Second", kinds.OFFERED)
+    second = endpoints.create(factories.ACTOR, wanted, signing.new_secret()).id
+    sender.bill("N-1")
+    sender.run("UPDATE webhook_endpoint SET rests_until = now() - id * interval '1 minute'")
+    assert due.due() == [(sender.partner.id, second)]
+    token = send._take(second)
+    assert token
+    assert due.due() == []
+    assert (sender.drain(), sender.receiver.taken) == (0, [])
+    send._let_go(second, token)
+    assert due.due() == [(sender.partner.id, sender.endpoint_id)]
+    assert send.send_due() == 2, "each has its turn"
+
+
+def test_an_endpoint_that_answers_slowly_gets_one_message_before_others_have_their_turn(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender.bill("A")
+    sender.bill("B")
+    monkeypatch.setattr(send, "SLOW", 0.0)
+    assert sender.drain() == 1
+    assert (sender.endpoint.lease_token, len(due.due())) == (None, 1)
+
+
+def test_the_queue_of_syncs_sends_only_where_the_poller_is_silent(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender.bill("N-1")
+    sender.run("UPDATE webhook_message SET due_at = now() - interval '1 hour'")
+    sender.run("UPDATE webhook_endpoint SET rests_until = now() - interval '1 hour'")
+    rung: list[Any] = []
+    monkeypatch.setattr(tick_jobs, "bell", lambda *call: rung.append(call))
+    for silent, bells in ((0, 0), (61, 1)):
+        sender.run("DELETE FROM heartbeat")
+        beat = "INSERT INTO heartbeat (process, host, beat_at) VALUES ('poller', 'x', now() - :age * interval '1 second')"
+        sender.run(beat, age=silent)
+        tick_jobs.due_work()
+        assert [call[1] for call in rung].count("jobs.webhooks.send_due") == bells
