@@ -30,7 +30,7 @@ def index() -> Any:
 @requires(Permission.WEBHOOKS)
 @fresh
 def new() -> Any:
-    return _new(NewEndpointForm(formdata=None, kinds=[kind.value for kind in kinds.OFFERED]))
+    return _new(NewEndpointForm(formdata=None, kinds=kinds.USUAL))
 
 
 @pages.post("")

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from portal.extensions import db
 from portal.models import AuditEvent, Tenant, WebhookEndpoint
-from portal.webhooks import send
+from portal.webhooks import kinds, send
 from tests import factories
 from tests.webhooks.receiver import Receiver, listening, receiver
 
@@ -143,3 +143,10 @@ def test_a_replaced_secret_is_shown_once_and_a_change_is_tested_with_both(
     assert receiver.events(old) == receiver.events(new)
     assert [(one.name, one.url) for one in rows(partner, WebhookEndpoint)] == [("New ERP", changed["url"])]
     assert new not in owner.get(place).text
+
+
+def test_a_new_one_leaves_out_what_a_first_read_would_flood_it_with(owner: FlaskClient) -> None:
+    page = owner.get(f"{PLACE}/new").text
+    boxes = re.findall(r"<input[^>]*name=\"kinds\"[^>]*>", page)
+    ticked = {re.search(r"value=\"([^\"]+)", box)[1] for box in boxes if " checked" in box}  # type: ignore[index]
+    assert ticked == set(kinds.OFFERED) - {"invoice.created"}
