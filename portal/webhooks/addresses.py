@@ -104,6 +104,8 @@ def is_public(number: Address) -> bool:
             inner = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if number.is_site_local:  # given up long ago, and still counted as public by its number
+            return False
     usual = number.is_global and not number.is_multicast and not number.is_reserved
     return usual and number not in METADATA
 

@@ -44,7 +44,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
         ("0.0.0.0", False), ("10.0.0.1", False), ("172.16.0.1", False), ("192.168.1.1", False), ("100.64.0.1", False),
         ("169.254.169.254", False), ("100.100.100.200", False), ("168.63.129.16", False), ("192.0.0.192", False),
         ("224.0.0.1", False), ("240.0.0.1", False), ("255.255.255.255", False), ("198.18.0.1", False),
-        ("::1", False), ("::", False), ("fe80::1", False), ("fc00::1", False), ("fd00:ec2::254", False), ("ff02::1", False),
+        ("::1", False), ("::", False), ("fe80::1", False), ("fec0::1", False), ("fc00::1", False), ("fd00:ec2::254", False), ("ff02::1", False),
         ("::ffff:127.0.0.1", False), ("::ffff:93.184.216.34", True), ("::7f00:1", False), ("64:ff9b::7f00:1", False),
         ("64:ff9b::a9fe:a9fe", False), ("2002:7f00:1::", False), ("2002:a00:1::1", False), ("2001:db8::1", False),
         ("2001:0:4136:e378:8000:63bf:80ff:fffe", False),
