@@ -14,10 +14,17 @@ from portal.models import WebhookEndpoint
 from portal.queries import webhooks
 from portal.web import htmx, limits
 from portal.webhooks import endpoints, kinds, signing
-from portal.webhooks.endpoints import Refused
+from portal.webhooks.endpoints import Refused, Removed
 from portal.webhooks.post import Answer
 
 pages = Blueprint("webhooks", __name__, url_prefix="/p/<partner_slug>/settings/webhooks")
+
+
+@pages.errorhandler(Removed)
+def removed(error: Removed) -> Any:
+    db.session.rollback()
+    flash(str(error), "warning")
+    return htmx.redirect(url_for("webhooks.index"))
 
 
 @pages.get("")

@@ -26,6 +26,10 @@ class Refused(ValueError):
     """The endpoint is not saved; the message says why."""
 
 
+class Removed(ValueError):
+    """Somebody removed it a moment ago."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """An endpoint as a person wants it."""
@@ -83,10 +87,10 @@ def create(actor: Actor, wanted: Wanted, secret: str) -> WebhookEndpoint:
 
 
 def change(actor: Actor, endpoint_id: int, wanted: Wanted) -> WebhookEndpoint:
-    """Another address, name or choice of kinds. The caller has tested it, and commits. Raises Refused."""
+    """Another address, name or choice of kinds. The caller has tested it, and commits. Raises Refused, Removed."""
     _one_at_a_time(actor)
     check(wanted, endpoint_id)
-    row = _locked(endpoint_id)
+    row = _locked(actor, endpoint_id)
     before = _told(row)
     row.url, row.name, row.kinds = wanted.url, wanted.name.strip(), _in_order(wanted.kinds)
     if row.is_on:
@@ -97,8 +101,8 @@ def change(actor: Actor, endpoint_id: int, wanted: Wanted) -> WebhookEndpoint:
 
 
 def pause(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
-    """Nothing is sent from here on. Safe to call twice. The caller commits."""
-    row = _locked(endpoint_id)
+    """Nothing is sent from here on. Safe to call twice. The caller commits. Raises Removed."""
+    row = _locked(actor, endpoint_id)
     if row.state == EndpointState.ON:
         row.state, row.off_since = EndpointState.PAUSED, clock.now()
         _take_back(row)
@@ -107,14 +111,15 @@ def pause(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
 
 
 def resume(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
-    """On again, with all that happened meanwhile. Safe to call twice. The caller has tested it, and commits.
+    """On again, with all that happened meanwhile. Safe to call twice. The caller has tested it, and commits. Raises Removed.
 
     Most of what it missed is copied before the lock, which every writer of events waits for; that is committed here.
     """
+    belonging.hold(actor, Permission.WEBHOOKS)
     row = db.session.get_one(WebhookEndpoint, (current_tenant_id(), endpoint_id), populate_existing=True)
     since = catching_up.give(row, row.off_since) if _is_off(row) else None
     db.session.commit()
-    row = _locked(endpoint_id)
+    row = _locked(actor, endpoint_id)
     if _is_off(row):
         catching_up.give(row, since or row.off_since)
         row.state, row.off_since = EndpointState.ON, None
@@ -129,20 +134,22 @@ def _is_off(row: WebhookEndpoint) -> bool:
 
 
 def remove(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
-    """It hears of nothing any more, and its secrets are gone. Safe to call twice. The caller commits."""
-    row = _locked(endpoint_id)
-    if row.state != EndpointState.REMOVED:
-        row.state, row.off_since = EndpointState.REMOVED, clock.now()
-        _take_back(row)
-        gone = text("DELETE FROM webhook_secret WHERE tenant_id = :tenant_id AND endpoint_id = :id")
-        db.session.execute(gone, {"tenant_id": row.tenant_id, "id": row.id})
-        audit.record(actor, "webhook.removed", "webhook", row.id, **_told(row))
+    """It hears of nothing any more, and its secrets are gone. The caller commits. Raises Removed."""
+    row = _locked(actor, endpoint_id)
+    row.state, row.off_since = EndpointState.REMOVED, clock.now()
+    _take_back(row)
+    gone = text("DELETE FROM webhook_secret WHERE tenant_id = :tenant_id AND endpoint_id = :id")
+    db.session.execute(gone, {"tenant_id": row.tenant_id, "id": row.id})
+    audit.record(actor, "webhook.removed", "webhook", row.id, **_told(row))
     return row
 
 
 def rotate(actor: Actor, endpoint_id: int) -> tuple[WebhookEndpoint, str]:
-    """A new secret, which is told here and never again; the one before signs beside it for a day. The caller commits."""
-    row, secret = _locked(endpoint_id), signing.new_secret()
+    """A new secret, which is told here and never again; the one before signs beside it for a day. The caller commits.
+
+    Raises Removed.
+    """
+    row, secret = _locked(actor, endpoint_id), signing.new_secret()
     signing.keep(row.id, secret)
     audit.record(actor, "webhook.secret_replaced", "webhook", row.id, name=row.name)
     return row, secret
@@ -158,10 +165,14 @@ def waiting(endpoint_id: int) -> int:
     return db.session.scalar(query) or 0
 
 
-def _locked(endpoint_id: int) -> WebhookEndpoint:
-    """Writers of events that are under way are waited for: they have not seen what changes now."""
+def _locked(actor: Actor, endpoint_id: int) -> WebhookEndpoint:
+    """Writers of events that are under way are waited for: they have not seen what changes now. Raises Removed."""
+    belonging.hold(actor, Permission.WEBHOOKS)
     query = scoped(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id).with_for_update()
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+    row = db.session.scalars(query.execution_options(populate_existing=True)).one()
+    if row.state == EndpointState.REMOVED:
+        raise Removed(f"“{row.name}” was removed a moment ago. Nothing was changed.")
+    return row
 
 
 def _take_back(row: WebhookEndpoint) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from portal.extensions import db
 from portal.models import AuditEvent, Tenant, WebhookEndpoint
-from portal.webhooks import kinds, send
+from portal.webhooks import endpoints, kinds, send
 from tests import factories
 from tests.webhooks.receiver import Receiver, listening, receiver
 
@@ -150,3 +150,22 @@ def test_a_new_one_leaves_out_what_a_first_read_would_flood_it_with(owner: Flask
     boxes = re.findall(r"<input[^>]*name=\"kinds\"[^>]*>", page)
     ticked = {re.search(r"value=\"([^\"]+)", box)[1] for box in boxes if " checked" in box}  # type: ignore[index]
     assert ticked == set(kinds.OFFERED) - {"invoice.created"}
+
+
+def test_what_was_removed_while_somebody_looked_at_it_is_told_in_words(
+    owner: FlaskClient, partner: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(owner, receiver)
+    place, real = where(partner), endpoints.test
+
+    def test(*given: Any) -> Any:
+        with factories.inside(partner):
+            endpoints.remove(factories.ACTOR, rows(partner, WebhookEndpoint)[0].id)
+            db.session.commit()
+        return real(*given)
+
+    owner.post(f"{place}/pause")
+    monkeypatch.setattr(endpoints, "test", test)
+    answer = owner.post(f"{place}/resume", follow_redirects=True)
+    assert answer.status_code == 200
+    assert "“ERP” was removed a moment ago." in answer.text

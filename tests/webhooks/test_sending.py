@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
+from werkzeug.exceptions import Forbidden
 
 from jobs import tick_jobs
 from portal import clock
@@ -391,3 +392,20 @@ def test_the_queue_of_syncs_sends_only_where_the_poller_is_silent(
         sender.run(beat, age=silent)
         tick_jobs.due_work()
         assert [call[1] for call in rung].count("jobs.webhooks.send_due") == bells
+
+
+@pytest.mark.parametrize("does", ["change", "pause", "resume", "remove", "rotate"])
+def test_a_removed_one_is_changed_no_more_and_who_lost_the_permission_changes_none(
+    sender: Sender, does: str
+) -> None:
+    more = [endpoints.Wanted(f"{sender.receiver.url}&v=2", "ERP", kinds.OFFERED)] if does == "change" else []
+    person = factories.member(sender.partner, email="gone@northwind.example")
+    actor = replace(factories.ACTOR, user_id=person.id)
+    sender.run("DELETE FROM membership WHERE user_id = :id", id=person.id)
+    with pytest.raises(Forbidden):
+        getattr(endpoints, does)(actor, sender.endpoint_id, *more)
+    db.session.rollback()
+    endpoints.remove(factories.ACTOR, sender.endpoint_id)
+    db.session.commit()
+    with pytest.raises(endpoints.Removed, match="“ERP” was removed a moment ago"):
+        getattr(endpoints, does)(factories.ACTOR, sender.endpoint_id, *more)
