@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.models.base import Base, TenantOwned, belongs_to, created, one_of
 from portal.models.event import Event
+
+SWITCHED_OFF_AFTER = timedelta(days=3)
 
 
 class EndpointState(StrEnum):
@@ -52,6 +54,13 @@ class WebhookEndpoint(TenantOwned, Base):
     @property
     def is_on(self) -> bool:
         return self.state == EndpointState.ON
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was switched off by its own answer (410), before its failures had lasted long enough for that."""
+        if self.state != EndpointState.SWITCHED_OFF or self.off_since is None or self.failing_since is None:
+            return False
+        return self.off_since - self.failing_since < SWITCHED_OFF_AFTER
 
 
 class WebhookSecret(TenantOwned, Base):

@@ -1,4 +1,4 @@
-"""A webhook that took no message for days was switched off: told once for each time."""
+"""A webhook that took no message for days, or answered that it takes none any more, was switched off: told once for each time."""
 
 from sqlalchemy import select, text
 
@@ -36,16 +36,25 @@ def tell(endpoint_id: int, partner: Tenant) -> None:
     values = {
         "name": row.name,
         "since": row.failing_since or row.off_since,
-        "reason": _last_words(endpoint_id),
+        "reason": "" if row.is_gone else _last_words(endpoint_id),
+        "gone": row.is_gone,
     }
     words = Words(
-        f"The webhook “{row.name}” was switched off: it took no message since "
-        f"{formatters.instant(values['since'], with_zone=True)}.",  # type: ignore[arg-type]
+        f"The webhook “{row.name}” was switched off: {_why(row)}. "
+        "Mend it or change its address, then choose “Test and switch on”.",
         telling.page("webhooks.show", partner_slug=partner.slug, endpoint_id=endpoint_id),
         MailKind.WEBHOOK_OFF,
         values,
     )
     telling.tell(NoticeKind.WEBHOOK_OFF, f"{endpoint_id}/{row.off_since.isoformat()}", words)
+
+
+def _why(row: WebhookEndpoint) -> str:
+    if row.is_gone:
+        return "it answered that it takes no messages any more (410)"
+    return (
+        f"it took no message since {formatters.instant(row.failing_since or row.off_since, with_zone=True)}"
+    )
 
 
 def _last_words(endpoint_id: int) -> str:

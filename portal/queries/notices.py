@@ -21,7 +21,7 @@ KINDS = {
     NoticeKind.PAYMENTS_STUCK: "Payments are stuck, or wait for over an hour, and when that is over",
     NoticeKind.SUPPORT: "Support came in, and what it did there",
     NoticeKind.PEOPLE: "A new person, API key or second factor",
-    NoticeKind.WEBHOOK_OFF: "A webhook was switched off, because it took no message for days",
+    NoticeKind.WEBHOOK_OFF: "A webhook was switched off, because it took no message for days, or none any more",
     NoticeKind.DIGEST: "The week in numbers, on Mondays",
 }
 # Who can come in is the owners' to know, and the week is written for them.

@@ -54,10 +54,7 @@ class Told:
     def sentence(self) -> str:
         row = self.row
         if row.state == EndpointState.SWITCHED_OFF:
-            return (
-                f"It was switched off on {formatters.instant(row.off_since, with_zone=True)}, because it took no message "
-                f"since {formatters.instant(row.failing_since, with_zone=True)}."
-            )
+            return f"It was switched off on {formatters.instant(row.off_since, with_zone=True)}{self._why}.{self._next}"
         if row.state == EndpointState.PAUSED:
             return f"Nothing is sent since {formatters.instant(row.off_since, with_zone=True)}."
         if row.failures:
@@ -66,6 +63,19 @@ class Told:
                 "trying, and switches it off after three days."
             )
         return "It takes what is sent." if not self.waiting else "Messages are on their way."
+
+    @property
+    def _why(self) -> str:
+        if self.row.is_gone:
+            return ", because it answered that it takes no messages any more (410)"
+        return (
+            f", because it took no message since {formatters.instant(self.row.failing_since, with_zone=True)}"
+        )
+
+    @property
+    def _next(self) -> str:
+        todo = " Mend it or change its address, then choose “Test and switch on”."
+        return todo if may(Permission.WEBHOOKS) else ""
 
     @property
     def events(self) -> Sequence[str]:

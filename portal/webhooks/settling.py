@@ -13,6 +13,7 @@ from portal import clock, counts
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db, rows_written
 from portal.models import EndpointState, Event, MessageState, WebhookEndpoint, WebhookMessage
+from portal.models.webhook import SWITCHED_OFF_AFTER
 from portal.webhooks.post import Answer
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,6 @@ PAUSES = [
 ]
 # However many wait, an endpoint that does not answer is asked again at this pace.
 REST, LONGEST_REST = timedelta(seconds=2), timedelta(minutes=5)
-SWITCHED_OFF_AFTER = timedelta(days=3)
 # So many failures in a row were the endpoint's, not one message's.
 OUTAGE = 3
 OUTCOMES = {MessageState.SENT: "sent", MessageState.GIVEN_UP: "given_up", MessageState.WAITING: "waits"}

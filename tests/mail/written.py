@@ -15,7 +15,7 @@ VALUES: dict[str, Any] = {
     "person": "Olga Owner", "mode": "They can look at everything and change nothing.", "opened": ["Home (/p/northwind/)", "Invoices (/p/northwind/invoices)"],
     "changed": ["nothing"], "period": "16 Nov 2026 to 22 Nov 2026", "collected": ["84,210.50 USD"],
     "outstanding": ["12.00 EUR on 1 invoice", "3.00 USD on 2 invoices"], "exceptions": "2 exceptions",
-    "name": "Checkout", "what": "Your password was changed", "more": "All other browsers were signed out.",
+    "name": "Checkout", "gone": "", "what": "Your password was changed", "more": "All other browsers were signed out.",
 }  # fmt: skip
 LINK = "/open/once-abcdef"
 

@@ -152,6 +152,24 @@ def test_a_new_one_leaves_out_what_a_first_read_would_flood_it_with(owner: Flask
     assert ticked == set(kinds.OFFERED) - {"invoice.created"}
 
 
+def test_one_that_is_gone_says_so_and_what_to_do_and_a_taken_message_is_taken_once(
+    owner: FlaskClient, partner: Tenant, receiver: Receiver
+) -> None:
+    add(owner, receiver)
+    for number, answer in (("N-1", 200), ("N-2", 410)):
+        with factories.inside(partner):
+            factories.invoice(factories.customer(), "100.00", number=number)
+        receiver.says = answer
+        send.send_due()
+    page = owner.get(where(partner)).text
+    assert (
+        "because it answered that it takes no messages any more (410). Mend it or change its address" in page
+    )
+    assert "took no message since" not in page
+    assert "Taken (200)." not in page
+    assert "It says that it takes no messages any more (410)." in page
+
+
 def test_what_was_removed_while_somebody_looked_at_it_is_told_in_words(
     owner: FlaskClient, partner: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

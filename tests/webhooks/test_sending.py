@@ -233,6 +233,13 @@ def test_days_of_failures_switch_it_off_with_one_notice_and_switching_on_makes_u
     sender.receiver.says = 410
     sender.bill("N-3")
     assert (sender.drain(), sender.endpoint.state) == (1, "switched_off"), "gone means gone"
+    sweep.sweep()
+    [notice] = db.session.scalars(select(Notice).where(Notice.kind == "webhook_off", Notice.id != notice.id))
+    assert (
+        "it answered that it takes no messages any more (410). Mend it or change its address" in notice.words
+    )
+    [mail] = db.session.scalars(select(Mail).where(Mail.kind == "webhook_off", Mail.id != mail.id))
+    assert mail.words["gone"]
 
 
 def test_a_replaced_secret_signs_for_another_day(sender: Sender) -> None:
