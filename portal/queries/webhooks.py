@@ -118,6 +118,11 @@ class Detail:
         return str(self.row.answers[-1]["words"]) if self.row.answers else "Not sent yet."
 
     @property
+    def beside_badge(self) -> str:
+        """The same, where the badge does not say it already."""
+        return "" if self.row.state == MessageState.SENT else self.last
+
+    @property
     def tries(self) -> Sequence[tuple[datetime, str, str]]:
         """(when, words, the beginning of what was answered), newest first."""
         return [
