@@ -35,6 +35,7 @@ NEEDS = {
     "bench": LOCKS[1],
     "drill": LOCKS[2],
     "soak": LOCKS[1],
+    "mutants": LOCKS[2],
 }
 PROGRAMS = {
     "demo": "local.demo",
@@ -48,6 +49,7 @@ PROGRAMS = {
     "bench": "bench",
     "drill": "drill",
     "soak": "soak",
+    "mutants": "mutants",
 }
 
 
