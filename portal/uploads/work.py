@@ -135,6 +135,8 @@ def _part(file_id: int, token: str) -> bool:
     if file is None:
         db.session.rollback()
         return False
+    if file.tries and file.done % steps.RECORDS_AT_ONCE == 0:
+        file.tries = 0  # what failed lies behind: parts are whole again
     if more:
         file.lease_until = _later()  # type: ignore[assignment]
     else:

@@ -146,6 +146,27 @@ def test_a_record_that_cannot_be_worked_on_is_passed_over_in_the_end_and_told(
     assert "An error on our side kept this record from being undone" in told
 
 
+def test_once_what_failed_lies_behind_parts_are_whole_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
+) -> None:
+    number = desk.look(many(9))
+    judge, sizes = judging.judge, list[int]()
+
+    def fail_once(file: Any, places: Any, *, take: bool) -> Any:
+        sizes.append(len(places))
+        if len(sizes) == 1:
+            raise ArithmeticError
+        return judge(file, places, take=take)
+
+    monkeypatch.setattr(work, "AT_ONCE", 0)
+    monkeypatch.setattr(steps, "RECORDS_AT_ONCE", 3)
+    monkeypatch.setattr(judging, "judge", fail_once)
+    desk.take(number)
+    assert trying(desk, superuser, number) == 1
+    assert sizes == [3, 1, 1, 1, 3, 3]
+    assert desk.results(number) == {"created": 9}
+
+
 def waits_for_the_partners_lock(
     desk: Desk, superuser: psycopg.Connection[Any], act: Callable[[], Any], change: str
 ) -> None:
