@@ -9,7 +9,7 @@ from sqlalchemy.types import BigInteger
 
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
-from portal.ledger import conflicts
+from portal.ledger import conflicts, unmatching
 from portal.ledger.closing import IS_CLOSED, IS_GONE
 
 
@@ -19,7 +19,8 @@ def _step(sql: str) -> Any:
 
 # All who change invoices lock them in this order, so that a sync page and a payment cannot deadlock.
 LOCK = _step("""
-    SELECT id FROM invoice WHERE tenant_id = :tenant_id AND id = ANY(:ids) ORDER BY id FOR UPDATE""")
+    SELECT id, match_ends_at IS NOT NULL AS match_ends FROM invoice
+    WHERE tenant_id = :tenant_id AND id = ANY(:ids) ORDER BY id FOR UPDATE""")
 
 # A paid date that the portal did not write settles what payments and credits here leave open (rule 4.2).
 AMOUNTS = _step("""
@@ -66,7 +67,8 @@ BEGIN_SETTLEMENTS = _step("""
     ON CONFLICT (tenant_id, invoice_id) WHERE removed_at IS NULL DO NOTHING""")
 
 # The wish is "paid on the date of the last payment" once payments and credits cover the amount due, and
-# "not paid" otherwise (rule 5.5); what is held back until it is settled covers nothing there yet. Where money came back although
+# "not paid" otherwise (rule 5.5); what is held back until it is settled covers nothing there yet, and of a
+# match that is taken back nothing does (unmatching.py). Where money came back although
 # Autotask's people call it paid, a person may want to clear that, which takes a delivery. A voided invoice keeps its last wish while payments cover it: nothing is
 # written to it. While a worker holds the row, only the version rises; the worker finds that when it settles
 # (rule 5.6).
@@ -74,7 +76,8 @@ WISHES = _step(
     """
     WITH wished AS (
         SELECT i.tenant_id, i.id AS invoice_id,
-            CASE WHEN i.amount_due > 0 AND i.paid_amount + i.credited_amount - came.held >= i.amount_due THEN greatest(
+            CASE WHEN i.match_ends_at IS NULL AND i.amount_due > 0
+                AND i.paid_amount + i.credited_amount - came.held >= i.amount_due THEN greatest(
                 came.last_on,
                 (SELECT max(c.applied_on) FROM credit_application c
                     WHERE c.tenant_id = i.tenant_id AND c.invoice_id = i.id AND c.removed_at IS NULL)
@@ -137,7 +140,7 @@ AT_FIRST = {
     "agreement": "CASE WHEN s.is_voided THEN 'voided' ELSE 'agrees' END",
 }
 
-STEPS = (LOCK, AMOUNTS, END_SETTLEMENTS, BEGIN_SETTLEMENTS, WISHES, AGREEMENTS)
+STEPS = (AMOUNTS, END_SETTLEMENTS, BEGIN_SETTLEMENTS, WISHES, AGREEMENTS)
 
 
 def lock_invoices(invoice_ids: Sequence[int]) -> None:
@@ -153,6 +156,8 @@ def restate(invoice_ids: Sequence[int]) -> None:
     if not invoice_ids:
         return
     db.session.flush()
+    if any(row.match_ends for row in _run(LOCK, invoice_ids)):
+        unmatching.end(invoice_ids)
     for step in STEPS:
         _run(step, invoice_ids)
     conflicts.judge(invoice_ids)
@@ -164,5 +169,5 @@ def begin(invoice_ids: Sequence[int]) -> None:
         _run(BEGIN_SETTLEMENTS, invoice_ids)
 
 
-def _run(step: Any, invoice_ids: Sequence[int]) -> None:
-    db.session.execute(step, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)})
+def _run(step: Any, invoice_ids: Sequence[int]) -> Any:
+    return db.session.execute(step, {"tenant_id": current_tenant_id(), "ids": list(invoice_ids)})

@@ -63,7 +63,8 @@ class Invoice(TenantOwned, Base):
     `total_raw` and `tax_raw` are Autotask's values to the digit, `amount_due` includes tax and is rounded.
     `external_id` is the name of one that came in from the partner's own system, which may void it too.
     A negative `amount_due` is a credit, of which `applied_amount` went to other invoices. Of `paid_amount`,
-    `pending_amount` is still on its way.
+    `pending_amount` is still on its way. `matched_by_hand_at` is when a person said which one of Autotask's it is, and
+    `match_ends_at` since when that is being taken back (ledger/unmatching.py).
     """
 
     __tablename__ = "invoice"
@@ -151,6 +152,8 @@ class Invoice(TenantOwned, Base):
     agreement: Mapped[str] = mapped_column(server_default=Agreement.AGREES)
     outside_filters_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
+    matched_by_hand_at: Mapped[datetime | None]
+    match_ends_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = created()
 

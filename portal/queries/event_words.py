@@ -214,6 +214,7 @@ SENTENCES: dict[str, Tell] = {
     "invoice.created": _one_invoice("Invoice ", " added"),
     "invoice.changed": _one_invoice("Invoice ", " changed"),
     "invoice.matched": _one_invoice("Invoice ", " matched by hand to one in Autotask"),
+    "invoice.match_taken_back": _one_invoice("Match by hand of invoice ", " taken back"),
     "invoices.archived": _several("Invoice", "archived", _invoice),
     "invoices.restored": _several("Invoice", "taken out of the archive", _invoice),
     "customer.created": _one_customer(" added"),
@@ -234,6 +235,7 @@ SENTENCES: dict[str, Tell] = {
     "integration.disconnected": _plain(
         "Autotask disconnected; {deliveries_owed} deliveries were still owed to it"
     ),
+    "integration.role_changed": _plain("Autotask's role changed from {before} to {after}"),
     "integration.tested": _tested,
     "integration.refused": _plain("Autotask refused the login"),
     "integration.recovered": _plain("Autotask accepts the login again"),

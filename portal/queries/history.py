@@ -29,6 +29,8 @@ WORDS = {
     "delivery.confirmed": "Confirmed in Autotask",
     "delivery.parked": "Delivery stuck",
     "delivery.retried": "Sent again",
+    "invoice.matched": "Matched by hand to one in Autotask",
+    "invoice.match_taken_back": "Match by hand taken back",
     "file.downloaded": "File downloaded",
 }
 

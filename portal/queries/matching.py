@@ -18,6 +18,8 @@ from portal.sync.matched_by_hand import MATCHES
 
 class Standing(StrEnum):
     MATCHED = "matched"
+    BY_HAND = "by_hand"
+    ENDING = "ending"
     SEVERAL = "several"
     MISMATCHED = "mismatched"
     NONE = "none"
@@ -26,13 +28,19 @@ class Standing(StrEnum):
 
 WORDS = {
     Standing.MATCHED: "Matched",
+    Standing.BY_HAND: "Matched by hand",
+    Standing.ENDING: "Being taken back",
     Standing.SEVERAL: "Several could be meant",
     Standing.MISMATCHED: "Found, but different",
     Standing.NONE: "Not found in Autotask",
     Standing.WAITING: "Not looked for yet",
 }
+# Told only where there are any.
+RARE = (Standing.BY_HAND, Standing.ENDING)
 FOUND = ExceptionItem.theirs["candidates_found"].as_integer()
 STANDING: ColumnElement[str] = case(
+    (Invoice.match_ends_at.is_not(None), Standing.ENDING.value),
+    (Invoice.matched_by_hand_at.is_not(None), Standing.BY_HAND.value),
     (Invoice.autotask_id.is_not(None), Standing.MATCHED.value),
     (ExceptionItem.cause == Cause.MATCH_SEVERAL, Standing.SEVERAL.value),
     (FOUND > 0, Standing.MISMATCHED.value),
@@ -62,6 +70,15 @@ class Row:
     @property
     def word(self) -> str:
         return WORDS[Standing(self.standing)]
+
+    @property
+    def is_by_hand(self) -> bool:
+        """A person may take it back."""
+        return self.standing == Standing.BY_HAND
+
+    @property
+    def is_ending(self) -> bool:
+        return self.standing == Standing.ENDING
 
     @property
     def theirs(self) -> Sequence[Mapping[str, Any]]:
@@ -100,7 +117,8 @@ def tallies() -> list[Tally]:
     for standing, word in WORDS.items():
         some = [row for row in rows if row.standing == standing]
         sums = [(row.currency, row.amount) for row in some]
-        found.append(Tally(standing.value, word, sum(row.number for row in some), sums))
+        if some or standing not in RARE:
+            found.append(Tally(standing.value, word, sum(row.number for row in some), sums))
     return found
 
 

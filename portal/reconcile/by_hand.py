@@ -81,6 +81,10 @@ def _held(delivery_id: int) -> Delivery:
 
 
 def _again(actor: Actor, delivery: Delivery, event: str, **details: str) -> Delivery:
+    if delivery.invoice.autotask_id is None:
+        raise NotRetryable(
+            "The match with Autotask's invoice was taken back, so there is nothing to tell it."
+        )
     before = {"state": delivery.state, "error_kind": delivery.error_kind}
     row = Row(**{name: getattr(delivery, name) for name in locked.COLUMNS})
     after = delivery_row.looked_for(row, clock_timestamp())

@@ -1,11 +1,12 @@
-"""A person says which of Autotask's invoices is the counterpart of one here (rule 6). The caller commits, then rings.
+"""A person says which of Autotask's invoices is the counterpart of one here, and takes it back (rule 6).
 
-Nothing is read or written at Autotask yet: the sync that is started reads its side, and a delivery reads before it writes.
+The caller commits, then rings. Nothing is read or written at Autotask yet: the sync that is started reads its side, and a
+delivery reads before it writes.
 """
 
 from typing import Any
 
-from portal import attention, connect, ledger
+from portal import attention, clock, connect, ledger
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
@@ -40,6 +41,7 @@ def join(actor: Actor, item: ExceptionItem, autotask_id: int) -> SyncRun:
     assert invoice is not None
     invoice.integration_id, invoice.autotask_id = integration.id, autotask_id
     invoice.autotask_number, invoice.autotask_read_at = candidate.get("number"), None
+    invoice.matched_by_hand_at = clock.now()
     for cause in MATCHES:
         attention.close_items(cause, "invoice", [item.subject_key], "A person matched it by hand.")
     ledger.restate([invoice.id])
@@ -49,10 +51,37 @@ def join(actor: Actor, item: ExceptionItem, autotask_id: int) -> SyncRun:
     return runs.start(integration, SyncKind.UNPAID, SyncTrigger.RETRY, actor)
 
 
+def take_back(actor: Actor, invoice: Invoice) -> SyncRun | None:
+    """Both are apart once nothing of ours stands in Autotask; the run that looks anew if that is so at once.
+
+    Until then a delivery clears the paid date there, and `ledger.restate` ends the match. Raises CannotMatch.
+    """
+    integration = _secondary()
+    ledger.lock_invoices([invoice.id])
+    db.session.refresh(invoice)
+    if invoice.matched_by_hand_at is None or invoice.match_ends_at is not None:
+        raise CannotMatch("This match was taken back in the meantime, or was not made by hand.")
+    there, number = invoice.autotask_id, invoice.autotask_number
+    invoice.match_ends_at = clock.now()
+    audit.record(
+        actor,
+        "invoice.match_taken_back",
+        "invoice",
+        invoice.id,
+        autotask_id=there,
+        number=number or invoice.number,
+    )
+    ledger.restate([invoice.id])
+    db.session.refresh(invoice)
+    if invoice.autotask_id is not None:
+        return None
+    return runs.start(integration, SyncKind.NEW, SyncTrigger.RETRY, actor)
+
+
 def _secondary() -> Integration:
     integration = connect.current()
     if integration is None or not integration.is_connected:
-        raise CannotMatch("Autotask is not connected now. Connect it first; nothing was matched.")
+        raise CannotMatch("Autotask is not connected now. Connect it first; nothing was changed.")
     if integration.role != IntegrationRole.SECONDARY:
         raise CannotMatch(
             "Autotask is primary here: its invoices come in from there, and nothing is matched."

@@ -25,7 +25,7 @@ ACT = [
     "invoice_edits.new", "invoice_edits.create", "invoice_edits.edit", "invoice_edits.update",
     "invoices.fetch_pdf", "payment_uploads.new", "payment_uploads.create", "payment_uploads.preview",
     "payment_events.edit", "payment_events.create",
-    "payments.new", "payments.create", "matching.join", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry", "uploads.new", "uploads.create", "uploads.columns",
+    "payments.new", "payments.create", "matching.join", "matching.take_back", "sync_runs.cancel", "sync_runs.create", "sync_runs.retry", "uploads.new", "uploads.create", "uploads.columns",
     "uploads.read", "uploads.take", "uploads.discard",
 ]  # fmt: skip
 NEVER = [
@@ -34,7 +34,7 @@ NEVER = [
     "settings.create_api_key", "settings.confirm_revoking", "settings.revoke_api_key", "filters.preview",
     "filters.read_choices", "filters.update", "integrations.set_identifier", "integrations.set_totals",
     "integrations.new", "integrations.create", "integrations.edit", "integrations.update",
-    "integrations.test", "integrations.ask_disconnect", "integrations.disconnect",
+    "integration_role.ask", "integration_role.change", "integrations.test", "integrations.ask_disconnect", "integrations.disconnect",
     "payment_event_uploads.new", "payment_event_uploads.preview", "payment_event_uploads.create",
     "payments.confirm_deletion", "payments.destroy", "credits.destroy", "customer_edits.confirm_archive",
     "customer_edits.archive", "customer_edits.restore", "invoice_edits.archive", "invoice_edits.restore",

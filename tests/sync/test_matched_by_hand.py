@@ -28,7 +28,7 @@ def test_the_page_says_how_many_are_matched_of_how_much_money_with_both_sides_va
     secondary: Integration, empty: Sandbox, company: int, browser: FlaskClient, at: Callable[[str], str]
 ) -> None:
     there(empty, company, "INV-1")
-    there(empty, company, "INV-2", "90.00")
+    found = there(empty, company, "INV-2", "90.00")
     for _ in range(2):
         there(empty, company, "INV-3", "30.00")
     for number, amount in (("INV-1", "100.00"), ("INV-2", "100.50"), ("INV-3", "30.00"), ("INV-4", "7.00")):
@@ -40,7 +40,7 @@ def test_the_page_says_how_many_are_matched_of_how_much_money_with_both_sides_va
     for words in (
         "Matched 1 100.00 USD", "Several could be meant 1 30.00 USD", "Found, but different 1 100.50 USD",
         "Not found in Autotask 1 7.00 USD", "Not looked for yet 1 5.00 USD",
-        "100.50 USD Found, but different INV-2, 90.00 USD Match by hand",
+        f"100.50 USD Found, but different Autotask ID {found}: INV-2, 90.00 USD Match by hand",
     ):  # fmt: skip
         assert words in page
     only = words_of(browser.get(at("/integrations/autotask/matching?standing=several")).text)
