@@ -10,7 +10,8 @@ from portal.cli import lookup
 from portal.connect import usage
 from portal.extensions import db
 from portal.models import AUTOTASK, Identifier, Integration, IntegrationRole, SyncKind, SyncTrigger
-from portal.sync import runs
+from portal.money import plain
+from portal.sync import role_change, role_preview, runs
 
 commands = AppGroup("integrations", help="A partner's connection to Autotask.")
 
@@ -39,6 +40,11 @@ def connect_partner(slug: str, email: str, username: str, identifier: str, role:
     secret = lookup.secret_from_stdin("Secret")
     request = connect.ConnectRequest(email, username, secret, identifier, role)
     with tenant_scope(tenant.id):
+        known = connect.current()
+        if known is not None and known.role != role:
+            lookup.refuse(
+                f"Autotask is {known.role} for {slug}. `integrations role` shows what another role does."
+            )
         verified = _checked(request)
         integration = connect.save_connection(lookup.OPERATOR, request, verified)
         run = runs.start(integration, SyncKind.ALL, SyncTrigger.CONNECT, lookup.OPERATOR)
@@ -79,6 +85,38 @@ def test(slug: str) -> None:
         except (connect.ConnectRefused, connect.NotConnected) as refusal:
             lookup.refuse(str(refusal))
         lookup.answer({"partner": slug, **as_json(integration), "notes": verified.notes})
+
+
+@commands.command("role")
+@click.argument("slug")
+@click.argument("role", type=click.Choice([one.value for one in IntegrationRole]))
+@click.option("--change", is_flag=True, help="Do it; without this, only what it would do is printed.")
+def role(slug: str, role: str, change: bool) -> None:
+    """What another role does to invoices, matches, deliveries and exceptions; with --change it is done."""
+    with tenant_scope(lookup.partner(slug).id):
+        integration = connect.current() or lookup.refuse(f"{slug} has no integration yet.")
+        told = role_preview.preview(integration, role)
+        if change:
+            _change(integration, role, told.seen)
+        rows = [
+            {
+                "what": line.key,
+                "number": line.number,
+                "money": {code: plain(sum_, code) for code, sum_ in line.sums},
+            }
+            for line in told.lines
+        ]
+        lookup.answer({"partner": slug, "role": role, "changed": change, "lines": rows})
+
+
+def _change(integration: Integration, role: str, seen: str) -> None:
+    try:
+        run = role_change.change(lookup.OPERATOR, integration, role, seen)
+    except role_change.CannotChange as refusal:
+        lookup.refuse(str(refusal))
+    db.session.commit()
+    if run is not None:
+        runs.ring(run)
 
 
 @commands.command("disconnect")

@@ -8,6 +8,7 @@ from portal.connect.opening import client_for
 from portal.connect.saving import (
     current,
     disconnect,
+    end_matching,
     known_customers,
     matches_invoices,
     owed_deliveries,
@@ -32,6 +33,7 @@ __all__ = [
     "current",
     "decide_totals",
     "disconnect",
+    "end_matching",
     "has_moved",
     "known_customers",
     "matches_invoices",

@@ -77,7 +77,7 @@ def save_connection(
     before = current()
     integration = before or _new(request)
     if before is not None and before.role != request.role:
-        _end_matching()
+        end_matching()
     _take_over(integration, request, verified)
     db.session.flush()
     _seal(integration, request.secret.strip())
@@ -92,7 +92,7 @@ def save_connection(
     return integration
 
 
-def _end_matching() -> None:
+def end_matching() -> None:
     """Only a secondary integration looks for counterparts; the next one that does opens what it finds anew."""
     for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL):
         attention.close_all(

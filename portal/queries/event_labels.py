@@ -56,6 +56,15 @@ LABELS = {
     "forced": "Although it was not due",
     "invoices_changed": "Amounts changed",
     "invoices_renumbered": "Invoices renumbered",
+    "role_customers": "Customers from Autotask then",
+    "role_there": "Invoices matched then",
+    "role_owned": "Of these, known to the own system",
+    "role_own": "Invoices not matched then",
+    "role_ending": "Matches being taken back then",
+    "role_rest": "Credits, voided and archived ones then",
+    "role_deliveries": "Deliveries not confirmed then",
+    "role_matching": "Exceptions of matching closed",
+    "role_exceptions": "Other open exceptions then",
     "deliveries_owed": "Deliveries owed to Autotask",
     "refused_since": "Refused since",
     "identifier": "Invoices are shown by",
@@ -104,6 +113,7 @@ AMOUNTS = {"amount_due", "net", "tax", "total"}
 BEFORE_AND_AFTER = {
     "integration.totals_mode_set": "totals_mode",
     "integration.identifier_set": "identifier",
+    "integration.role_changed": "role",
     "user.role_changed": "role",
     "partner.time_zone_changed": "time_zone",
 }

@@ -38,6 +38,7 @@ NAMES = {
     "integrations.show": "Autotask",
     "integrations.new": "Connect Autotask",
     "integrations.edit": "Edit credentials",
+    "integration_role.ask": "Change Autotask's role",
     "integrations.ask_disconnect": "Disconnect Autotask",
     "invoice_edits.edit": "Change an invoice",
     "invoice_edits.new": "Add an invoice",

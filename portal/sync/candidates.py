@@ -20,6 +20,8 @@ from portal.sync.current_run import Running
 from portal.sync.task import Task
 
 Record = dict[str, Any]
+# Owed, or was: credits, voided and archived ones have no counterpart to look for.
+IS_LOOKED_FOR = Invoice.archived_at.is_(None) & Invoice.is_voided.is_(False) & (Invoice.amount_due > 0)
 
 
 def unmatched(after: int) -> list[Invoice]:
@@ -28,9 +30,7 @@ def unmatched(after: int) -> list[Invoice]:
         .where(
             Invoice.id > after,
             Invoice.autotask_id.is_(None),
-            Invoice.archived_at.is_(None),
-            Invoice.is_voided.is_(False),
-            Invoice.amount_due > 0,
+            IS_LOOKED_FOR,
         )
         .order_by(Invoice.id)
         .limit(MOST_IDS)

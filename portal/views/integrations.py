@@ -44,8 +44,8 @@ def show() -> Any:
 @requires(Permission.CREDENTIALS)
 @fresh
 def new() -> Any:
-    form = ConnectForm(formdata=None, obj=connect.current())
-    return render_template("integrations/new.html", form=form)
+    known = connect.current()
+    return render_template("integrations/new.html", form=ConnectForm(formdata=None, obj=known), known=known)
 
 
 @pages.post("/autotask/connect")
@@ -53,11 +53,13 @@ def new() -> Any:
 @redraws_form
 @fresh
 def create() -> Any:
-    form = ConnectForm()
-    read_before = _was_read(connect.current())
+    form, known = ConnectForm(), connect.current()
+    if known is not None:
+        form.role.data = known.role  # another one is previewed first
+    read_before = _was_read(known)
     start = not form.filters_first.data or read_before
     if not form.validate() or not _connected(form, form.request, start=start):
-        return render_template("integrations/new.html", form=form), 422
+        return render_template("integrations/new.html", form=form, known=connect.current()), 422
     if not start:
         _read_choices(_found())
         flash("Autotask is connected. Choose what comes in; then the first sync starts.", "success")
@@ -124,7 +126,9 @@ def set_identifier() -> Any:
         return _page(integration, identifier_form=form, status=422)
     changed = connect.set_identifier(g.actor, integration, form.identifier.data)
     db.session.commit()
-    flash(f"Saved. {formatters.count(changed)} invoices are shown by another number now.", "success")
+    words = f"{formatters.count(changed)} invoices are shown by another number now."
+    secondary = "The next sync looks for invoices by it."
+    flash(f"Saved. {words if integration.is_primary else secondary}", "success")
     return htmx.redirect(url_for("integrations.show"))
 
 

@@ -31,6 +31,7 @@ STILL = {
     "integrations.new": TYPED_INTO,
     "integrations.edit": TYPED_INTO,
     "integrations.ask_disconnect": TYPED_INTO,
+    "integration_role.ask": "a question, with what the other role changed when it was asked",
     "logo.edit": TYPED_INTO,
     "partner_settings.edit": TYPED_INTO,
     "member_factors.show": TYPED_INTO,
