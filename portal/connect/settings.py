@@ -45,8 +45,13 @@ def set_identifier(actor: Actor, integration: Integration, identifier: str) -> i
 
 
 def renumber(integration: Integration, identifier: str) -> int:
-    """Sets the identifier and every number that follows from it; how many changed. The caller commits."""
+    """Sets the identifier and every number that follows from it; how many changed. The caller commits.
+
+    Where Autotask is secondary, numbers are the partner's own, and the identifier only says what they are matched by.
+    """
     integration.identifier = identifier
+    if not integration.is_primary:
+        return 0
     own_id = cast(Invoice.autotask_id, Text)
     given = func.nullif(func.btrim(func.coalesce(Invoice.autotask_number, "")), "")
     number = own_id if identifier == Identifier.ID else case((given.is_(None), own_id), else_=given)

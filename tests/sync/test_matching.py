@@ -66,6 +66,18 @@ def test_with_the_autotask_id_the_number_here_is_the_id_there(connect, empty: Sa
     assert one(Invoice).autotask_id == key
 
 
+def test_another_identifier_changes_no_number_of_the_own_system(
+    secondary, empty: Sandbox, company: int
+) -> None:
+    """Rule 6: that system is the source of truth; the identifier says what is looked for."""
+    there(empty, company, "INV-1")
+    here("INV-1")
+    sync(secondary, "new", "schedule")
+    assert connect.set_identifier(ACTOR, secondary, "id") == 0
+    db.session.commit()
+    assert (one(Invoice).number, one(Integration).identifier) == ("INV-1", "id")
+
+
 def test_several_are_an_exception(secondary, empty: Sandbox, company: int) -> None:
     there(empty, company, "INV-1")
     there(empty, company, "INV-1")
