@@ -1,4 +1,4 @@
-"""The demo's partner and people, made through the portal's own commands. Safe to run twice."""
+"""The demo's partners and people, made through the portal's own commands. Safe to run twice."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ PEOPLE = {
     "clerk": "payments, customers, invoices",
     "reader": "looks only",
 }
+# Another partner (local/demo_files.py).
+FILES_SLUG, FILES_NAME = "riverbend", "Riverbend IT"
+FILES_OWNER = f"owner@{FILES_SLUG}.example"
 STAFF = "support@portal.example"
 # One person who has a second factor: its code stands on the demo's own page (local/demo_page.py).
 GUARDED, SEED = "sam@portal.example", "NORTHWINDDEMOSEEDNORTHWINDDEMOSE"
@@ -22,6 +25,7 @@ GUARDED, SEED = "sam@portal.example", "NORTHWINDDEMOSEEDNORTHWINDDEMOSE"
 def login_lines(page: str = "") -> str:
     """What the demo's login page says (DEMO_LOGINS); `page` is where the code of one person stands."""
     lines = [f"{address(role)}: {may}" for role, may in PEOPLE.items()]
+    lines.append(f"{FILES_OWNER}: everything of {FILES_NAME}, whose invoices come in as files")
     guarded = f"{GUARDED}: support staff who set up a second factor" + (
         f", whose code is at {page}" if page else ""
     )
@@ -33,6 +37,7 @@ def address(role: str) -> str:
 
 
 def main() -> None:
+    from local import demo_files
     from wsgi import app
 
     runner = app.test_cli_runner()
@@ -54,6 +59,7 @@ def main() -> None:
     make(runner, "users", "create", GUARDED, "--staff", "--name", "Sam")
     with app.app_context():
         guard()
+    demo_files.bring_in(runner, app)
 
 
 def guard() -> None:

@@ -64,6 +64,7 @@ def run_until_stopped(folder: Path, addresses: Addresses, environment: dict[str,
 
     def tell() -> None:
         wait_for_pages(addresses)
+        match_files(addresses, environment)
         print(greeting(addresses, time.monotonic() - started), flush=True)
 
     threading.Thread(target=tell, daemon=True).start()
@@ -80,6 +81,7 @@ def run_check(folder: Path, addresses: Addresses, environment: dict[str, str], s
 
         def check() -> None:
             wait_for_pages(addresses)
+            match_files(addresses, environment)
             command = [sys.executable, "-m", "local.demo_check", addresses.web]
             codes.append(subprocess.run(command, env=environment, cwd=PROJECT).returncode)
             supervisor.request_stop()
@@ -89,6 +91,16 @@ def run_check(folder: Path, addresses: Addresses, environment: dict[str, str], s
     if codes != [0]:
         print(f"The check failed. What the processes said: {log}", file=sys.stderr)
     return codes[0] if codes else 1
+
+
+def match_files(addresses: Addresses, environment: dict[str, str]) -> None:
+    """Connects the partner whose invoices came in as files to the sandbox; that is safe to do at each start."""
+    if not addresses.sandbox:
+        return
+    command = [sys.executable, "-m", "local.demo_files", addresses.sandbox]
+    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True)
+    if done.returncode:
+        say(f"{demo_data.FILES_NAME} could not be connected to Autotask:\n{done.stdout}{done.stderr}")
 
 
 def wait_for_pages(addresses: Addresses) -> None:
@@ -125,6 +137,9 @@ def greeting(addresses: Addresses, seconds: float) -> str:
         f"  Log in with the password  {demo_data.PASSWORD}  as",
     ]
     lines += [f"    {demo_data.address(role):<28} {may}" for role, may in demo_data.PEOPLE.items()]
+    lines += [
+        f"    {demo_data.FILES_OWNER:<28} everything of {demo_data.FILES_NAME}: its invoices come in as files"
+    ]
     lines += [f"    {demo_data.STAFF:<28} support staff"]
     lines += [
         f"    {demo_data.GUARDED:<28} support staff with a second factor; its code: {addresses.page}",
