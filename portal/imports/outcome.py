@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from portal import serializers
 from portal.extensions import db
 from portal.models import ImportResult
+from portal.money import plain
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,19 @@ def taken(external_id: str, row_id: int, label: str, changes: Mapping[str, tuple
 
 def compared(row: Any, values: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """The fields of a row that differ from the values, each as (old, new) in words."""
+    currency = getattr(row, "currency", "")
     return {
-        name: (shown(getattr(row, name)), shown(value))
+        name: (shown(getattr(row, name), currency), shown(value, currency))
         for name, value in values.items()
         if getattr(row, name) != value
     }
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, currency: str = "") -> str:
+    """An amount has its currency's decimals, or more where it has more."""
     if isinstance(value, Decimal):
-        return serializers.number(value)
+        text = plain(value, currency) if currency else ""
+        return text if text and Decimal(text) == value else serializers.number(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, date):

@@ -73,9 +73,9 @@ def test_changes_stand_in_the_order_of_an_invoice_and_amounts_as_the_partner_wri
         ["Number", "A-1", "2001"],
         ["Due on", "–", "1 Dec 2026"],
         ["Lines", "Hosting 100; Support 10", "Rack 1875"],
-        ["Without tax", "110", "1,875"],
-        ["Of which tax", "19", "356.25"],
-        ["Total", "129", "2,231.25"],
+        ["Without tax", "110.00", "1,875.00"],
+        ["Of which tax", "19.00", "356.25"],
+        ["Total", "129.00", "2,231.25"],
         ["Comments", "–", "1875"],
     ]
 
@@ -131,7 +131,7 @@ def test_a_record_tells_which_batch_made_and_changed_it(caller: Caller, reader: 
         page = reader.get(address).text
         links = {link["href"]: link.get_text() for link in elements(page, "main a")}
         assert (links[made], links[changed]) == ("Made by an import", "Changed by an import")
-        for words in ("Due on: – → 1 Dec 2026", "Total: 129 → 119", "API key ERP"):
+        for words in ("Due on: – → 1 Dec 2026", "Total: 129.00 → 119.00", "API key ERP"):
             assert words in words_of(page)
         assert "Support 10 → Hosting 100" in words_of(page)
     other = reader.get(f"{page_of(caller, 'A-2')}/history").text
@@ -164,7 +164,7 @@ def test_the_activity_log_says_all_that_a_put_changed(caller: Caller, reader: Fl
     caller.put("customers/C-2", CUSTOMER | {"name": "Adatum", "active": False, "tax_exempt": True})
     page = words_of(reader.get("/p/northwind/activity").text)
     for words in (
-        "Order number: PO-1 → PO-2", "Customer: Fabrikam → Adatum", "Without tax: 110 → 100", "Total: 129 → 119",
+        "Order number: PO-1 → PO-2", "Customer: Fabrikam → Adatum", "Without tax: 110.00 → 100.00", "Total: 129.00 → 119.00",
         "Lines: Hosting 100; Support 10 → Hosting 100", "Voided: no → yes", "Active: yes → no", "Tax exempt: no → yes",
     ):  # fmt: skip
         assert words in page
