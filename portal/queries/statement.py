@@ -125,7 +125,7 @@ def open_every(customer_id: int, today: date) -> list[Open]:
 def _entry(row: Any) -> Entry:
     return Entry(
         row.currency, row.on_day, Kind(row.kind), row.entry_id, row.number, row.invoices, row.due_on, row.method,
-        row.reference, row.amount, row.balance,
+        row.reference, row.amount, row.balance, row.payment_id,
     )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _entries(customer_id: int, zone: str) -> Any:
     columns = (
         ("currency", Text), ("on_day", Date), ("place", Integer), ("entry_id", BigInteger), ("kind", Text),
         ("amount", AMOUNT), ("number", Text), ("invoices", BigInteger), ("due_on", Date), ("method", Text),
-        ("reference", Text),
+        ("reference", Text), ("payment_id", BigInteger),
     )  # fmt: skip
     return _bound(ENTRIES, columns, customer_id, zone=zone)
 

@@ -17,6 +17,9 @@ MOVED = {
     Kind.INVOICE: "invoiced",
     Kind.CREDIT: "credited",
     Kind.PAYMENT: "paid",
+    Kind.FAILED: "failed",
+    Kind.REFUNDED: "refunded",
+    Kind.CHARGED_BACK: "charged_back",
     Kind.SETTLED: "marked_as_paid",
     Kind.ARCHIVED: "archived",
 }
@@ -56,7 +59,7 @@ def _entry(row: Entry) -> dict[str, Any]:
         "day": serializers.day(row.on_day),
         "currency": row.currency,
         "invoice_id": row.entry_id if row.kind.has_invoice else None,
-        "payment_id": row.entry_id if row.kind.has_payment else None,
+        "payment_id": row.payment_id,
         "number": row.number if row.of_one else None,
         "due_on": serializers.day(row.due_on),
         "amount": plain(row.amount, row.currency),

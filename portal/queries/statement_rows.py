@@ -13,6 +13,9 @@ class Kind(StrEnum):
     INVOICE = "invoice"
     CREDIT = "credit"
     PAYMENT = "payment"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+    CHARGED_BACK = "charged_back"
     SETTLED = "settled"
     ARCHIVED = "archived"
 
@@ -25,19 +28,20 @@ class Kind(StrEnum):
         """Whether `entry_id` is an invoice's."""
         return self in (self.INVOICE, self.CREDIT, self.ARCHIVED)
 
-    @property
-    def has_payment(self) -> bool:
-        """Whether `entry_id` is a payment's."""
-        return self == self.PAYMENT
-
 
 # What one entry is called; where nothing stands here, as its sum.
-ONE = {Kind.INVOICE: "Invoice", Kind.CREDIT: "Credit", Kind.PAYMENT: "Payment"}
+ONE = {
+    Kind.INVOICE: "Invoice", Kind.CREDIT: "Credit", Kind.PAYMENT: "Payment", Kind.FAILED: "Payment failed",
+    Kind.REFUNDED: "Refund", Kind.CHARGED_BACK: "Charge-back",
+}  # fmt: skip
 # What a period's sums are called, in the order in which they are told.
 SUMS = {
     Kind.INVOICE: "Invoices",
     Kind.CREDIT: "Credits",
     Kind.PAYMENT: "Payments",
+    Kind.FAILED: "Payments that failed",
+    Kind.REFUNDED: "Refunds",
+    Kind.CHARGED_BACK: "Charge-backs",
     Kind.SETTLED: "Marked as paid",
     Kind.ARCHIVED: "Not asked for any more",
 }
@@ -45,7 +49,10 @@ SUMS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a period. `amount` is what it adds to what is owed, `balance` what is owed after it."""
+    """One line of a period. `amount` is what it adds to what is owed, `balance` what is owed after it.
+
+    `payment_id` is the payment that it is, or that came back.
+    """
 
     currency: str
     on_day: date
@@ -58,6 +65,7 @@ class Entry:
     reference: str
     amount: Decimal
     balance: Decimal
+    payment_id: int | None = None
 
     @property
     def of_one(self) -> bool:

@@ -241,12 +241,14 @@ SCHEMAS = {
         "customer_id": ID, "customer": TEXT, "from": DAY, "until": DAY, "as_of": DAY,
         "currencies": {"type": "array", "items": _object(
             {"currency": TEXT, "lines": {"type": "integer"}, "closing": AMOUNT, "opening": AMOUNT, "invoiced": AMOUNT,
-             "credited": AMOUNT, "paid": AMOUNT, "marked_as_paid": AMOUNT, "archived": AMOUNT, "owed": AMOUNT,
+             "credited": AMOUNT, "paid": AMOUNT, "failed": AMOUNT, "refunded": AMOUNT,
+             "charged_back": AMOUNT, "marked_as_paid": AMOUNT, "archived": AMOUNT, "owed": AMOUNT,
              "overdue": AMOUNT, "credit_left": AMOUNT}, required=["currency", "lines", "closing"])
             | {"description": "Of a period: opening and what happened make closing. Of what is open: owed less "
                "credit_left."}},
         "data": {"type": "array", "items": _object(
-            {"kind": {"enum": ["invoice", "credit", "payment", "settled", "archived", "open"]}, "day": DAY,
+            {"kind": {"enum": ["invoice", "credit", "payment", "failed", "refunded", "charged_back", "settled",
+                      "archived", "open"]}, "day": DAY,
              "currency": TEXT, "invoice_id": AUTOTASK_ID, "payment_id": AUTOTASK_ID, "number": {"type": ["string", "null"]},
              "due_on": DAY, "amount": AMOUNT, "open": AMOUNT,
              "balance": AMOUNT | {"description": "What the lines of this currency up to this one add up to."},

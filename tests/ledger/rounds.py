@@ -40,6 +40,29 @@ PARTS_REFUNDED = text(f"""
     UPDATE allocation SET amount = allocation.amount - back.amount {BACK.format(by="payment_id, invoice_id")}
     WHERE tenant_id = :tenant_id AND allocation.payment_id = back.payment_id
         AND allocation.invoice_id = back.invoice_id""")
+# What became of payments, as events with their parts: of what is written in one round, one event for each payment.
+EVENTS = """
+    WITH made AS (
+        INSERT INTO payment_event (tenant_id, payment_id, kind, happened_on, amount, ends)
+        SELECT p.tenant_id, p.id, '{kind}', p.paid_on, {amount}, {ends} RETURNING id, payment_id)
+    INSERT INTO payment_event_part (tenant_id, event_id, invoice_id, amount)"""
+FAILED_EVENTS = text(
+    EVENTS.format(kind="failed", amount="p.amount", ends="true").replace(
+        " RETURNING", " FROM payment p WHERE p.tenant_id = :tenant_id AND p.id = ANY(:ids) RETURNING"
+    )
+    + """
+    SELECT a.tenant_id, made.id, a.invoice_id, a.amount FROM made
+    JOIN allocation a ON a.tenant_id = :tenant_id AND a.payment_id = made.payment_id WHERE a.amount > 0"""
+)
+REFUNDED_EVENTS = text(
+    EVENTS.format(kind="refunded", amount="back.amount", ends="false").replace(
+        " RETURNING",
+        f" {BACK.format(by='payment_id')} JOIN payment p ON p.tenant_id = :tenant_id AND p.id = back.payment_id RETURNING",
+    )
+    + f"""
+    SELECT :tenant_id, made.id, back.invoice_id, back.amount {BACK.format(by="payment_id, invoice_id")}
+    JOIN made USING (payment_id)"""
+)
 REMOVED = text(
     "UPDATE credit_application SET removed_at = now() WHERE tenant_id = :tenant_id AND id = ANY(:ids)"
 )
@@ -74,6 +97,7 @@ class Round:
         for statement, ids in (
             (SETTLED, self.settled),
             (DELETED, self.deleted),
+            (FAILED_EVENTS, self.failed),
             (FAILED, self.failed),
             (REMOVED, self.removed),
         ):
@@ -93,7 +117,7 @@ class Round:
             map(list, zip(*self.refunds, strict=True)) if self.refunds else ([], [], [])
         )
         values = {**of_this, "payments": payments, "invoices": invoices, "amounts": amounts}
-        for statement in (REFUNDED, PARTS_REFUNDED):
+        for statement in (REFUNDED, PARTS_REFUNDED, REFUNDED_EVENTS):
             db.session.execute(statement, values)
 
 

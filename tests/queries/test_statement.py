@@ -12,7 +12,8 @@ from sqlalchemy import text
 from portal import ledger
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.payments import recording
+from portal.models import Happened
+from portal.payments import life, recording
 from portal.queries import statement
 from portal.queries.statement import Statement
 from portal.queries.statement_period import LATEST, Asked, Span, asked
@@ -54,6 +55,52 @@ def test_a_period_goes_from_its_opening_to_its_closing_balance(app: Flask, partn
     assert told(customer) == [(Kind.INVOICE, 250, 310), (Kind.CREDIT, -30, 280), (Kind.PAYMENT, -110, 170)]
     paid = statement.every(customer.id, NOVEMBER, "UTC")[-1]
     assert (paid.invoices, paid.of_one, paid.method, paid.reference) == (2, False, "check", "ch_1")
+
+
+def test_what_failed_was_refunded_or_charged_back_is_a_line_of_its_own_day_and_all_lines_add_up(
+    app: Flask, partner: Any
+) -> None:
+    customer = factories.customer()
+    one, two = (
+        factories.invoice(customer, amount, issued_on=date(2026, 11, 2)) for amount in ("100.00", "80.00")
+    )
+    kept = factories.payment((one, "70.00"), (two, "80.00"), on=date(2026, 11, 3), reference="ch_1")
+    bounced = factories.payment((one, "30.00"), on=date(2026, 11, 4))
+    typed_twice = factories.invoice(customer, "5.00", issued_on=date(2026, 11, 2))
+    error = factories.payment((typed_twice, "5.00"), on=date(2026, 11, 3))
+    for payment, kind, on, amount in (
+        (kept, Happened.REFUNDED, date(2026, 11, 6), Decimal(90)),
+        (kept, Happened.REFUNDED, date(2026, 11, 6), Decimal(10)),
+        (bounced, Happened.FAILED, date(2026, 11, 8), None),
+        (kept, Happened.CHARGED_BACK, date(2026, 11, 9), None),
+        (error, Happened.REFUNDED, date(2026, 11, 9), Decimal(1)),
+    ):
+        life.happen(factories.ACTOR, payment.id, life.NewEvent(kind, on, amount))
+    recording.delete(factories.ACTOR, error.id, "typed twice")
+    db.session.commit()
+    assert told(customer)[3:] == [
+        (Kind.PAYMENT, -150, 35), (Kind.PAYMENT, -30, 5), (Kind.REFUNDED, 90, 95), (Kind.REFUNDED, 10, 105),
+        (Kind.FAILED, 30, 135), (Kind.CHARGED_BACK, 50, 185),
+    ]  # fmt: skip
+    lines = statement.every(customer.id, NOVEMBER, "UTC")
+    assert [row.payment_id for row in lines[3:]] == [
+        kept.id,
+        bounced.id,
+        kept.id,
+        kept.id,
+        bounced.id,
+        kept.id,
+    ]
+    assert (lines[-1].reference, lines[5].of_one) == ("ch_1", False)
+    (sums,) = statement.sums(customer.id, NOVEMBER, "UTC")
+    assert sums.parts == [
+        ("Opening balance", 0), ("Invoices", 185), ("Payments", -180), ("Payments that failed", 30), ("Refunds", 100),
+        ("Charge-backs", 50),
+    ]  # fmt: skip
+    assert sums.closing == statement.open_sums(customer.id, TODAY)[0].closing == Decimal(185)
+    first = statement.page(customer.id, NOVEMBER, "UTC", {}, 6)
+    rest = statement.page(customer.id, NOVEMBER, "UTC", {"older": first.older}, 6)
+    assert [*first.rows, *rest.rows] == lines
 
 
 def test_each_currency_stands_by_itself(app: Flask, partner: Any) -> None:
@@ -164,7 +211,12 @@ def scattered(random: Random) -> None:
     """Every day is another one; some invoices are voided, some archived."""
     db.session.execute(text("SELECT setseed(:seed)"), {"seed": random.random()})
     day = "date '2026-01-01' + CAST(random() * 300 AS int)"
-    for table, name in (("invoice", "issued_on"), ("payment", "paid_on"), ("settlement", "settled_on")):
+    for table, name in (
+        ("invoice", "issued_on"),
+        ("payment", "paid_on"),
+        ("payment_event", "happened_on"),
+        ("settlement", "settled_on"),
+    ):
         db.session.execute(text(f"UPDATE {table} SET {name} = {day}"))
     db.session.execute(text("UPDATE invoice SET is_voided = true WHERE random() < 0.1"))
     db.session.execute(text(f"UPDATE invoice SET archived_at = {day} WHERE random() < 0.1"))

@@ -123,7 +123,7 @@ def test_the_api_tells_the_same_in_pages(books: Books) -> None:
     assert first["currencies"] == [
         {
             "currency": "USD", "lines": 2, "opening": "60.00", "invoiced": "200.00", "credited": "0.00",
-            "paid": "-150.00", "marked_as_paid": "0.00", "archived": "0.00", "closing": "110.00",
+            "paid": "-150.00", "failed": "0.00", "refunded": "0.00", "charged_back": "0.00", "marked_as_paid": "0.00", "archived": "0.00", "closing": "110.00",
         }
     ]  # fmt: skip
     assert [(row["kind"], row["balance"]) for row in first["data"]] == [("invoice", "260.00")]
