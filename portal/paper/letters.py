@@ -1,18 +1,22 @@
 """The letters that a PDF can draw: Latin, Greek, Cyrillic, Arabic, Hebrew, Devanagari, Georgian and Thai.
 
-FiraGO has them (SIL Open Font License); Chinese, Japanese, Korean and others are not among them.
+FiraGO has them (SIL Open Font License). What it has not, such as Chinese, Japanese and Korean ones and emoji, is spelled
+in Latin letters, one by one and whatever the language, so that a name can be read; the paper says so.
 """
 
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from anyascii import anyascii
+
 FAMILY = "FiraGO"
-# Stands for a letter that cannot be drawn.
+# Stands for a letter that can neither be drawn nor spelled.
 MISSING = "\N{WHITE VERTICAL RECTANGLE}"
 _STYLES = {"": "figo", "B": "figbo"}
 _SPACES = dict.fromkeys(
@@ -35,12 +39,18 @@ def font_files() -> Iterator[dict[str, Path]]:
         yield files
 
 
-def drawable(words: str) -> tuple[str, int]:
-    """One line of text as it can be drawn, and how many letters of it cannot and stand as MISSING.
+@dataclass(frozen=True)
+class Drawable:
+    """One line of text as it can be drawn; how many letters are `spelled` in others, or `missing` and stand as MISSING."""
 
-    What shows nothing by itself is left out, and what turns the direction of writing, which a name must not do to others.
-    """
-    text, missing = [], 0
+    text: str
+    spelled: int = 0
+    missing: int = 0
+
+
+def drawable(words: str) -> Drawable:
+    """What shows nothing by itself is left out, and what turns the direction of writing, as a name must not do to others."""
+    text, spelled, missing = [], 0, 0
     for letter in unicodedata.normalize("NFC", words.translate(_SPACES)):
         if letter.isspace() and ord(letter) not in _drawn():
             text.append(" ")
@@ -48,10 +58,13 @@ def drawable(words: str) -> tuple[str, int]:
             continue
         elif ord(letter) in _drawn():
             text.append(letter)
+        elif latin := anyascii(letter):
+            text.append(latin)
+            spelled += 1
         else:
             text.append(MISSING)
             missing += 1
-    return "".join(text), missing
+    return Drawable("".join(text), spelled, missing)
 
 
 def are_joined(text: str) -> bool:

@@ -8,6 +8,7 @@ from portal.storage import StorageFailed
 
 # Lines that one PDF holds: about 50 pages, and five seconds of work.
 MOST = 2_000
+SHORTER = "Choose a shorter period."
 
 
 class CannotMake(ValueError):
@@ -26,7 +27,11 @@ def statement_pdf(partner: Tenant, customer: Customer, asked: Statement) -> byte
         if (lines := sum(one.entries for one in sums)) > MOST:
             raise CannotMake(
                 f"This statement has {formatters.count(lines)} lines, and a PDF holds {formatters.count(MOST)}. "
-                "Choose a shorter period."
+                + (
+                    SHORTER
+                    if asked.span
+                    else "The page and the API tell all of what is open; a period has a PDF of its own."
+                )
             )
         rows = asked.every()
         return paper.pdf(

@@ -17,7 +17,7 @@ class Sheet(FPDF):
 
     def __init__(self, paper: str, title: str, foot: str, at: datetime, files: dict[str, Any]) -> None:
         super().__init__(format=paper)
-        self.foot, self.undrawn = "", 0
+        self.foot, self.spelled, self.undrawn = "", 0, 0
         for style, file in files.items():
             self.add_font(letters.FAMILY, style, file)
         self.set_margins(MARGIN, MARGIN, MARGIN)
@@ -59,10 +59,11 @@ class Sheet(FPDF):
         self.multi_cell(self.epw, height, text, align="L", new_x="LMARGIN", new_y="NEXT")
 
     def said(self, words: str) -> str:
-        """The words as they can be drawn; what cannot is counted in `undrawn`."""
-        text, missing = letters.drawable(words)
-        self.undrawn += missing
-        return text
+        """The words as they can be drawn; what cannot is counted in `spelled` and `undrawn`."""
+        found = letters.drawable(words)
+        self.spelled += found.spelled
+        self.undrawn += found.missing
+        return found.text
 
     def shortened(self, text: str, width: float) -> str:
         """Text that fits into the width in the font of the moment, with … for what does not."""

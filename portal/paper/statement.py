@@ -94,18 +94,19 @@ def _customer(sheet: Sheet, paper: Paper) -> None:
 
 
 def _tell_what_is_missing(sheet: Sheet) -> None:
-    if not sheet.undrawn:
+    words = []
+    if sheet.spelled:
+        words.append("Letters of scripts that this paper cannot draw are spelled in Latin ones.")
+    if sheet.undrawn:
+        verb = "stands" if sheet.undrawn == 1 else "stand"
+        words.append(f"{plural(sheet.undrawn, 'letter')} that it cannot spell {verb} as {letters.MISSING}.")
+    if not words:
         return
     if sheet.room < 14:
         sheet.add_page()
     sheet.ln(4)
-    what = plural(sheet.undrawn, "letter")
-    verb = "stands" if sheet.undrawn == 1 else "stand"
     sheet.looks(8, grey=True)
-    words = (
-        f"{what} of a script that this paper cannot draw {verb} as {letters.MISSING}. The portal shows them."
-    )
-    sheet.paragraph(4.2, words)
+    sheet.paragraph(4.2, " ".join([*words, "The portal shows all of them as they are."]))
 
 
 class _Currency:

@@ -76,22 +76,25 @@ def test_numbers_and_days_are_the_partners() -> None:
     assert "1 Jan" not in page
 
 
-def test_names_of_many_scripts_are_drawn_and_letters_that_cannot_be_are_counted() -> None:
+def test_names_of_many_scripts_are_drawn_and_others_are_spelled_and_that_is_said() -> None:
     names = "Łódź Ελλάς Москва שלום บริษัท საქართველო"
     (page,) = pages(paper(entries(1), customer=names))
     assert "?" not in page
-    assert "stand as" not in page
+    assert "cannot draw" not in page
     assert all(word in page for word in ("Łódź", "Ελλάς", "Москва"))
 
-    (page,) = pages(paper(entries(1), customer="株式会社 Fabrikam", address="\N{GRINNING FACE}"))
-    assert letters.MISSING * 4 + " Fabrikam" in page
-    assert "cannot draw" in page
+    (page,) = pages(paper(entries(1), customer="株式会社 서울 Fabrikam", address="Caf\u00e9 \N{SUSHI}\ue000"))
+    assert "ZhuShiHuiShe SeoUl Fabrikam" in page
+    assert f"Café :sushi:{letters.MISSING}" in page
+    said = " ".join(page.split())
+    assert "cannot draw are spelled in Latin ones. 1 letter that it cannot spell stands as" in said
 
 
 def test_only_what_shows_nothing_is_left_out_of_a_text() -> None:
-    assert letters.drawable("a\u200bb\u202e\tc\n\u202fd") == ("ab c \N{NO-BREAK SPACE}d", 0)
-    assert letters.drawable("\u4e2d\u6587") == (letters.MISSING * 2, 2)
-    assert letters.drawable("e\u0301") == ("é", 0)
+    assert letters.drawable("a\u200bb\u202e\tc\n\u202fd") == letters.Drawable("ab c \N{NO-BREAK SPACE}d")
+    assert letters.drawable("\u4e2d\u6587") == letters.Drawable("ZhongWen", spelled=2)
+    assert letters.drawable("\ue000") == letters.Drawable(letters.MISSING, missing=1)
+    assert letters.drawable("e\u0301") == letters.Drawable("é")
 
 
 def test_long_texts_are_shortened_with_a_mark_and_stay_out_of_the_amounts() -> None:
