@@ -46,8 +46,8 @@ OLD_IMPORTS = """r.run_id IN (SELECT i.id FROM import_run i WHERE i.tenant_id = 
     AND i.created_at < :before)"""
 FILE_DAYS = 30
 OLD_FILES = """r.file_id IN (SELECT f.id FROM import_file f WHERE f.tenant_id = :tenant_id
-    AND f.created_at < :before AND f.state NOT IN ('checking', 'taking', 'undoing'))"""
-UNTAKEN_FILES = """r.created_at < :before AND r.state IN ('staged', 'checked')
+    AND f.created_at < :before AND f.state NOT IN ('arriving', 'checking', 'taking', 'undoing'))"""
+UNTAKEN_FILES = """r.created_at < :before AND r.state IN ('refused', 'staged', 'checked')
     AND NOT EXISTS (SELECT FROM import_file_row w WHERE w.tenant_id = :tenant_id AND w.file_id = r.id)
     AND NOT EXISTS (SELECT FROM import_file_record w WHERE w.tenant_id = :tenant_id AND w.file_id = r.id)"""
 OLD_TRIES = """r.started_at < :before AND r.wrote IS NULL AND r.may_land_until IS NULL

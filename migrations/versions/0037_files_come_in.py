@@ -17,7 +17,7 @@ depends_on = None
 OWN_ROWS = "tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::bigint"
 SYSTEM = "current_setting('app.scope', true) = 'system'"
 KINDS = "kind IN ('customers', 'invoices')"
-STATES = "'staged', 'checking', 'checked', 'taking', 'taken', 'undoing', 'undone'"
+STATES = "'arriving', 'refused', 'staged', 'checking', 'checked', 'taking', 'taken', 'undoing', 'undone'"
 RESULTS = "'created', 'changed', 'unchanged', 'refused'"
 TABLES = ("import_file", "import_file_row", "import_file_record", "import_columns")
 
@@ -39,6 +39,7 @@ def make_files():
     op.create_table(
         "import_file",
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("kind", "name", "state")),
+        sa.Column("fault", sa.Text(), server_default="", nullable=False),
         json("headings", "[]"),
         json("choice", "{}"),
         *(
@@ -66,7 +67,7 @@ def make_files():
     op.create_index(op.f("ix_import_file_tenant_id_run_id"), "import_file", ["tenant_id", "run_id"])
     op.create_index(
         "ix_import_file_due", "import_file", ["tenant_id", "id"],
-        postgresql_where=sa.text("state IN ('checking', 'taking', 'undoing')"),
+        postgresql_where=sa.text("state IN ('arriving', 'checking', 'taking', 'undoing')"),
     )  # fmt: skip
 
 

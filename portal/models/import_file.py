@@ -13,8 +13,13 @@ from portal.models.import_run import ImportKind, ImportResult
 
 
 class FileState(StrEnum):
-    """`checking`, `taking` and `undoing` wait for a worker or are worked on."""
+    """`arriving`, `checking`, `taking` and `undoing` wait for a worker or are worked on.
 
+    `arriving`: it is here as it was sent, and not taken apart yet; `refused`: it could not be.
+    """
+
+    ARRIVING = "arriving"
+    REFUSED = "refused"
     STAGED = "staged"
     CHECKING = "checking"
     CHECKED = "checked"
@@ -27,7 +32,7 @@ class FileState(StrEnum):
 class ImportFile(TenantOwned, Base):
     """One uploaded file. `choice` says which column is what, `position` is the place of the last record worked on.
 
-    `tries` counts the errors of the step that is worked on.
+    `fault` is why a refused one cannot be read. `tries` counts the errors of the step that is worked on.
     `user_id` and `true_user_id` are who asked for the last step; `run_id` is what was taken in, `undo_run_id` its undoing.
     """
 
@@ -43,13 +48,14 @@ class ImportFile(TenantOwned, Base):
             "ix_import_file_due",
             "tenant_id",
             "id",
-            postgresql_where="state IN ('checking', 'taking', 'undoing')",
+            postgresql_where="state IN ('arriving', 'checking', 'taking', 'undoing')",
         ),
     )
 
     kind: Mapped[str]
     name: Mapped[str]
     state: Mapped[str]
+    fault: Mapped[str] = mapped_column(server_default="")
     headings: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
     choice: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     rows: Mapped[int] = mapped_column(Integer, server_default="0")

@@ -26,12 +26,22 @@ from portal.uploads import staging, written
 from portal.uploads.choice import from_kept
 
 WORKING = {
+    FileState.ARRIVING: "Reading the file",
     FileState.CHECKING: "Looking at the records",
     FileState.TAKING: "Taking them in",
     FileState.UNDOING: "Undoing",
 }
-IN_HAND = (FileState.STAGED, FileState.CHECKING, FileState.CHECKED, FileState.TAKING)
+IN_HAND = (
+    FileState.ARRIVING,
+    FileState.REFUSED,
+    FileState.STAGED,
+    FileState.CHECKING,
+    FileState.CHECKED,
+    FileState.TAKING,
+)
 STATES = {
+    FileState.ARRIVING: "Being read",
+    FileState.REFUSED: "Cannot be read",
     FileState.STAGED: "Its columns are to be chosen",
     FileState.CHECKING: "Being looked at",
     FileState.CHECKED: "To be taken in",
@@ -92,6 +102,15 @@ class Shown:
     def total(self) -> int:
         """How many records the step that is worked on has."""
         return self.file.records if self.file.state == FileState.CHECKING else self.takes
+
+    @property
+    def is_arriving(self) -> bool:
+        return self.file.state == FileState.ARRIVING
+
+    @property
+    def is_refused(self) -> bool:
+        """As a whole: it could not be read."""
+        return self.file.state == FileState.REFUSED
 
     @property
     def is_staged(self) -> bool:

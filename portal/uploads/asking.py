@@ -19,11 +19,12 @@ from portal.models import (
     ImportResult,
     ImportRun,
 )
+from portal.uploads import arriving, undoing
 from portal.uploads import choice as choices
-from portal.uploads import undoing
 from portal.uploads.choice import Choice
 
 NOT_TAKEN = (FileState.STAGED, FileState.CHECKED, FileState.CHECKING)
+THROWN_AWAY = (*NOT_TAKEN, FileState.ARRIVING, FileState.REFUSED)
 # All rows of a record have the same name: what stands in the column of its own system's numbers, or of names.
 GROUP = text("""
     UPDATE import_file_row r SET record = n.record, line = n.line
@@ -92,7 +93,9 @@ def discard(file: ImportFile) -> bool:
     if not rows_written(
         update(ImportFile)
         .where(
-            ImportFile.tenant_id == file.tenant_id, ImportFile.id == file.id, ImportFile.state.in_(NOT_TAKEN)
+            ImportFile.tenant_id == file.tenant_id,
+            ImportFile.id == file.id,
+            ImportFile.state.in_(THROWN_AWAY),
         )
         .values(state=FileState.STAGED, lease_token=None)
         .execution_options(synchronize_session=False)
@@ -101,6 +104,7 @@ def discard(file: ImportFile) -> bool:
     for model in (ImportFileRow, ImportFileRecord):
         rows = delete(model).where(model.tenant_id == file.tenant_id, model.file_id == file.id)
         db.session.execute(rows.execution_options(synchronize_session=False))
+    arriving.forget(file)
     db.session.delete(file)
     return True
 

@@ -33,7 +33,26 @@ KEEP = text("""
 
 def stage(actor: Actor, kind: ImportKind, name: str, file: IO[bytes]) -> ImportFile:
     """The file with all its rows, and how its columns will probably be read. Raises UnreadableFile; the caller commits."""
+    row = begun(actor, kind, name)
+    fill(row, file)
+    return row
+
+
+def begun(actor: Actor, kind: ImportKind, name: str) -> ImportFile:
+    """The file without its rows yet. Raises UnreadableFile where too many wait already."""
     _refuse_many()
+    row = ImportFile(
+        tenant_id=current_tenant_id(), kind=kind, name=_plain_name(name), state=FileState.ARRIVING,
+        user_id=actor.user_id, true_user_id=actor.true_user_id, visit_id=actor.visit_id,
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def fill(row: ImportFile, file: IO[bytes]) -> None:
+    """Takes the file apart into the rows of `row`. Raises UnreadableFile."""
+    kind = ImportKind(row.kind)
     is_open = csv_in.ends_in_a_row(file)
     rows = enumerate(csv_in.rows_of(file), start=1)
     head = list(islice(rows, TITLES))
@@ -41,21 +60,15 @@ def stage(actor: Actor, kind: ImportKind, name: str, file: IO[bytes]) -> ImportF
         raise UnreadableFile("The file is empty.")
     at = _heading(kind, [cells for _, cells in head])
     headings = _named(head[at][1])
-    row = ImportFile(
-        tenant_id=current_tenant_id(), kind=kind, name=_plain_name(name), state=FileState.STAGED, headings=headings,
-        user_id=actor.user_id, true_user_id=actor.true_user_id, visit_id=actor.visit_id,
-    )  # fmt: skip
-    db.session.add(row)
-    db.session.flush()
+    row.headings, row.state = headings, FileState.STAGED
     row.rows = _copy(row.id, chain(head[at + 1 :], rows), len(headings), is_open)
     row.choice = choice.suggested(kind, headings, sample(row)).kept
-    return row
 
 
 def _refuse_many() -> None:
     waiting = select(func.count()).where(
         ImportFile.tenant_id == current_tenant_id(),
-        ImportFile.state.in_((FileState.STAGED, FileState.CHECKING, FileState.CHECKED)),
+        ImportFile.state.in_((FileState.ARRIVING, FileState.STAGED, FileState.CHECKING, FileState.CHECKED)),
     )
     if (db.session.scalar(waiting) or 0) >= MOST_IN_HAND:
         raise UnreadableFile(

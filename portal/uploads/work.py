@@ -12,7 +12,7 @@ from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db, rows_written
 from portal.imports import customers
 from portal.models import FileState, ImportFile, ImportKind
-from portal.uploads import steps, undoing
+from portal.uploads import arriving, steps, undoing
 
 log = structlog.get_logger(__name__)
 LEASE_SECONDS = 90
@@ -22,14 +22,15 @@ MOST_TRIES = 5
 AT_ONCE = 1000
 DUE = text("""
     SELECT f.tenant_id, f.id FROM file_standing f JOIN tenant t ON t.id = f.tenant_id AND t.disabled_at IS NULL
-    WHERE f.state IN ('checking', 'taking', 'undoing') AND coalesce(f.lease_until, '-infinity') < clock_timestamp()
+    WHERE f.state IN ('arriving', 'checking', 'taking', 'undoing') AND coalesce(f.lease_until, '-infinity') < clock_timestamp()
     ORDER BY f.id LIMIT 100""")
 # In the order in which they were asked: a file's records are told when all are in, and undoing goes by that.
-IS_NEXT = text("""(import_file.state = 'checking' OR NOT EXISTS (SELECT FROM import_file o
+IS_NEXT = text("""(import_file.state IN ('arriving', 'checking') OR NOT EXISTS (SELECT FROM import_file o
     WHERE o.tenant_id = import_file.tenant_id AND o.id <> import_file.id AND o.state IN ('taking', 'undoing')
         AND (o.lease_until > clock_timestamp() OR CASE o.state WHEN 'taking' THEN o.run_id ELSE o.undo_run_id END
             < CASE import_file.state WHEN 'taking' THEN import_file.run_id ELSE import_file.undo_run_id END)))""")
-WORKED_ON = (FileState.CHECKING, FileState.TAKING, FileState.UNDOING)
+NO_MONEY = (FileState.ARRIVING, FileState.REFUSED, FileState.STAGED, FileState.CHECKING, FileState.CHECKED)
+WORKED_ON = (FileState.ARRIVING, FileState.CHECKING, FileState.TAKING, FileState.UNDOING)
 
 
 def due() -> list[tuple[int, int]]:
@@ -43,7 +44,7 @@ def due() -> list[tuple[int, int]]:
 def begin(file: ImportFile) -> None:
     """After the commit of what was asked: a small file is worked on at once, for a larger one the bell is rung."""
     tenant_id, file_id = file.tenant_id, file.id
-    if file.rows <= AT_ONCE:
+    if file.rows <= AT_ONCE and file.state != FileState.ARRIVING:
         work(file_id)
     else:
         queue.bell(queue.SYNCS, "jobs.uploads.work_on", tenant_id, file_id)
@@ -79,7 +80,10 @@ def _give_back(file_id: int, token: str) -> None:
     if file.state == FileState.CHECKING:
         file.state, file.lease_token, file.lease_until = FileState.STAGED, None, None
     elif file.tries >= MOST_TRIES:
-        (steps if file.state == FileState.TAKING else undoing).pass_over(file)
+        if file.state == FileState.ARRIVING:
+            arriving.refuse(file, arriving.FAILED)
+        else:
+            (steps if file.state == FileState.TAKING else undoing).pass_over(file)
         file.lease_token = file.lease_until = None
     db.session.commit()
 
@@ -123,9 +127,18 @@ def _ours(file_id: int, token: str) -> ImportFile | None:
     )
 
 
+def _arrives(file_id: int) -> bool:
+    """Taking a file apart changes no customer or invoice, and nobody else need wait for it."""
+    file = select(ImportFile.state).where(
+        ImportFile.tenant_id == current_tenant_id(), ImportFile.id == file_id
+    )
+    return db.session.scalar(file) == FileState.ARRIVING
+
+
 def _part(file_id: int, token: str) -> bool:
     """One part; whether there is more. Commits."""
-    customers.lock()  # before the file, as _claim does
+    if not _arrives(file_id):
+        customers.lock()  # before the file, as _claim does
     file = _ours(file_id, token)
     if file is None:
         db.session.rollback()
@@ -141,7 +154,7 @@ def _part(file_id: int, token: str) -> bool:
         file.lease_until = _later()  # type: ignore[assignment]
     else:
         file.lease_token = file.lease_until = None
-    is_money = file.kind == ImportKind.INVOICES and file.state != FileState.CHECKING
+    is_money = file.kind == ImportKind.INVOICES and file.state not in NO_MONEY
     db.session.commit()
     if is_money:
         queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", current_tenant_id())
@@ -169,11 +182,17 @@ def _take(file: ImportFile, token: str) -> bool:
     return steps.take(file)
 
 
+def _arrive(file: ImportFile, token: str) -> bool:
+    arriving.take_apart(file)
+    return False
+
+
 def _undo(file: ImportFile, token: str) -> bool:
     return undoing.undo(file)
 
 
 PARTS: dict[FileState, Callable[[ImportFile, str], bool]] = {
+    FileState.ARRIVING: _arrive,
     FileState.CHECKING: _check,
     FileState.TAKING: _take,
     FileState.UNDOING: _undo,

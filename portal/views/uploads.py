@@ -14,7 +14,7 @@ from portal.extensions import db
 from portal.forms.uploads import ColumnsForm, UploadFileForm
 from portal.models import ImportFile, ImportKind
 from portal.queries import imports, uploads
-from portal.uploads import asking, choice, staging, undoing, work
+from portal.uploads import arriving, asking, choice, staging, undoing, work
 from portal.uploads.undoing import CannotUndo
 from portal.web import exports, htmx
 
@@ -42,19 +42,24 @@ def create() -> Any:
         return render_template("uploads/new.html", form=form), 422
     try:
         sent = form.file.data
-        file = staging.stage(g.actor, ImportKind(form.kind.data), sent.filename or "", sent.stream)
+        file = arriving.receive(g.actor, ImportKind(form.kind.data), sent.filename or "", sent.stream)
     except UnreadableFile as fault:
         db.session.rollback()
         form.file.errors = [str(fault)]
         return render_template("uploads/new.html", form=form), 422
     db.session.commit()
-    return redirect(url_for("uploads.columns", file_id=file.id), 303)
+    if file.headings:
+        return redirect(url_for("uploads.columns", file_id=file.id), 303)
+    work.begin(file)
+    return redirect(url_for("uploads.show", file_id=file.id), 303)
 
 
 @pages.get("/<int:file_id>/columns")
 @requires(Permission.EDIT_RECORDS)
 def columns(file_id: int) -> Any:
     file = _file(file_id)
+    if not file.headings:
+        return redirect(url_for("uploads.show", file_id=file_id), 303)
     form = ColumnsForm(formdata=None)
     form.show(file, staging.sample(file))
     form.choose(choice.from_kept(file.choice))

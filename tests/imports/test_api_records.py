@@ -42,7 +42,12 @@ def test_a_change_is_told_field_by_field(caller: Caller) -> None:
     event = caller.inside(
         lambda: db.session.query(AuditEvent).filter_by(event="invoice.changed").one().details
     )
-    assert event["before"] == {"due_on": "", "net": "110.00", "total": "129.00", "lines": "Hosting 100; Support 10"}
+    assert event["before"] == {
+        "due_on": "",
+        "net": "110.00",
+        "total": "129.00",
+        "lines": "Hosting 100; Support 10",
+    }
     assert event["after"]["lines"] == "Hosting 100; Support 10; Disk 6"
     assert event["api_key"].startswith("ERP (")
 
