@@ -1,6 +1,6 @@
 """bin/mutants: one place after the other is broken, and the tests of its subject must fail. Exits 1 below 85 %.
 
-Subjects, all of them unless some are named: money, delivery, merge, tenancy, crypto (mutants/subjects.py). `--most 60`
+Subjects, all of them unless some are named: money, delivery, merge, tenancy, crypto, ledger (mutants/subjects.py). `--most 60`
 breaks so many places of each, chosen by `--seed`; 0 all. Each break is one JSON line; what survives is listed at the end.
 """
 

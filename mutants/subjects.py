@@ -11,41 +11,37 @@ class Subject:
     tests: tuple[str, ...]
 
 
+def of(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}" for name in names.split())
+
+
+def tests(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"tests/{folder}/test_{name}.py" for name in names.split())
+
+
+RULES = "clearing decide delivery_row failures steps timing transitions when_to_compare"
+KEPT = "attempts deliver due locked mirror sent_writes store sweep together waiting_together"
+RECONCILE = "timing delivering failures conflicts bursts closing before_a_call moved_partner came_back every_interleaving"
+MERGE = "upsert table marks seen missing removed_lines customers invoices lines checkpoint run_lease cursors flood adopted changes"
+SYNC = "changes_add_up seen missing data_faults checkpoint runs own_records inbox flood unpaid turns"
 SUBJECTS = {
     "money": Subject(
-        ("money", "ledger/derive", "ledger/owed"),
-        ("tests/test_money.py", "tests/ledger/test_restate.py", "tests/payments/test_recording.py", "tests/test_formatters.py",
-         "tests/uploads/test_written.py", "tests/autotask/test_records.py", "tests/queries/test_states.py",
-         "tests/reconcile/test_closing.py", "tests/reconcile/test_conflicts.py", "tests/payments/test_life.py",
-         "tests/ledger/test_kept_sums.py", "tests/sync/test_data_faults.py", "tests/payments/test_payable.py"),
+        ("money",),
+        ("tests/test_money.py", "tests/test_formatters.py", "tests/uploads/test_written.py", *tests("autotask", "records")),
     ),
     "delivery": Subject(
-        tuple(f"reconcile/{name}" for name in (
-            "attempts", "clearing", "decide", "deliver", "delivery_row", "due", "failures", "locked", "mirror", "sent_writes",
-            "steps", "store", "sweep", "timing", "together", "transitions", "waiting_together", "when_to_compare")),
-        ("tests/reconcile/test_timing.py", "tests/reconcile/test_delivering.py", "tests/reconcile/test_failures.py",
-         "tests/reconcile/test_conflicts.py", "tests/reconcile/test_bursts.py", "tests/reconcile/test_closing.py",
-         "tests/reconcile/test_before_a_call.py", "tests/reconcile/test_moved_partner.py", "tests/reconcile/test_came_back.py",
-         "tests/reconcile/test_every_interleaving.py", "tests/faults/test_crash_points.py", "tests/payments/test_life.py",
-         "tests/views/test_deliveries.py", "tests/jobs/test_poll.py"),
+        of("reconcile", f"{RULES} {KEPT}"), (*tests("reconcile", RECONCILE), *tests("faults", "crash_points"))
     ),
-    "merge": Subject(
-        tuple(f"sync/{name}" for name in (
-            "upsert", "table", "marks", "seen", "missing", "removed_lines", "customers", "invoices", "lines", "checkpoint",
-            "run_lease", "cursors", "flood", "bad_records", "adopted", "changes")),
-        tuple(f"tests/sync/test_{name}.py" for name in (
-            "changes_add_up", "seen", "missing", "data_faults", "checkpoint", "pages", "runs", "own_records", "matching",
-            "inbox", "flood", "unpaid", "turns", "ahead", "filters", "run_page", "matched_by_hand", "crash_points")),
-    ),
+    "merge": Subject(of("sync", MERGE), tests("sync", SYNC)),
     "tenancy": Subject(
-        ("access/tenancy", "access/belonging", "access/walls"),
-        ("tests/rules/test_row_level_security.py", "tests/access/test_database_roles.py", "tests/access/test_enumeration.py",
-         "tests/people/test_team.py", "tests/mail/test_outbox.py", "tests/views/test_api.py", "tests/views/test_invoices.py",
-         "tests/operating/test_ready.py", "tests/jobs/test_poll.py", "tests/people/test_invitations.py",
-         "tests/logs/test_references.py", "tests/sync/test_turns.py", "tests/operating/test_doctor.py"),
+        ("access/tenancy", "access/belonging"),
+        ("tests/rules/test_row_level_security.py", *tests("access", "database_roles tenancy"), *tests("jobs", "poll"),
+         *tests("people", "team"), *tests("mail", "outbox"), *tests("sync", "turns"), *tests("views", "api")),
     ),
-    "crypto": Subject(
-        ("crypto",),
-        ("tests/test_crypto.py", "tests/test_config.py"),
+    "crypto": Subject(("crypto",), ("tests/test_crypto.py", "tests/test_config.py")),
+    "ledger": Subject(
+        ("ledger/derive", "ledger/owed"),
+        (*tests("ledger", "restate kept_sums exactness"), *tests("payments", "recording life payable"),
+         *tests("queries", "states"), *tests("reconcile", "closing conflicts came_back"), *tests("sync", "data_faults")),
     ),
 }  # fmt: skip

@@ -20,7 +20,9 @@ def hold(actor: Actor, permission: Permission) -> None:
         return
     mine = Membership.tenant_id == current_tenant_id(), Membership.user_id == actor.user_id
     role = db.session.scalar(select(Membership.role).where(*mine).with_for_update(read=True))
-    if role is None and db.session.get_one(User, actor.user_id).is_staff:
-        return
+    if role is None:
+        person = db.session.get(User, actor.user_id)  # nobody here, once removed
+        if person is not None and person.is_staff:
+            return
     if role is None or permission not in ROLE_PERMISSIONS[role]:
         raise Forbidden
