@@ -28,7 +28,8 @@ from portal.webhooks import send as webhooks
 class Watch:
     """One kind of due work: `find` lists keys, `work(*key)` does one, in at most `threads` threads at a time.
 
-    A key is left to the workers until it was found due for `patience` seconds.
+    A key is left to the workers until it was found due for `patience` seconds. `one_each`: a key begins with the partner,
+    of whom one at a time is at work, so that one whose Autotask hangs leaves a thread to the others.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Watch:
     work: Callable[..., Any]
     threads: int = 1
     patience: float = 0.0
+    one_each: bool = False
     next_at: float = 0.0
     seen: dict[tuple[Hashable, ...], float] = field(default_factory=dict)
 
@@ -52,9 +54,9 @@ def watches() -> list[Watch]:
     return [
         Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
         Watch("schedules", 15, lambda: [()], create_due_runs),
-        Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, patience=5),
+        Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, threads=2, patience=5, one_each=True),
         Watch("uploads", 5, lambda: list(uploads.due()), work_on, patience=5),
-        Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare),
+        Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare, threads=2),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
         Watch("webhooks", 2, lambda: list(webhooks_due.due()), webhooks.drain, threads=2),
         Watch("visits", 2, lambda: list(visits.to_tell()), notices.tell_visit),
@@ -64,7 +66,7 @@ def watches() -> list[Watch]:
         Watch("notices", 60, lambda: [()], notices.sweep),
         Watch("lost factors", 60, lambda: [(id_,) for id_ in lost_factors.due()], lost_factors.settle),
         Watch("upkeep", 60, lambda: [()], upkeep.do_due),
-        Watch("logins", 60, lambda: list(probing.due_probes()), probe),
+        Watch("logins", 60, lambda: list(probing.due_probes()), probe, threads=2, one_each=True),
     ]
 
 

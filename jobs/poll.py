@@ -114,8 +114,9 @@ class Poller:
             log.info("poller.database_again", seconds=round(now - self.away_since))
             self.away_since = None
         for key in keys:
-            busy = sum(name == watch.name for name, _ in self.running)
-            if busy < watch.threads and (watch.name, key) not in self.running:
+            at_work = [one for name, one in self.running if name == watch.name]
+            held = watch.one_each and any(one[0] == key[0] for one in at_work)
+            if len(at_work) < watch.threads and key not in at_work and not held:
                 self._begin(watch, key)
 
     def _say_away(self, watch: Watch, error: SQLAlchemyError, now: float) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from portal.money import (
     NUMBER_FORMATS,
     AmountError,
+    is_currency,
     minor_units,
     parse_amount,
     plain,
@@ -238,3 +239,57 @@ def test_the_noise_of_a_double_is_told_from_money(amount):
 )
 def test_long_quantities_are_shortened_to_what_is_stored(text, short):
     assert shortened(Decimal(text)) == (None if short is None else Decimal(short))
+
+
+def test_currencies_are_those_of_somewhere_today():
+    assert [code for code in ("USD", "EUR", "JPY", "DEM", "XYZ", "usd", "") if is_currency(code)] == [
+        "USD",
+        "EUR",
+        "JPY",
+    ]
+
+
+LARGEST = "99999999999"
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_the_largest_amount_is_one_and_a_cent_more_is_not(sign):
+    largest, more = Decimal(f"{sign}{LARGEST}"), Decimal(f"{sign}{LARGEST}.000001")
+    assert (shortened(largest), shortened(more)) == (largest, None)
+    assert storable(largest) == largest
+    assert parse_amount(f"{sign}{LARGEST}", "USD") == largest
+    with pytest.raises(AmountError):
+        storable(more)
+    with pytest.raises(AmountError, match="at most 99,999,999,999"):
+        parse_amount(f"{sign}{LARGEST}.01", "USD")
+
+
+def test_noise_is_told_up_to_the_largest_amount_and_to_twenty_digits():
+    assert without_noise(Decimal("99999999999.0000")) == Decimal(LARGEST)
+    assert without_noise(Decimal("100000000000")) is None
+    assert without_noise(Decimal("1.2500000000000000001")) == Decimal("1.25")
+    assert without_noise(Decimal("1.25000000000000000001")) is None, "no double has so many digits"
+    assert without_noise(Decimal("1000.000000000001")) == 1000, "a step of 1e-15 is still noise"
+    assert without_noise(Decimal("1000.000000000002")) is None
+
+
+def test_an_amount_has_at_most_forty_characters():
+    assert parse_amount(f"{'0' * 39}1", "USD") == 1
+    with pytest.raises(AmountError, match="at most 40 characters"):
+        parse_amount(f"{'0' * 40}1", "USD")
+
+
+def test_thousands_stand_apart_below_zero_too():
+    style = NUMBER_FORMATS["point_comma"]
+    assert [style.grouped(one) for one in ("1234567.50", "-1234.50", "12", "-0.5")] == [
+        "1.234.567,50", "-1.234,50", "12", "-0,5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("chosen", "named"), [("comma_point", "comma"), ("point_comma", "point"), ("space_comma", "space")]
+)
+def test_who_is_asked_to_leave_a_sign_out_is_told_which(chosen, named):
+    style = NUMBER_FORMATS[chosen]
+    with pytest.raises(AmountError, match=f"without the {named}, like 1234{style.point}500"):
+        parse_amount(f"1{style.group}234", "KWD", style)

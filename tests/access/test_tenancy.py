@@ -134,8 +134,9 @@ def test_a_savepoint_is_inside_the_scope_of_its_transaction(two: Two) -> None:
 def test_a_transaction_may_leave_the_scope_to_its_first_statement(two: Two) -> None:
     with tenant_scope(two.first):
         db.session.rollback()
+        db.engine.dispose()  # a connection keeps what a single statement was shown
         with tenancy.shown_by_its_statement():
-            assert shown()[0] in ("", None)
+            assert not any(shown())
             db.session.rollback()
         assert shown() == (str(two.first), "", "")
 

@@ -80,6 +80,19 @@ class Recorded(ImmutableMultiDict[str, str]):
 pytestmark = pytest.mark.sandbox(customers=0, invoices=0)
 
 
+CHECKED = {"answers": 0}
+
+
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A whole run says how many answers were looked at; with `-n 0`, or nobody hears it."""
+    before = CHECKED["answers"]
+    yield
+    if WHOLE:
+        said = f"{request.node.name}: {CHECKED['answers'] - before:,} answers"
+        request.config.get_terminal_writer().line(f"\n{said}")
+
+
 @pytest.fixture
 def names_read(monkeypatch: Any) -> set[str]:
     cleaned = incoming._cleaned
@@ -178,6 +191,7 @@ def send(browser: FlaskClient, action: str, pairs: list[tuple[str, str]]) -> Non
 
 
 def check(answer: Any, where: str, what: Any) -> None:
+    CHECKED["answers"] += 1
     assert answer.status_code < 500 or answer.status_code == 503, (
         where, answer.status_code, repr(what)[:300], answer.text[-1500:],
     )  # fmt: skip
