@@ -7,12 +7,12 @@ import random
 
 import structlog
 
-from portal import attention, storage
+from portal import storage
 from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, Retryable, Throttled, Unauthorized
 from portal.connect import NotConnected, Paused, calling
 from portal.extensions import db
-from portal.models import Cause, RunState, SyncTrigger
+from portal.models import RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
 from portal.sync import bad_records, flood, run_lease, runs, what_to_read
 from portal.sync.completion import complete
@@ -106,14 +106,7 @@ def _end(running: Running, state: RunState, kind: str | None, reason: str | None
     running.save_calls()
     ours = run_lease.end(running.task.run_id, running.task.token, state, kind, reason)
     if ours and state == RunState.FAILED and reason:
-        attention.open_item(
-            Cause.SYNC_FAILED,
-            "sync_run",
-            running.task.kind,
-            label=f"Sync failed: {runs.KINDS[running.task.kind]}",
-            detail=f"{reason} What was read before is kept. The next run reads it again; Retry does so now.",
-            run_id=running.task.run_id,
-        )
+        run_lease.tell_failed(runs.get(running.task.run_id), reason)
     db.session.commit()
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import func, text, update
 
+from portal import attention
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db, rows_written
 from portal.logs import after_commit
-from portal.models import RunState, SyncRun
+from portal.models import Cause, RunState, SyncRun
 from portal.sync import runs
 
 LEASE_SECONDS = 90
@@ -63,6 +64,7 @@ def claim(run_id: int) -> str | None:
     stale = attempts is not None and attempts >= MOST_CRASHES
     if stale:
         end(run_id, token, RunState.FAILED, "stale", STALE)
+        tell_failed(run, STALE)
     db.session.commit()
     return None if stale or attempts is None else token
 
@@ -71,6 +73,18 @@ STALE = (
     "The work on this run stopped three times without getting on, so it was ended. Nothing that it wrote is "
     "lost. Press Retry; if it ends like this again, tell support."
 )
+
+
+def tell_failed(run: SyncRun, reason: str) -> None:
+    """An exception for people, until the next good run of the kind. The caller commits."""
+    attention.open_item(
+        Cause.SYNC_FAILED,
+        "sync_run",
+        run.kind,
+        label=f"Sync failed: {runs.KINDS[run.kind]}",
+        detail=f"{reason} What was read before is kept. The next run reads it again; Retry does so now.",
+        run_id=run.id,
+    )
 
 
 def end(

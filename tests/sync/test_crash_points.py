@@ -15,7 +15,7 @@ from flask import Flask
 
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
-from portal.models import Delivery, Integration, Invoice, InvoiceLine, SyncCursor, SyncRun
+from portal.models import Delivery, ExceptionItem, Integration, Invoice, InvoiceLine, SyncCursor, SyncRun
 from portal.sync import perform, runs
 from sandbox import Sandbox
 from tests import factories
@@ -117,6 +117,28 @@ def test_a_killed_worker_loses_and_doubles_nothing(many: Sandbox, connect, kille
     assert ended.items["line_items"]["created"] == 1100
     pages = [call for call in many.requests if call.verb in ("query", "next") and call.entity != "Currencies"]
     assert len(pages) <= 2 + 3 + 3 - already // 500 + 2
+
+
+def test_a_record_that_kills_its_worker_three_times_is_put_aside_and_told(
+    empty: Sandbox, connect, killed, superuser
+) -> None:
+    """Nobody works on it for ever: people see an exception, and the next run is a run like any other."""
+    empty.add_invoice(companyID=empty.add_company(companyName="Contoso"), invoiceNumber="I-1")
+    integration = connect(empty)
+    run = runs.start(integration, "all", "button", ACTOR)
+    db.session.commit()
+    for _ in range(3):
+        assert killed(empty, integration.tenant_id, run.id, *POINTS[0][1:]) == -signal.SIGKILL
+        superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second'")
+
+    assert not perform.perform(run.id)
+
+    assert (one(SyncRun).state, one(SyncRun).error_kind) == ("failed", "stale")
+    told = one(ExceptionItem)
+    assert (told.cause, told.state, told.run_id) == ("sync_failed", "open", run.id)
+    assert "stopped three times" in told.detail
+    assert sync(integration).state == "completed"
+    assert one(ExceptionItem).state != "open"
 
 
 def test_a_page_cut_off_on_the_way_leaves_nothing_of_itself(many: Sandbox, connect, monkeypatch) -> None:
