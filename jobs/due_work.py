@@ -17,7 +17,7 @@ from portal.notices import sweep as notices
 from portal.notices import visits
 from portal.operating import alarms, counting, heartbeats
 from portal.people import lost_factors
-from portal.reconcile import due, sweep, waiting_together
+from portal.reconcile import due_partners, sweep, waiting_together
 from portal.sync import due_runs, run_lease, runs
 from portal.uploads import work as uploads
 from portal.webhooks import due as webhooks_due
@@ -52,11 +52,23 @@ class Watch:
 def watches() -> list[Watch]:
     """What the portal has to watch. Deliveries first: they are promised in real time."""
     return [
-        Watch("deliveries", 1, lambda: [(id_,) for id_ in due.tenants_to_deliver()], deliver_due, threads=4),
+        Watch(
+            "deliveries",
+            1,
+            lambda: [(id_,) for id_ in due_partners.tenants_to_deliver()],
+            deliver_due,
+            threads=4,
+        ),
         Watch("schedules", 15, lambda: [()], create_due_runs),
         Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, threads=2, patience=5, one_each=True),
         Watch("uploads", 5, lambda: list(uploads.due()), work_on, patience=5),
-        Watch("comparisons", 15, lambda: [(id_,) for id_ in due.tenants_to_look_at()], compare, threads=2),
+        Watch(
+            "comparisons",
+            15,
+            lambda: [(id_,) for id_ in due_partners.tenants_to_look_at()],
+            compare,
+            threads=2,
+        ),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
         Watch("webhooks", 2, lambda: list(webhooks_due.due()), webhooks.drain, threads=2),
         Watch("visits", 2, lambda: list(visits.to_tell()), notices.tell_visit),

@@ -7,7 +7,7 @@ from portal.notices import sweep as notices
 from portal.operating import alarms, heartbeats
 from portal.people import lost_factors
 from portal.queue import DELIVERIES, SYNCS, bell, is_empty
-from portal.reconcile import due
+from portal.reconcile import due_partners
 from portal.reconcile.sweep import compare_due
 from portal.sync import due_runs, run_lease, runs
 from portal.webhooks import due as webhooks
@@ -18,7 +18,7 @@ def due_work() -> None:
     # While bells wait there, every run that is due has one: a second would only cost its worker the time.
     waiting = run_lease.due() if is_empty(SYNCS) else []
     runs.ring_all([*waiting, *due_runs.create_due()])
-    for tenant_id in due.tenants_to_deliver():
+    for tenant_id in due_partners.tenants_to_deliver():
         bell(DELIVERIES, "jobs.deliver.deliver_due", tenant_id)
     if send.due():
         bell(SYNCS, "jobs.mail.send_due")  # never in the way of payments
@@ -29,7 +29,7 @@ def due_work() -> None:
 
 def sweep() -> None:
     """Every five minutes: compares both sides where that is due, and tells people what they should hear."""
-    for tenant_id in due.tenants_to_look_at():
+    for tenant_id in due_partners.tenants_to_look_at():
         with tenant_scope(tenant_id):
             compare_due()
     notices.sweep()

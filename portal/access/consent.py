@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import audit, support
+from portal.access import audit, support_visits
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
 from portal.access.visiting import agreed
@@ -68,7 +68,7 @@ def _end_visits(actor: Actor, *, acting: bool = False) -> None:
     mine = running.where(SupportVisit.acts) if acting else running
     held = mine.order_by(SupportVisit.id).with_for_update()  # all of them before the first writes to the log
     for visit in db.session.scalars(held).all():
-        support.stop(visit, actor.user_id, actor.request_id)
+        support_visits.stop(visit, actor.user_id, actor.request_id)
 
 
 def _held() -> Tenant:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 
 from portal import clock
-from portal.access import factor_resets, second_step, security_events, sessions
+from portal.access import factor_resets, security_events, sessions, who_needs_a_factor
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope
 from portal.extensions import db
@@ -47,7 +47,7 @@ def remove(login: LoginSession, factor: Factor) -> None:
     """Takes a factor away, and signs out other browsers. Raises CannotRemove. The caller commits."""
     locked(login.user_id)
     others = [one for one in of(login.user) if one.id != factor.id]
-    if not others and second_step.must_have(login.user):
+    if not others and who_needs_a_factor.must_have(login.user):
         raise CannotRemove("You need a second factor. Add another one first; then this one can go.")
     with people_scope():
         db.session.delete(factor)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
 from portal import formatters
-from portal.access import form_tokens, second_step, sessions, support, visiting
+from portal.access import form_tokens, sessions, support_visits, visiting, who_needs_a_factor
 from portal.access.actor import Actor, Source
 from portal.access.disabled import PartnerDisabled
 from portal.access.permissions import ROLE_PERMISSIONS
@@ -96,7 +96,7 @@ def _access_mark() -> str | None:
 
 def _signed_in() -> None:
     login = g.login_session = current_user.login
-    g.halfway = second_step.wanted(login)
+    g.halfway = who_needs_a_factor.wanted(login)
     if g.halfway and not _opens_half_way(login):
         return  # to everything else this browser is nobody's
     g.true_user = login.user
@@ -114,7 +114,7 @@ def _opens_half_way(login: LoginSession) -> bool:
     """Whether this view takes a person who still lacks a second factor; left there too long, they log in again."""
     from flask import current_app
 
-    if second_step.too_old(login):
+    if who_needs_a_factor.too_old(login):
         db.session.commit()
         sessions.end_half_way(login)
         outages.commit_unless_read_only()
@@ -170,7 +170,7 @@ def _enter_as_support(tenant: Tenant) -> None:
     g.actor = visiting.actor_of(visit, g.request_id)
     g.role, g.permissions = None, visiting.rights(visit, tenant)
     if not g.permissions:
-        support.stop(visit, visit.staff_user_id, g.request_id)
+        support_visits.stop(visit, visit.staff_user_id, g.request_id)
     visiting.log_request(visit, request.method, request.full_path.rstrip("?"), g.request_id)
     db.session.commit()
     structlog.contextvars.bind_contextvars(support_visit_id=visit.id)

@@ -11,9 +11,9 @@ from flask_login import UserMixin, login_user, logout_user
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import lifetimes, passwords, support, who_is
-from portal.access.second_step import Step
+from portal.access import lifetimes, passwords, support_visits, who_is
 from portal.access.tenancy import people_scope
+from portal.access.who_needs_a_factor import Step
 from portal.extensions import db
 from portal.models import LoginSession, User
 from portal.web import htmx
@@ -46,7 +46,7 @@ def find_user(email: str) -> User | None:
 def start(user: User) -> LoginSession:
     """Signs the browser in under a new token, after the password; whoever was signed in there is out.
 
-    A second factor is still asked for, by `second_step`. The caller commits.
+    A second factor is still asked for, by `who_needs_a_factor`. The caller commits.
     """
     end()
     token = secrets.token_urlsafe(32)
@@ -76,7 +76,7 @@ def end() -> None:
     """Signs the browser out on the server as well, and ends its support visit. The caller commits."""
     login = g.get("login_session")
     if login is not None:
-        support.end_with(login, g.get("request_id", ""))
+        support_visits.end_with(login, g.get("request_id", ""))
         login.ended_at = clock.now()
     logout_user()
     session.clear()
@@ -100,7 +100,7 @@ def end_all(user_id: int, but: LoginSession | None = None) -> int:
 
 def end_one(login: LoginSession) -> None:
     """Signs one browser out, and ends its support visit. The caller commits."""
-    support.end_with(login)
+    support_visits.end_with(login)
     with people_scope():
         login.ended_at = clock.now()
         db.session.flush()

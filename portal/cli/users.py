@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from portal.access import audit, factors, passwords, sessions
 from portal.access.actor import Actor
-from portal.access.support import SHORTEST_REASON
+from portal.access.support_visits import SHORTEST_REASON
 from portal.access.tenancy import scoped, system_scope, tenant_scope
 from portal.cli import lookup
 from portal.extensions import db

@@ -4,7 +4,7 @@ from wtforms import HiddenField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
-from portal.access.support import SHORTEST_REASON, Wish
+from portal.access.support_visits import SHORTEST_REASON, Wish
 from portal.forms import Form
 from portal.models import User, VisitMode
 

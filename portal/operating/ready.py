@@ -20,7 +20,7 @@ from portal.operating import heartbeats
 from portal.operating.check import DATABASE, QUEUE, Check, Finding, ok, worth_a_look, wrong
 from portal.queue import QUEUES, web_redis
 from portal.queue.names import POLLER, SCHEDULER, WORKERS
-from portal.reconcile import due
+from portal.reconcile import due_partners
 from portal.sync import due_runs, run_lease
 from portal.webhooks import due as webhooks
 
@@ -114,7 +114,7 @@ def heard_of(process: str, mend: str) -> Finding:
 
 def deliveries() -> Finding:
     return _oldest(
-        due.oldest(), DELIVERY_TAKEN_UP, "payment that Autotask is to be told of",
+        due_partners.oldest(), DELIVERY_TAKEN_UP, "payment that Autotask is to be told of",
         "Nothing is lost: payments stand here and Autotask learns of them later. " + START_THE_WORKER,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from portal.autotask.client import Client
 from portal.autotask.conditions import MOST_IDS
 from portal.extensions import db
 from portal.models import Customer
-from portal.sync import counts, currencies, fields, marks, tables, upsert
+from portal.sync import asked_fields, counts, currencies, marks, tables, upsert
 from portal.sync.checkpoint import Checkpoint
 from portal.sync.current_run import Running
 from portal.sync.task import Task
@@ -105,7 +105,7 @@ def known_or_read(running: Running, client: Client, autotask_ids: Iterable[int])
     read_at = running.clock.read_at
     for condition in filters.ids_in("id", lacking):
         running.clock.look()
-        for page in fields.pages(client, "Companies", [condition], records.COMPANY_FIELDS):
+        for page in asked_fields.pages(client, "Companies", [condition], records.COMPANY_FIELDS):
             customers_in(running, client, page)
             running.save()
     running.clock.read_at = read_at

@@ -13,7 +13,7 @@ from portal.autotask.paging import HIGHEST_ID, id_of
 from portal.connect.slots import held
 from portal.extensions import db
 from portal.models import Invoice, SyncKind
-from portal.sync import counts, fields, tables, upsert, wanted_pdfs
+from portal.sync import asked_fields, counts, tables, upsert, wanted_pdfs
 from portal.sync.current_run import Running
 from portal.sync.removed_lines import GONE_IN_RANGE, GONE_OF_INVOICES, take_out, with_ids
 
@@ -167,7 +167,7 @@ def _read_group(running: Running, client: Client, group: dict[int, int]) -> None
     (condition,) = filters.ids_in("invoiceID", group)
     running.begin_query(ENTITY)
     read_at, present, touched = running.clock.read_at, list[int](), set[int]()
-    for page in fields.pages(client, ENTITY, [condition], records.LINE_FIELDS):
+    for page in asked_fields.pages(client, ENTITY, [condition], records.LINE_FIELDS):
         written = _write_page(running, page)
         touched.update(_invoices_of(written))
         present += [row_id for row in page if (row_id := id_of(row)) is not None]

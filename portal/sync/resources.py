@@ -7,7 +7,7 @@ from typing import Any
 from portal.autotask import records
 from portal.autotask.client import Client
 from portal.autotask.filters import Condition
-from portal.sync import fields, record_kinds
+from portal.sync import asked_fields, record_kinds
 from portal.sync.contacts import contacts_in
 from portal.sync.current_run import Running
 from portal.sync.customers import customers_in
@@ -42,7 +42,7 @@ class Resource:
         self, client: Client, conditions: Sequence[Condition], after_id: int = 0
     ) -> Iterator[list[Any]]:
         """Pages of raw rows, ids ascending."""
-        return fields.pages(client, self.entity, conditions, self.fields, after_id)
+        return asked_fields.pages(client, self.entity, conditions, self.fields, after_id)
 
 
 COMPANY, INVOICE, LINE = map(tuple, (records.COMPANY_FIELDS, records.INVOICE_FIELDS, records.LINE_FIELDS))

@@ -8,7 +8,7 @@ from portal.access import factors, passkeys, proving, recovery_codes, security_e
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import signed_in
-from portal.access.second_step import Step, open_at
+from portal.access.who_needs_a_factor import Step, open_at
 from portal.extensions import db
 from portal.forms.proofs import AuthenticatorForm, FactorNameForm, NewPasskeyForm
 from portal.models import LOGIN_STARTED, Factor

@@ -9,7 +9,7 @@ from portal.access import factor_resets, form_tokens
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import public, signed_in, staff_only
-from portal.access.second_step import Step, open_at
+from portal.access.who_needs_a_factor import Step, open_at
 from portal.extensions import db
 from portal.forms.lost_factors import MADE_SURE, STOPPED, AgreementForm
 from portal.people import lost_factors

@@ -7,8 +7,8 @@ from flask import Blueprint, flash, g, render_template, request, url_for
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import ROLE_WORDS, Permission, may, requires
-from portal.access.second_step import asked_of
 from portal.access.tenancy import find_or_404
+from portal.access.who_needs_a_factor import asked_of
 from portal.extensions import db
 from portal.forms.people import InvitationForm, RoleForm
 from portal.mail import on_its_way

@@ -8,7 +8,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from portal.access import form_tokens, freshness, passkeys, proving, security_events, sessions
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import signed_in
-from portal.access.second_step import Step, open_at
+from portal.access.who_needs_a_factor import Step, open_at
 from portal.extensions import db
 from portal.forms.proofs import CodeForm, PasswordProofForm
 from portal.forms.session import PasskeyForm

@@ -15,10 +15,10 @@ from flask import (
     url_for,
 )
 
-from portal.access import devices, logins, passkeys, proving, second_step, security_events, sessions
+from portal.access import devices, logins, passkeys, proving, security_events, sessions, who_needs_a_factor
 from portal.access.form_tokens import redraws_form
 from portal.access.permissions import public, signed_in
-from portal.access.second_step import Step, open_at
+from portal.access.who_needs_a_factor import Step, open_at
 from portal.extensions import db
 from portal.forms.session import LoginForm, PasskeyForm
 from portal.models import LOGIN_STARTED, Factor, User
@@ -71,7 +71,7 @@ def _let_in(user: User, target: str | None, how: str, factor: Factor | None = No
     login = sessions.start(user)
     if factor is not None:
         proving.proved(login, factor)
-    if second_step.wanted(login) is None:
+    if who_needs_a_factor.wanted(login) is None:
         security_events.note(user, LOGIN_STARTED, how=how)
     db.session.commit()
     log.info("login.started", user_id=user.id, how=how)

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import select
 
-from portal.access import support, visiting
+from portal.access import support_visits, visiting
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
 from portal.access.permissions import Permission, requires, staff_only
@@ -43,12 +43,12 @@ def new(slug: str) -> Any:
 @fresh
 def create(slug: str) -> Any:
     partner = _partner(slug)
-    form = SupportVisitForm().with_people(support.people_of(partner))
+    form = SupportVisitForm().with_people(support_visits.people_of(partner))
     if not form.validate():
         return _page(partner, form, 422)
     try:
-        visits.tell_now(support.begin(g.login_session, partner, form.wish(), g.request_id))
-    except support.CannotVisit as refusal:
+        visits.tell_now(support_visits.begin(g.login_session, partner, form.wish(), g.request_id))
+    except support_visits.CannotVisit as refusal:
         form.form_errors.append(str(refusal))
         return _page(partner, form, 422)
     db.session.commit()
@@ -57,7 +57,7 @@ def create(slug: str) -> Any:
 
 def _page(partner: Tenant, form: SupportVisitForm, status: int = 200) -> Any:
     agreed = visiting.agreed(partner) and partner.disabled_at is None
-    people = support.people_of(partner)
+    people = support_visits.people_of(partner)
     with tenant_scope(partner.id):
         waiting = [] if people else invitations.waiting()
     page = render_template(
@@ -75,7 +75,7 @@ def _page(partner: Tenant, form: SupportVisitForm, status: int = 200) -> Any:
 @staff_only
 def destroy() -> Any:
     if g.support_visit is not None:
-        support.stop(g.support_visit, g.true_user.id, g.request_id)
+        support_visits.stop(g.support_visit, g.true_user.id, g.request_id)
         visits.tell_now(g.support_visit)
         db.session.commit()
         flash("The visit has ended.", "success")
@@ -86,7 +86,7 @@ def destroy() -> Any:
 @requires(Permission.USERS)
 def end(visit_id: int) -> Any:
     visit = find_or_404(SupportVisit, visit_id)
-    support.stop(visit, g.true_user.id, g.request_id)
+    support_visits.stop(visit, g.true_user.id, g.request_id)
     visits.tell_now(visit)
     db.session.commit()
     flash("Support no longer has access.", "success")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from portal.access import freshness, lifetimes, password_strength, second_step, support
+from portal.access import freshness, lifetimes, password_strength, support_visits, who_needs_a_factor
 from portal.access.permissions import CONFIDENTIAL, ROLE_PERMISSIONS, Permission
 from portal.autotask import documents
 from portal.models import Role
@@ -28,9 +28,9 @@ def row(start: str) -> list[str]:
 
 @pytest.mark.parametrize(("who", "staff"), [("a partner's people", False), ("support staff", True)])
 def test_how_long_a_login_lasts_is_what_is_written(who: str, staff: bool) -> None:
-    times = [lifetimes.IDLE[staff], lifetimes.ABSOLUTE[staff], second_step.LONGEST, freshness.FRESH]
+    times = [lifetimes.IDLE[staff], lifetimes.ABSOLUTE[staff], who_needs_a_factor.LONGEST, freshness.FRESH]
     assert row(who) == [who, *map(words, times)]
-    assert f"lasts {words(support.LONGEST).replace('1 hours', '60 minutes')} at most" in PAGE
+    assert f"lasts {words(support_visits.LONGEST).replace('1 hours', '60 minutes')} at most" in PAGE
 
 
 def test_the_words_that_no_password_is_made_of_are_what_is_written() -> None:

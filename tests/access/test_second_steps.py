@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from portal import clock
-from portal.access import factors, recovery_codes, second_step, security_events, sessions, totp
+from portal.access import factors, recovery_codes, security_events, sessions, totp, who_needs_a_factor
 from portal.extensions import db
 from portal.models import Factor, LoginSession, RecoveryCode, SecurityEvent, SpentProof, User
 from tests import factories
@@ -502,7 +502,7 @@ def test_a_demo_lets_people_in_without_one_but_not_past_one(app, client, partner
     app.config["DEMO_LOGINS"] = ["owner@northwind.example, password x"]
     with app.app_context():
         factories.member(partner, email="olga@northwind.example")
-        assert not second_step.must_have(sessions.find_user("olga@northwind.example"))
+        assert not who_needs_a_factor.must_have(sessions.find_user("olga@northwind.example"))
     login_page = client.get("/login").text
     assert "nobody is asked to set up a second factor" in login_page
     assert "owner@northwind.example, password x" in login_page

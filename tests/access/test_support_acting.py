@@ -8,7 +8,7 @@ import time_machine
 from sqlalchemy import select
 
 from portal import clock
-from portal.access import consent, support
+from portal.access import consent, support_visits
 from portal.access.freshness import FRESH
 from portal.access.tenancy import scoped, tenant_scope
 from portal.extensions import db
@@ -303,14 +303,14 @@ def test_stepping_in_holds_the_log_of_staff_only_after_that_of_the_partner(app, 
         here, there = partner.id, other.id
     with app.test_request_context():
         login = start_with_factor_proved(db.session.get_one(User, kim))
-        support.begin(login, db.session.get_one(Tenant, there), support.Wish(REASON))
+        support_visits.begin(login, db.session.get_one(Tenant, there), support_visits.Wish(REASON))
         login.ended_at = clock.now()
         db.session.commit()
 
     def work():
         with app.test_request_context():
             login = start_with_factor_proved(db.session.get_one(User, kim))
-            support.begin(login, db.session.get_one(Tenant, here), support.Wish(REASON))
+            support_visits.begin(login, db.session.get_one(Tenant, here), support_visits.Wish(REASON))
             db.session.commit()
 
     held = f"SELECT pg_advisory_xact_lock(8101, hashtext('{here}'))"

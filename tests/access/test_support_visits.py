@@ -163,7 +163,7 @@ def test_the_database_keeps_two_browsers_that_step_in_at_the_same_moment_apart(s
     """Eight at once made four visits, before."""
     other = in_another_browser(app)
     monkeypatch.setattr(
-        "portal.access.support._refuse_second", lambda login: None
+        "portal.access.support_visits._refuse_second", lambda login: None
     )  # both looked before either wrote
     assert step_in(staff).status_code == 303
     refused = step_in(other)

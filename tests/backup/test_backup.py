@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from portal import config, create_app
-from portal.access import api_keys, audit, sessions, support
+from portal.access import api_keys, audit, sessions, support_visits
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Base, MailKind
@@ -43,8 +43,10 @@ def books(app):
                 db.session.commit()
         with app.test_request_context():
             login = sessions.start(db.session.merge(staff))
-            support.begin(
-                login, db.session.merge(partner), support.Wish("The partner asked for help on the phone")
+            support_visits.begin(
+                login,
+                db.session.merge(partner),
+                support_visits.Wish("The partner asked for help on the phone"),
             )
             write_mail(MailKind.PASSWORD_RESET)
             db.session.commit()

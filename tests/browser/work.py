@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from portal import clock, ledger
-from portal.access import api_keys, consent, support
+from portal.access import api_keys, consent, support_visits
 from portal.access.tenancy import scoped
 from portal.attention import decisions
 from portal.autotask.filters import SyncFilters
@@ -181,7 +181,7 @@ def filter_anew(ids: Ids) -> None:
 
 
 def support_leaves(ids: Ids) -> None:
-    support.stop(db.session.get_one(SupportVisit, (ids["partner"], ids["visit"])), None)
+    support_visits.stop(db.session.get_one(SupportVisit, (ids["partner"], ids["visit"])), None)
 
 
 def agree(ids: Ids) -> None:

@@ -15,7 +15,7 @@ from portal.access.tenancy import scoped
 from portal.connect.errors import NotConnected
 from portal.extensions import db
 from portal.models import SyncRun, SyncSchedule, Tenant, User
-from portal.reconcile import due
+from portal.reconcile import due_partners
 from portal.sync import due_runs, run_lease, runs
 from tests import factories
 from tests.cli.test_partner_commands import run
@@ -207,14 +207,14 @@ def test_for_a_disabled_partner_nothing_is_due_and_nothing_is_called(
         db.session.commit()
     run("partners", "disable", "northwind", "--reason", "Away")
     with app.app_context():
-        assert (due.tenants_to_deliver(), run_lease.due(), due_runs.create_due()) == ([], [], [])
+        assert (due_partners.tenants_to_deliver(), run_lease.due(), due_runs.create_due()) == ([], [], [])
         with factories.inside(partner):
             assert db.session.scalars(scoped(SyncRun).order_by(SyncRun.id)).first().cancel_requested_at
             with pytest.raises(NotConnected, match="disabled"):
                 connect.calling(source_id, lambda _: None)
     run("partners", "enable", "northwind")
     with app.app_context():
-        assert due.tenants_to_deliver() == [partner.id]
+        assert due_partners.tenants_to_deliver() == [partner.id]
         assert len(run_lease.due()) == 1
         assert len(due_runs.create_due()) == 1
 

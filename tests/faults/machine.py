@@ -19,7 +19,7 @@ from portal.extensions import db
 from portal.models import Customer, Happened, Integration
 from portal.payments import idempotency, life, recording
 from portal.payments.idempotency import KeyReused
-from portal.reconcile import by_hand, deliver, due, steps, sweep, waiting_together
+from portal.reconcile import by_hand, deliver, due_partners, steps, sweep, waiting_together
 from portal.reconcile.decide import reading_of
 from portal.reconcile.store import SqlStore, clock_timestamp
 from portal.reconcile.work import Phase, Work
@@ -295,7 +295,7 @@ class Histories(RuleBasedStateMachine):
         return self._poller_finds()
 
     def _poller_finds(self) -> bool:
-        found = due.tenants_to_deliver()
+        found = due_partners.tenants_to_deliver()
         assert set(found) <= {self.world.customer.tenant_id}
         return bool(found)
 

@@ -15,7 +15,7 @@ from portal.access import audit
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState, Payment
 from portal.payments import idempotency, recording
-from portal.reconcile import deliver, due, sweep
+from portal.reconcile import deliver, due_partners, sweep
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
 from tests.faults import children
@@ -95,7 +95,7 @@ def test_a_payment_whose_answer_was_lost_is_replayed_by_its_key(both: Both):
     """W2, W3, W5: committed, then nothing; no bell was rung, the poller's question finds it."""
     invoice = both.invoice()
     children.die(both.app, both.partner.id, recorder(both, invoice), "W2 after the commit")
-    assert due.tenants_to_deliver() == [both.partner.id]
+    assert due_partners.tenants_to_deliver() == [both.partner.id]
     recorder(both, invoice)()
     assert db.session.query(Payment).count() == 1
     both.deliver()
@@ -116,7 +116,7 @@ def test_a_bell_that_nobody_hears_does_not_refuse_a_payment(both: Both):
     both.app.config["REDIS_URL"] = "redis://127.0.0.1:9/0"
     invoice = both.invoice()
     recorder(both, invoice)()
-    assert due.tenants_to_deliver() == [both.partner.id]
+    assert due_partners.tenants_to_deliver() == [both.partner.id]
     both.deliver()
     all_is_well(both, invoice, DAY)
 

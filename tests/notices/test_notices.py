@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from portal.access import audit, security_events, support, visiting
+from portal.access import audit, security_events, support_visits, visiting
 from portal.access.actor import Actor, Source
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
@@ -242,8 +242,8 @@ def test_support_that_came_in_is_told_and_what_it_opened_when_it_left(partner):
         from portal.access import sessions
 
         login = sessions.start(db.session.merge(staff))
-        visit = support.begin(
-            login, db.session.merge(partner.row), support.Wish("The partner asked for help", "T-9")
+        visit = support_visits.begin(
+            login, db.session.merge(partner.row), support_visits.Wish("The partner asked for help", "T-9")
         )
         db.session.commit()
     swept()
@@ -255,7 +255,7 @@ def test_support_that_came_in_is_told_and_what_it_opened_when_it_left(partner):
             visiting.log_request(db.session.merge(visit), "GET", path, "r")
         did = Actor(Source.WEB, None, staff.id, visit.id)
         audit.record(did, "partner.settings_changed", "partner", partner.row.id, before={}, after={})
-        support.stop(db.session.merge(visit), staff.id)
+        support_visits.stop(db.session.merge(visit), staff.id)
         db.session.commit()
     swept()
     assert partner.told() == [("support_started", "owner"), ("support_ended", "owner")]
@@ -271,7 +271,9 @@ def test_a_visit_that_ran_out_is_told_as_over(partner):
         from portal.access import sessions
 
         login = sessions.start(db.session.merge(staff))
-        support.begin(login, db.session.merge(partner.row), support.Wish("The partner asked for help"))
+        support_visits.begin(
+            login, db.session.merge(partner.row), support_visits.Wish("The partner asked for help")
+        )
         db.session.commit()
     partner.run(
         "UPDATE support_visit SET started_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'"

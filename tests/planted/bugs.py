@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.ledger import derive, owed
 from portal.models import Delivery
 from portal.payments import idempotency, life, life_rules, recording
-from portal.reconcile import delivery_row, due, failures, steps, store, sweep, timing, transitions
+from portal.reconcile import delivery_row, due_partners, failures, steps, store, sweep, timing, transitions
 from portal.reconcile.decide import Marks
 from portal.reconcile.delivery_row import Row
 from portal.reconcile.failures import Failure
@@ -51,7 +51,7 @@ def enqueue_before_commit(patch: pytest.MonkeyPatch) -> None:
 
 def no_poller(patch: pytest.MonkeyPatch) -> None:
     """Bells are the only way to find work."""
-    patch.setattr(due, "tenants_to_deliver", list)
+    patch.setattr(due_partners, "tenants_to_deliver", list)
 
 
 def job_carries_the_value(patch: pytest.MonkeyPatch) -> None:
@@ -275,7 +275,7 @@ def poller_without_its_filter(patch: pytest.MonkeyPatch) -> None:
             db.session.rollback()
         return found
 
-    patch.setattr(due, "tenants_to_deliver", everybody)
+    patch.setattr(due_partners, "tenants_to_deliver", everybody)
 
 
 def tells_of_money_on_its_way(patch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from portal.connect import calls, slots
 from portal.extensions import db
 from portal.models import Integration
 from portal.queries import integration
-from portal.reconcile import due, waiting_together
+from portal.reconcile import due_partners, waiting_together
 from portal.sync import promises
 from tests.both_sides import Both
 from tests.factories import refreshed
@@ -94,13 +94,13 @@ def test_payments_that_waited_go_out_as_soon_as_the_connection_is_mended(both: B
     no_longer_trusted(both, both.integration)
     db.session.commit()
     rounds(both, 1)
-    assert due.tenants_to_deliver() == []
+    assert due_partners.tenants_to_deliver() == []
     both.integration.zone_url = good
     db.session.commit()
 
     waiting_together.hurry(waiting_together.MENDED)
 
-    assert due.tenants_to_deliver() == [both.partner.id]
+    assert due_partners.tenants_to_deliver() == [both.partner.id]
     both.deliver()
     assert both.shown(invoice) is not None
 

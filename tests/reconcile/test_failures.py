@@ -10,7 +10,7 @@ from portal.connect import slots
 from portal.extensions import db
 from portal.models import AttemptOutcome, DeliveryState
 from portal.payments import recording
-from portal.reconcile import by_hand, due
+from portal.reconcile import by_hand, due_partners
 from portal.reconcile.delivery_row import Row, claimed, failed
 from portal.reconcile.failures import Failure
 from portal.reconcile.timing import LEASE, MAX_TRIES, is_due
@@ -157,11 +157,11 @@ def test_a_refused_login_stops_all_calls_and_everything_goes_on_when_it_works_ag
     row = both.delivery(invoice)
     assert (row.state, row.attempts) == (DeliveryState.WAITING, 0)
     assert row.error
-    assert due.tenants_to_deliver() == []
+    assert due_partners.tenants_to_deliver() == []
     both.sandbox.change_secret("demo-secret-1234")
     both.integration.state = "connected"
     db.session.commit()
-    assert due.tenants_to_deliver() == [both.partner.id]
+    assert due_partners.tenants_to_deliver() == [both.partner.id]
     both.deliver()
     assert both.shown(invoice) == DAY
 
@@ -176,7 +176,7 @@ def test_a_disconnected_integration_lets_deliveries_wait_with_a_sentence(both: B
     row = both.delivery(invoice)
     assert row.state == DeliveryState.WAITING
     assert "disconnected" in row.error
-    assert due.tenants_to_deliver() == []
+    assert due_partners.tenants_to_deliver() == []
 
 
 def test_autotask_away_for_hours_is_met_by_one_delivery_for_all_and_over_at_once(

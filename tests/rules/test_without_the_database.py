@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from portal import clock, logs
-from portal.access import api_keys, support
+from portal.access import api_keys, support_visits
 from portal.database import connection
 from portal.extensions import db
 from portal.web.outages import WORDS, Outage
@@ -64,8 +64,8 @@ def people(own_app: Flask) -> People:
         own_cookie = cookie_of(own_app, owner)
     with own_app.test_request_context():
         login = start_with_factor_proved(staff)
-        support.begin(
-            login, db.session.merge(partner), support.Wish("The partner asked for help on the phone")
+        support_visits.begin(
+            login, db.session.merge(partner), support_visits.Wish("The partner asked for help on the phone")
         )
         db.session.commit()
         staff_cookie = _cookie(own_app)
