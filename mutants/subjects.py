@@ -21,7 +21,7 @@ def tests(folder: str, names: str) -> tuple[str, ...]:
 
 RULES = "clearing decide delivery_row failures steps timing transitions when_to_compare"
 KEPT = "attempts deliver due locked mirror sent_writes store sweep together waiting_together"
-RECONCILE = "timing delivering failures conflicts bursts closing before_a_call moved_partner came_back every_interleaving"
+KEEPING = "delivering failures conflicts bursts closing before_a_call moved_partner came_back"
 MERGE = "upsert table marks seen missing removed_lines customers invoices lines checkpoint run_lease cursors flood adopted changes"
 SYNC = "changes_add_up seen missing data_faults checkpoint runs own_records inbox flood unpaid turns"
 SUBJECTS = {
@@ -30,8 +30,9 @@ SUBJECTS = {
         ("tests/test_money.py", "tests/test_formatters.py", "tests/uploads/test_written.py", *tests("autotask", "records")),
     ),
     "delivery": Subject(
-        of("reconcile", f"{RULES} {KEPT}"), (*tests("reconcile", RECONCILE), *tests("faults", "crash_points"))
+        of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing every_interleaving conflicts failures before_a_call")
     ),
+    "deliveries": Subject(of("reconcile", KEPT), (*tests("reconcile", KEEPING), *tests("faults", "crash_points"))),
     "merge": Subject(of("sync", MERGE), tests("sync", SYNC)),
     "tenancy": Subject(
         ("access/tenancy", "access/belonging"),
