@@ -1,10 +1,10 @@
 """Many partners on one worker dyno: how soon an hour's work is done, and whom a partner's first read delays.
 
-    python -m bench.fleet [--partners 1000] [--large 20000] [--postgres 15]
+    python -m bench.fleet [--partners 1000] [--large 20000] [--beside hanging] [--postgres 15]
 
 *Drain*: the hourly sync and the PDF run of every partner are due at once. *Beside a first read*: the hourly syncs of a
 fifth of them fall due over a minute, with payments in between, once alone and once while one partner reads all its
-invoices for the first time. Syncs are measured from when they were due, payments from their record to Autotask's answer.
+invoices for the first time, or (`--beside hanging`, `flooding`, `garbage`) one partner's Autotask is not well. Syncs are measured from when they were due, payments from their record to Autotask's answer.
 """
 
 import argparse
@@ -14,14 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 from flask import Flask
 
-from bench import fleet_partners
+from bench import fleet_partners, odd_autotask
 from bench.places import ROOT, places, sandbox_at
 
 SPREAD = 60.0  # seconds over which syncs fall due beside a first read
@@ -47,11 +47,17 @@ def main() -> None:
     parser.add_argument(
         "--large", type=int, default=20_000, help="invoices of the partner that reads everything"
     )
+    parser.add_argument(
+        "--beside",
+        choices=["a first read", *odd_autotask.KINDS],
+        default="a first read",
+        help="what one partner does",
+    )
     parser.add_argument("--postgres", type=int, default=0, help="version; 0 is the embedded one")
     options = parser.parse_args()
     with (
         places(20, 400, 0.0, options.postgres or None) as at,
-        sandbox_at(max(options.large // 50, 1), options.large, 0.1) as other,
+        others(options) as other,
     ):
         os.environ.update(at.environment)
         subprocess.run(
@@ -63,13 +69,20 @@ def main() -> None:
         with psycopg.connect(at.admin_url, autocommit=True) as watch:
             fleet = fleet_partners.make(app, watch, options.partners, at.sandbox_url, other)
             with workers(at.environment):
-                measure(app, watch, fleet)
+                measure(app, watch, fleet, f"beside {options.beside}")
 
 
-def measure(app: Flask, watch: psycopg.Connection[Any], fleet: fleet_partners.Fleet) -> None:
+def others(options: argparse.Namespace) -> AbstractContextManager[str]:
+    """The Autotask of the one partner."""
+    if options.beside in odd_autotask.KINDS:
+        return odd_autotask.serving(options.beside)
+    return sandbox_at(max(options.large // 50, 1), options.large, 0.1)
+
+
+def measure(app: Flask, watch: psycopg.Connection[Any], fleet: fleet_partners.Fleet, other: str) -> None:
     print(f"{len(fleet.small):,} partners, load of the machine {os.getloadavg()[0]:.1f}", flush=True)
     drain(watch, fleet)
-    for name in ("alone", "beside a first read"):
+    for name in ("alone", other):
         beside(app, watch, fleet, name)
 
 

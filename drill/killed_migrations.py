@@ -49,12 +49,16 @@ def copied(superuser_url: str, environment: dict[str, str], name: str) -> dict[s
 
 def kill_at_each(environment: dict[str, str]) -> int:
     """How often it was killed. A try that got further than the one before begins to count anew."""
-    app = portal_at(environment)
+    return kills_of(portal_at(environment), environment["DATABASE_URL"])
+
+
+def kills_of(app: Flask, url: str, step: int = 1) -> int:
+    """Killed before every statement, or before every `step`th."""
     kills, at, before = 0, 1, ""
     while upgrade(app, at):
         kills += 1
-        reached = revision(environment)
-        at, before = (1, reached) if reached != before else (at + 1, before)
+        reached = revision(url)
+        at, before = (1, reached) if reached != before else (at + step, before)
         if kills > MOST_KILLS:
             raise RuntimeError(f"The upgrade goes no further than {reached}.")
     return kills
@@ -105,15 +109,19 @@ def become_and_die(app: Flask, at: int) -> None:
         to_the_newest(str(PROJECT / "migrations"))
 
 
-def revision(environment: dict[str, str]) -> str:
-    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+def revision(url: str) -> str:
+    with psycopg.connect(url) as connection:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])  # type: ignore[index]
 
 
 def differences(superuser_url: str) -> list[str]:
     """What the killed database does not have as the whole one has it: tables, columns, rules, policies, rows."""
     server = superuser_url.rpartition("/")[0]
-    whole, killed = (described(f"{server}/{name}") for name in ("drill_whole", "drill_killed"))
+    return differences_of(f"{server}/drill_whole", f"{server}/drill_killed")
+
+
+def differences_of(whole_url: str, killed_url: str) -> list[str]:
+    whole, killed = described(whole_url), described(killed_url)
     return [f"Once whole and once killed: {one}" for one in sorted(map(str, whole ^ killed))]
 
 
