@@ -18,6 +18,7 @@ NAMES = {
     "OPERATIONS": (2000, 1_000_000, "sums"),
     "HOSTILE": (0, 1, "every hostile value in every field"),
     "STRANGERS": (0, 1, "everybody behind each wall between partners"),
+    "API_CALLS": (5, 500, "calls of each address of the API"),
     "EVERY_INTERLEAVING": (0, 1, "all faults of a delivery at once"),
 }
 

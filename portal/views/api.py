@@ -10,6 +10,7 @@ from portal.access.permissions import public
 from portal.access.tenancy import find_or_404
 from portal.extensions import csrf, db
 from portal.forms import api_payment, api_payment_event
+from portal.forms.api_body import BadBody, Fields
 from portal.models import Payment
 from portal.payments import by_api, recording
 from portal.payments.by_api import Caller, RecordedByAnother
@@ -93,9 +94,11 @@ def delete_payment(payment_id: int) -> Any:
     row = find_or_404(Payment, payment_id)
     if row.deleted_at is not None:
         raise AlreadyDeleted("This payment was already deleted.")
-    sent = sent_json() if request.content_length else {}
-    reason = sent.get("reason", "") if isinstance(sent, dict) else ""
-    recording.delete(g.actor, payment_id, reason if isinstance(reason, str) else "")
+    sent = Fields(sent_json() if request.content_length else {}, ("reason",))
+    reason = sent.text("reason")
+    if sent.faults:
+        raise BadBody(sent.faults)
+    recording.delete(g.actor, payment_id, reason)
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", g.partner.id)
     return jsonify(api.payment(row))

@@ -20,16 +20,24 @@ AMOUNT = {
 }
 DAY = {"type": ["string", "null"], "format": "date"}
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
-ID = {"type": "integer", "format": "int64"}
+PAID = AMOUNT | {"pattern": r"^\d+(\.\d+)?$"}
+ID = {"type": "integer", "format": "int64", "minimum": 1}
 AUTOTASK_ID = {"type": ["integer", "null"], "format": "int64"}
 TEXT = {"type": "string"}
+ISO = TEXT | {"pattern": "^[A-Z]{3}$", "examples": ["USD"]}
 CURSOR = {"type": ["string", "null"]}
+EXTERNAL_ID = TEXT | {"minLength": 1, "maxLength": 100}
 NAME = {"type": ["string", "null"], "description": "What the partner's own system calls it."}
 ARRIVAL = {"enum": ["parked", "sending", "waiting", "confirmed", "not_needed"]}
 
 
 def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required or sorted(properties)}
+
+
+def _sent_object(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, Any]:
+    """What is sent: a field that it does not have is refused."""
+    return {**_object(properties, required), "additionalProperties": False, **more}
 
 
 def _list(name: str) -> dict[str, Any]:
@@ -49,14 +57,23 @@ def _problem(words: str) -> dict[str, Any]:
 
 
 PROBLEMS = {
+    "400": _problem(
+        "A parameter of the address, a header or the body cannot be read; the sentence says which."
+    ),
     "401": _problem("No key, or one that is not valid any more."),
     "403": _problem("The key does not hold the scope, or may not read what another key recorded."),
     "429": _problem("More than 600 requests in a minute; Retry-After says when to go on."),
+    "503": _problem("The database is away; nothing was changed, send it again."),
+}
+OF_BODIES = {
+    "413": _problem("The body is larger than 8 MB."),
+    "415": _problem("Send the body as application/json."),
 }
 
 
 def _operation(summary: str, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"summary": summary, "responses": answers | PROBLEMS, **more}
+    told = answers | PROBLEMS | (OF_BODIES if "requestBody" in more else {})
+    return {"summary": summary, "responses": dict(sorted(told.items())), **more}
 
 
 def _query(name: str, words: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -65,9 +82,9 @@ def _query(name: str, words: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 PAGING = [
     _query("limit", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
-    _query("cursor", "next_cursor of the answer before.", TEXT),
+    _query("cursor", "next_cursor of the answer before.", TEXT | {"pattern": "^[0-9]{1,19}$"}),
 ]
-BY_NAME = _query("external_id", "Only the one that your system calls so.", TEXT)
+BY_NAME = _query("external_id", "Only the one that your system calls so.", TEXT | {"minLength": 1})
 SPAN = [
     _query(
         "from", "The first day; without it and until, what is open.", {"type": "string", "format": "date"}
@@ -97,7 +114,7 @@ def _put(noun: str, name: str) -> dict[str, Any]:
                 "in": "path",
                 "required": True,
                 "description": "The name that your system gave it, its external_id; not the portal's id.",
-                "schema": TEXT | {"minLength": 1, "maxLength": 100},
+                "schema": EXTERNAL_ID,
             }
         ],
         requestBody=_sent(_ref(f"Given{name}")),
@@ -105,14 +122,20 @@ def _put(noun: str, name: str) -> dict[str, Any]:
 
 
 def _batch(nouns: str, given: str) -> dict[str, Any]:
-    row = {"allOf": [_object({"external_id": TEXT}), _ref(given)]}
+    row = SCHEMAS[given]
+    row = row | {
+        "properties": {"external_id": EXTERNAL_ID} | row["properties"],
+        "required": ["external_id", *row["required"]],
+    }
     return _operation(
         f"Make or change up to 500 {nouns}; each is taken or refused by itself",
         {
             "200": _answer(_ref("ImportAnswer"), "A result for each, in their order."),
             "422": _problem("No such list."),
         },
-        requestBody=_sent(_object({"data": {"type": "array", "minItems": 1, "maxItems": 500, "items": row}})),
+        requestBody=_sent(
+            _sent_object({"data": {"type": "array", "minItems": 1, "maxItems": 500, "items": row}}, ["data"])
+        ),
     )
 
 
@@ -125,9 +148,12 @@ KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
 
-ALLOCATION = _object(
-    {"invoice_id": ID, "autotask_id": AUTOTASK_ID, "amount": AMOUNT}, required=["amount"]
-) | {"description": "Name the invoice by invoice_id or by autotask_id, not by both."}
+ALLOCATION = _sent_object(
+    {"invoice_id": ID, "autotask_id": ID, "amount": PAID},
+    ["amount"],
+    oneOf=[{"required": ["invoice_id"]}, {"required": ["autotask_id"]}],
+    description="Name the invoice by invoice_id or by autotask_id, not by both.",
+)
 SCHEMAS = {
     "Customer": _object({
         "id": ID, "autotask_id": AUTOTASK_ID, "external_id": NAME, "name": TEXT, "number": TEXT, "currency": TEXT,
@@ -151,27 +177,28 @@ SCHEMAS = {
         "autotask_id": AUTOTASK_ID, "name": TEXT, "description": TEXT, "quantity": TEXT, "rate": TEXT, "price": TEXT,
         "tax": TEXT, "total": TEXT, "amount": AMOUNT, "date": DAY,
     }),
-    "GivenCustomer": _object(
+    "GivenCustomer": _sent_object(
         {
-            "name": TEXT | {"maxLength": 100}, "currency": TEXT | {"minLength": 3, "maxLength": 3},
-            "number": TEXT, "active": {"type": "boolean", "default": True}, "phone": TEXT, "address": TEXT,
-            "tax_exempt": {"type": "boolean", "default": False},
+            "name": TEXT | {"minLength": 1, "maxLength": 100}, "currency": ISO,
+            "number": TEXT | {"maxLength": 100}, "active": {"type": "boolean", "default": True},
+            "phone": TEXT | {"maxLength": 100}, "address": TEXT | {"maxLength": 500}, "tax_exempt": {"type": "boolean", "default": False},
         },
         required=["name", "currency"],
     ),
-    "GivenInvoice": _object(
+    "GivenInvoice": _sent_object(
         {
-            "customer": TEXT | {"description": "The customer's external_id."},
-            "number": TEXT | {"maxLength": 100}, "currency": TEXT | {"minLength": 3, "maxLength": 3},
+            "customer": EXTERNAL_ID | {"description": "The customer's external_id."},
+            "number": TEXT | {"minLength": 1, "maxLength": 100}, "currency": ISO,
             "issued_on": {"type": "string", "format": "date"}, "due_on": DAY,
-            "lines": {"type": "array", "minItems": 1, "maxItems": 500, "items": _object(
-                {"name": TEXT, "amount": AMOUNT | {"description": "Without tax."}, "tax": AMOUNT, "quantity": AMOUNT,
-                 "rate": AMOUNT, "description": TEXT, "date": DAY}, required=["name", "amount"])},
+            "lines": {"type": "array", "minItems": 1, "maxItems": 500, "items": _sent_object(
+                {"name": TEXT | {"minLength": 1, "maxLength": 500}, "amount": AMOUNT | {"description": "Without tax."},
+                 "tax": AMOUNT, "quantity": AMOUNT, "rate": AMOUNT, "description": TEXT | {"maxLength": 4000}, "date": DAY}, required=["name", "amount"])},
             "total": AMOUNT | {"description": "With tax. Needed without lines; with lines it must be what they make."},
-            "tax": AMOUNT, "order_number": TEXT, "comments": TEXT,
+            "tax": AMOUNT, "order_number": TEXT | {"maxLength": 100}, "comments": TEXT | {"maxLength": 4000},
             "voided": {"type": "boolean", "default": False},
         },
         required=["customer", "number", "currency", "issued_on"],
+        anyOf=[{"required": ["lines"]}, {"required": ["total"]}],
     ),
     "ImportAnswer": _object({
         "import_id": ID,
@@ -197,11 +224,11 @@ SCHEMAS = {
         "kind": {"enum": list(Happened)}, "on": DAY, "amount": AMOUNT, "reason": TEXT, "recorded_at": INSTANT,
         "allocations": {"type": "array", "items": _object({"invoice_id": ID, "amount": AMOUNT})},
     }),
-    "NewPaymentEvent": _object(
+    "NewPaymentEvent": _sent_object(
         {
             "kind": {"enum": list(Happened)},
             "on": {"type": "string", "format": "date", "description": "From paid_on to today in the partner's zone."},
-            "amount": AMOUNT | {"description": "Of a refund or charge-back: what came back, if not all that still counts."},
+            "amount": PAID | {"description": "Of a refund or charge-back: what came back, if not all that still counts."},
             "reason": TEXT | {"maxLength": 500},
             "allocations": {
                 "type": "array", "minItems": 1, "maxItems": MOST_INVOICES, "items": ALLOCATION,
@@ -209,7 +236,7 @@ SCHEMAS = {
         },
         required=["kind", "on"],
     ),
-    "NewPayment": _object(
+    "NewPayment": _sent_object(
         {
             "allocations": {"type": "array", "minItems": 1, "maxItems": MOST_INVOICES, "items": ALLOCATION},
             "paid_on": {"type": "string", "format": "date", "description": "Never after today in the partner's zone."},
@@ -304,7 +331,7 @@ DESCRIPTION: dict[str, Any] = {
             "Invoices by id", {"200": _answer(_ref("Invoices"), "A page.")},
             parameters=[*PAGING, _query("status", "Only these.", {"enum": list(InvoiceStatus)}),
                         _query("customer_id", "Only this customer's.", ID), BY_NAME,
-                        _query("number", "Only those with this number.", TEXT)]),
+                        _query("number", "Only those with this number.", TEXT | {"minLength": 1})]),
             "put": _batch("invoices", "GivenInvoice")},
         "/invoices/{invoice_id}": {
             "get": _operation(
@@ -318,13 +345,12 @@ DESCRIPTION: dict[str, Any] = {
             "What happened, in its order; ask again with next_cursor. Kept for 30 days, from the first key or webhook on",
             {"200": _answer(_ref("Events"), "A page.")},
             parameters=[*PAGING, _query(
-                "kind", "Only these kinds, parted by commas.", TEXT | {"examples": ["invoice.paid,payment.confirmed"]})])},
+                "kind", "Only these kinds, parted by commas.", TEXT | {"minLength": 1, "examples": ["invoice.paid,payment.confirmed"]})])},
         "/payments": {
             "get": _operation("Payments by id", {"200": _answer(_ref("Payments"), "A page.")}, parameters=PAGING),
             "post": _operation(
                 "Record a payment",
                 {"201": _answer(_ref("Payment"), "Recorded; Idempotent-Replayed: true for a repeated key."),
-                 "400": _problem("No usable Idempotency-Key."),
                  "422": _problem("The body, or the payment, is refused; nothing was recorded.")},
                 parameters=[KEY],
                 requestBody={"required": True, "content": {"application/json": {"schema": _ref("NewPayment")}}}),
@@ -332,7 +358,7 @@ DESCRIPTION: dict[str, Any] = {
         "/payments/{payment_id}/events": {"post": _operation(
             "What became of a payment: it settled, failed, was refunded or charged back",
             {"201": _answer(_ref("Payment"), "Recorded; Idempotent-Replayed: true for a repeated key."),
-             "400": _problem("No usable Idempotency-Key."), "404": GONE,
+             "404": GONE,
              "409": _problem("It happened already, or nothing of the payment counts any more."),
              "422": _problem("It is refused, with the field and the reason; nothing was changed.")},
             parameters=[KEY], requestBody=_sent(_ref("NewPaymentEvent")))},
@@ -343,7 +369,7 @@ DESCRIPTION: dict[str, Any] = {
                 {"200": _answer(_ref("Payment"), "Deleted; Autotask is told."), "404": GONE,
                  "409": _problem("It was already deleted."), "422": _problem("The reason is missing.")},
                 requestBody={"required": True, "content": {"application/json": {
-                    "schema": _object({"reason": TEXT | {"maxLength": 500}})}}}),
+                    "schema": _sent_object({"reason": TEXT | {"minLength": 1, "maxLength": 500}}, ["reason"])}}}),
         },
     },
 }  # fmt: skip

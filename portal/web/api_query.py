@@ -17,7 +17,7 @@ class BadQuery(ValueError):
 
 
 def refuse_unknown() -> None:
-    """Raises BadQuery for a parameter that this endpoint does not have, or that is sent twice."""
+    """Raises BadQuery for a parameter that this endpoint does not have, that is empty, or sent twice."""
     known = sorted(_known())
     for name in request.args:
         if name not in known:
@@ -25,6 +25,8 @@ def refuse_unknown() -> None:
             raise BadQuery(f"There is no parameter “{name[:60]}” here. {has}")
         if len(request.args.getlist(name)) > 1:
             raise BadQuery(f"{name}: send it once.")
+        if not request.args[name].strip():
+            raise BadQuery(f"{name}: send a value, or leave it out.")
 
 
 def described_path(rule: str) -> str:

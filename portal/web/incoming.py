@@ -1,5 +1,6 @@
 """The one place where what browsers and programs send becomes our values: text is text, and ids are ids."""
 
+from json import JSONDecodeError
 from typing import Any
 
 import flask
@@ -38,6 +39,16 @@ class Request(flask.Request):
         if pointer is not None:
             raise BadRequest(f"{NOT_TEXT}: {cleaned(pointer)[:100] or 'the body itself'}.")
         return plain_text.composed(value)
+
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        """Raises BadRequest that says where it fails, or UnsupportedMediaType."""
+        if isinstance(e, JSONDecodeError):
+            raise BadRequest(f"The body is no JSON: it cannot be read from character {e.pos + 1} on.") from e
+        if e is not None:
+            raise BadRequest(
+                "The body is no JSON: it is no UTF-8, or holds a number that is too long."
+            ) from e
+        return super().on_json_loading_failed(e)
 
 
 class Id(IntegerConverter):

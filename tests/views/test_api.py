@@ -192,6 +192,20 @@ def test_a_request_that_cannot_be_read_is_a_problem_in_words(books: Books, more:
     assert answer.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"a": 1,}', "The body is no JSON: it cannot be read from character 8 on."),
+        (b"", "The body is no JSON: it cannot be read from character 1 on."),
+        (b"\xff\xfe{", "The body is no JSON: it is no UTF-8, or holds a number that is too long."),
+    ],
+)
+def test_a_body_that_is_no_json_says_where_it_fails(books: Books, body: bytes, words: str) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    answer = books.call("POST", PAYMENTS, data=body, headers=headers)
+    assert (answer.status_code, answer.json["detail"]) == (400, words)
+
+
 def test_an_invoice_is_named_by_its_autotask_id_too(books: Books) -> None:
     body = {"allocations": [{"autotask_id": 777, "amount": "5.00"}], "paid_on": TODAY}
     assert books.call("POST", PAYMENTS, json=body, headers={"Idempotency-Key": "k"}).status_code == 201
@@ -243,7 +257,17 @@ def test_the_cursor_goes_through_every_row_once(books: Books) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=x", "cursor=-1", "cursor=9" + "9" * 30, "status=odd", "customer_id=x"],
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "cursor=-1",
+        "cursor=9" + "9" * 30,
+        "status=odd",
+        "customer_id=x",
+        "external_id=",
+        "number=%20",
+    ],
 )
 def test_a_query_that_cannot_be_read_is_a_problem(books: Books, query: str) -> None:
     answer = books.call("GET", f"/api/v1/invoices?{query}")
