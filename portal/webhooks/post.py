@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from typing import Any
 
 import structlog
@@ -61,6 +61,8 @@ def post(to: Target, numbers: Sequence[str], headers: Mapping[str, str], body: b
         return Answer(None, f"Its certificate is not good: {error.verify_message}.")
     except ssl.SSLError:
         return Answer(None, "It does not speak https as it should.")
+    except RemoteDisconnected:
+        return Answer(None, "It closed the connection without an answer.")
     except OSError as error:
         return Answer(None, f"It cannot be reached: {error.strerror or type(error).__name__}.")
     except (HTTPException, ValueError):  # such as a number that is none

@@ -162,22 +162,26 @@ def test_what_a_receiver_does_wrong_is_told_and_bounded(
         handler.wfile.write(b"220 mail.example ESMTP\r\n\r\n")
         handler.close_connection = True
 
+    def hang_up(handler: Any) -> None:
+        handler.close_connection = True
+
     def blanks(handler: Any) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length:" + b" " * 25 + b"2\r\n\r\nok")
         handler.close_connection = True
 
     monkeypatch.setattr(post, "ALL_SECONDS", 0.4)
     found = {}
-    for does in (slow, drip, redirect, gigabyte, nonsense, blanks):
+    for does in (slow, drip, redirect, gigabyte, nonsense, blanks, hang_up):
         sender.receiver.says = does
         answer = endpoints.test(sender.receiver.url, [sender.secret])
         found[does.__name__] = (answer.code, answer.is_well)
     over.set()
     assert found == {
         "slow": (None, False), "drip": (None, False), "redirect": (302, False), "gigabyte": (200, True),
-        "nonsense": (None, False), "blanks": (200, True),
+        "nonsense": (None, False), "blanks": (200, True), "hang_up": (None, False),
     }  # fmt: skip
-    assert len(sender.receiver.taken) == 6, "the redirect was followed"
+    assert len(sender.receiver.taken) == 7, "the redirect was followed"
+    assert answer.words == "It closed the connection without an answer."
     plain = endpoints.test(sender.receiver.url.replace("http:", "https:"), [sender.secret])
     assert (plain.code, plain.words) == (None, "It does not speak https as it should.")
     assert written[0] < 2**24
