@@ -121,6 +121,11 @@ def _apart(text: IO[str]) -> Iterator[list[str]]:
             lines.taken = 0
             yield cells
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise UnreadableFile(
+                f"A cell of the file is longer than {csv.field_size_limit():,} characters: "
+                "a quotation mark is probably left open."
+            ) from error
         raise UnreadableFile(
             "The file is not a proper CSV file: a quotation mark is left open, or stands where none may be."
         ) from error

@@ -68,3 +68,8 @@ def test_a_file_is_read_in_the_encoding_it_has(encoding: str) -> None:
 )  # fmt: skip
 def test_what_parts_the_cells_is_found(words: str, cells: list[str]) -> None:
     assert list(csv_in.rows(words))[-1] == cells
+
+
+def test_a_cell_that_is_too_long_is_not_told_as_a_quotation_mark_out_of_place() -> None:
+    with pytest.raises(csv_in.UnreadableFile, match="A cell of the file is longer than 131,072 characters"):
+        list(csv_in.rows(f"Name\n{'a' * 131_073}\n"))
