@@ -9,11 +9,12 @@ from portal.web.api_description import DESCRIPTION
 
 @dataclass(frozen=True)
 class Operation:
-    """One of them as its page tells it; `parameters` are (name, words)."""
+    """One of them as its page tells it; `parameters` and the `fields` of its body are (name, words)."""
 
     title: str
     call: str
     parameters: list[tuple[str, str]]
+    fields: list[tuple[str, str]]
     answers: list[tuple[str, str]]
 
 
@@ -26,6 +27,7 @@ def operations() -> Iterator[Operation]:
                     operation["summary"],
                     f"{method.upper()} {DESCRIPTION['servers'][0]['url']}{path}",
                     [_told(one) for one in operation.get("parameters", ())],
+                    list(_fields(_body(operation))),
                     [(status, answer["description"]) for status, answer in operation["responses"].items()],
                 )
 
@@ -33,3 +35,38 @@ def operations() -> Iterator[Operation]:
 def _told(parameter: dict[str, Any]) -> tuple[str, str]:
     where = " (header)" if parameter["in"] == "header" else ""
     return parameter["name"], f"{where}: {parameter['description']}"
+
+
+def _body(operation: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what is sent; an empty one where nothing is."""
+    sent = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return dict(sent.get("schema", {}))
+
+
+def _fields(schema: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of an object, and of those in its lists as `lines[].name`."""
+    named = schema.get("$ref", "").rpartition("/")[2]
+    schema = DESCRIPTION["components"]["schemas"][named] if named else schema
+    for name, one in schema.get("properties", {}).items():
+        needed = ["needed"] if name in schema["required"] else []
+        words = ", ".join([_kind(one), *needed])
+        yield before + name, f": {words}. {one.get('description', '')}".rstrip()
+        if one.get("type") == "array":
+            yield from _fields(one["items"], f"{before}{name}[].")
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """What a field holds, in words."""
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    if schema.get("format") == "date":
+        return "a day, like 2026-11-19"
+    if "examples" in schema:
+        return f"text, like {schema['examples'][0]}"
+    kind = schema["type"]
+    if kind == "string":
+        most = schema.get("maxLength")
+        return f"text of up to {most} characters" if most else "text"
+    if kind == "array":
+        return f"a list of {schema['minItems']} to {schema['maxItems']}"
+    return {"boolean": "true or false", "integer": "a whole number"}[kind]
