@@ -17,11 +17,11 @@ LONGEST_TEXT = 500
 
 
 class PaymentRefused(ValueError):
-    """The payment is not taken, and nothing was stored. `field` names the input at fault."""
+    """The payment is not taken, and nothing was stored. `field` names the input at fault, `invoice_id` its invoice."""
 
-    def __init__(self, sentence: str, field: str = "") -> None:
+    def __init__(self, sentence: str, field: str = "", invoice_id: int | None = None) -> None:
         super().__init__(sentence)
-        self.field = field
+        self.field, self.invoice_id = field, invoice_id
 
 
 class AlreadyDeleted(PaymentRefused):
@@ -108,16 +108,17 @@ def check_invoice(invoice: Invoice, amount: Decimal) -> None:
     """Whether this much can be paid on it. Raises PaymentRefused."""
     refusal = why_not_payable(invoice)
     if refusal:
-        raise PaymentRefused(refusal, "allocations")
+        raise PaymentRefused(refusal, "allocations", invoice.id)
     if not amount.is_finite() or amount <= 0:
-        raise PaymentRefused("The amount must be more than zero.", "amount")
+        raise PaymentRefused("The amount must be more than zero.", "amount", invoice.id)
     if amount > LARGEST or rounded(amount, invoice.currency) != amount:
-        raise PaymentRefused(f"The amount has more digits than {invoice.currency} has.", "amount")
+        raise PaymentRefused(f"The amount has more digits than {invoice.currency} has.", "amount", invoice.id)
     if amount > invoice.outstanding:
         owed = formatters.money(invoice.outstanding, invoice.currency)
         raise PaymentRefused(
             f"The amount is more than the {owed} still owed on invoice {invoice.number}.",
             "amount",
+            invoice.id,
         )
 
 

@@ -76,6 +76,7 @@ def record_payment() -> Any:
     key = _key()
     raw = sent_json()
     new = api.new_payment(api_payment.read(raw))
+    g.places = {invoice_id: place for place, (invoice_id, _) in enumerate(new.allocations)}
     return _made(*by_api.record(g.actor, new, raw, key, api.payment, _caller()))
 
 
@@ -127,8 +128,16 @@ def _refused(error: PaymentRefused) -> Response:
     db.session.rollback()
     hint = " Send confirm_old_date: true if that is right." if isinstance(error, OldDay) else ""
     detail = f"{error}{hint}"
-    errors = [{"pointer": f"/{error.field}", "detail": detail}] if error.field else []
+    errors = [{"pointer": _pointer(error), "detail": detail}] if error.field else []
     return problems.refused(422, detail, errors=errors)
+
+
+def _pointer(error: PaymentRefused) -> str:
+    """To the allocation of the invoice at fault, where it is one of several that were sent."""
+    place = g.get("places", {}).get(error.invoice_id)
+    if place is None:
+        return f"/{error.field}"
+    return f"/allocations/{place}{'/amount' if error.field == 'amount' else ''}"
 
 
 @pages.errorhandler(KeyReused)

@@ -203,7 +203,9 @@ def _log_answer(status: int, words: Words, error: HTTPException) -> None:
 def answer(status: int, words: Words) -> Response:
     """A page, a message for the page or a problem document, whichever was asked for."""
     if request.path.startswith("/api/"):
-        return problems.document(status, words.title, words.what)
+        standing = status in WORDS and words.what == WORDS[status].what
+        what = problems.SENTENCES.get(status, words.what) if standing else words.what
+        return problems.document(status, problems.TITLES.get(status, words.title), what)
     context: dict[str, Any] = {"status": status, "words": words, "reference": problems.reference()}
     if htmx.is_fragment():
         return htmx.into_messages(make_response(_bare("errors/_message.html", context), status))
