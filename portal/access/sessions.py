@@ -147,7 +147,7 @@ def ask_for_the_second_step(step: Step) -> Response:
 
 def page_to_return_to() -> str | None:
     """What was asked for, or the page that a form or a fragment came from."""
-    if request.method == "GET" and not htmx.is_fragment():
+    if request.method == "GET" and not htmx.is_fragment() and not htmx.is_poll():
         return request.full_path.rstrip("?")
     came_from = urlsplit(request.referrer or "")
     if came_from.netloc != request.host:

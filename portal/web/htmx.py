@@ -11,7 +11,12 @@ def is_fragment(asked: Request | None = None) -> bool:
     """True when htmx asks for a part of the page; history, boosted links and open pages want all of it."""
     headers = (asked or request).headers
     whole = headers.get("HX-History-Restore-Request") == "true" or headers.get("HX-Boosted") == "true"
-    return is_htmx(asked) and not whole and headers.get("X-Portal-Poll") != "page"
+    return is_htmx(asked) and not whole and not is_poll(asked)
+
+
+def is_poll(asked: Request | None = None) -> bool:
+    """True when an open page asks whether it is still true."""
+    return is_htmx(asked) and (asked or request).headers.get("X-Portal-Poll") == "page"
 
 
 def is_htmx(asked: Request | None = None) -> bool:
@@ -25,8 +30,8 @@ def render(page: str, fragment: str, /, *, status: int = 200, **context: Any) ->
 
 
 def redirect(url: str) -> Response:
-    """Send the person on to another page after a form: 303, or htmx's own header for a full load."""
-    if not is_fragment():
+    """Send the person on to another page: 303, or htmx's own header for a full load; an open page goes as a whole."""
+    if not is_fragment() and not is_poll():
         return vary(make_response(plain_redirect(url, 303)))
     answer = Response(status=204)
     answer.headers["HX-Redirect"] = url

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from flask import Flask, Response, request
 
-from portal.access.requests import POLL_HEADER
 from portal.web import htmx
 
 SHOWN = re.compile(r"<!--live-->(.*?)<!--/live-->", re.DOTALL)
@@ -23,13 +22,8 @@ SOON, LATER = 1, 10  # seconds
 def register(app: Flask) -> None:
     """Gives templates `is_live_poll` and the paces, and marks each page with what it shows."""
     paces = {"SOON": SOON, "LATER": LATER}
-    app.jinja_env.globals.update(is_live_poll=is_poll, live_address=address, live_place=PLACE, **paces)
+    app.jinja_env.globals.update(is_live_poll=htmx.is_poll, live_address=address, live_place=PLACE, **paces)
     app.after_request(_mark)
-
-
-def is_poll() -> bool:
-    """True when an open page asks whether it is still true."""
-    return htmx.is_htmx() and request.headers.get(POLL_HEADER) == "page"
 
 
 def address() -> str:
@@ -46,7 +40,7 @@ def _mark(response: Response) -> Response:
     if PLACE not in html:
         return response
     seen = _digest(html)
-    if is_poll() and request.args.get("seen") == seen:
+    if htmx.is_poll() and request.args.get("seen") == seen:
         return htmx.vary(Response(status=204))
     response.set_data(html.replace(PLACE, seen, 1))
     return htmx.vary(response)

@@ -98,6 +98,20 @@ def test_a_fragment_of_an_ended_session_moves_the_whole_page_to_the_login(client
     assert (answer.status_code, answer.headers["HX-Redirect"]) == (204, "/login")
 
 
+def test_an_open_page_whose_login_ended_moves_to_the_login_as_a_whole(client, person):
+    """It asks for itself: a login form inside the page's frame would be nobody's page."""
+    log_in(client)
+    with time_machine.travel(clock.now() + timedelta(hours=3)):
+        poll = {
+            "HX-Request": "true",
+            "X-Portal-Poll": "page",
+            "Referer": "http://localhost/p/northwind/invoices?q=x",
+        }
+        answer = client.get("/p/northwind/invoices?q=x&seen=0123", headers=poll)
+    assert answer.status_code == 204
+    assert answer.headers["HX-Redirect"] == "/login?next=/p/northwind/invoices?q%3Dx"
+
+
 @pytest.mark.parametrize(
     "target",
     ["//evil.example", "/\\evil.example", "https:evil.example", "http://evil.example/login", "javascript:alert(1)",
