@@ -48,7 +48,12 @@ async function ask(form) {
   }
 }
 
-if (window.PublicKeyCredential && navigator.credentials) {
+const known = window.PublicKeyCredential && navigator.credentials;
+for (const words of document.querySelectorAll("[data-without-passkeys]")) {
+  words.hidden = Boolean(known);
+  words.textContent = words.dataset.withoutPasskeys;
+}
+if (known) {
   for (const form of document.querySelectorAll("form[data-passkey]")) {
     form.hidden = false;
     form.addEventListener("submit", (event) => {
@@ -56,5 +61,4 @@ if (window.PublicKeyCredential && navigator.credentials) {
       if (form.reportValidity()) ask(form);
     });
   }
-  for (const words of document.querySelectorAll("[data-without-passkeys]")) words.hidden = true;
 }

@@ -129,6 +129,16 @@ def test_without_script_or_by_a_number_the_page_says_how_else(
     expect(by_number.get_by_text("for a name such as localhost only")).to_be_visible()
 
 
+def test_a_browser_that_knows_no_passkeys_is_told_so_and_not_that_script_is_off(
+    page: Page, served: str
+) -> None:
+    page.add_init_script("delete window.PublicKeyCredential")
+    page.goto(f"{served}/login")
+    expect(page.get_by_text("This browser knows no passkeys.")).to_contain_text("log in with your password")
+    expect(page.get_by_text("Passkeys need script")).to_be_hidden()
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_be_hidden()
+
+
 @pytest.mark.in_turn(2)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_without_script_a_person_whose_only_factor_is_a_passkey_is_told_how_else_and_gets_in(
