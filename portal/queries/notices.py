@@ -27,6 +27,7 @@ KINDS = {
 # Who can come in is the owners' to know, and the week is written for them.
 NEEDS = {NoticeKind.PEOPLE: Permission.USERS, NoticeKind.DIGEST: Permission.USERS}
 NEW_FOR = timedelta(days=30)
+IN_BELL = 10
 
 
 def mine() -> list[NoticeKind]:
@@ -57,11 +58,22 @@ def told_to() -> dict[str, Any]:
 
 
 def bell() -> ScalarSelect[Any]:
-    """The same as a column of JSON, `words`, `path` and `at` of each; null for none. Asks for what `told_to` gives."""
-    columns = (Notice.words, Notice.ended_words, Notice.path, Notice.changed_at)
-    rows = _unseen().with_only_columns(*columns).subquery()
+    """The newest of them as a column of JSON, `words`, `path` and `at` of each and how many there are, `of`; null for none.
+
+    Asks for what `told_to` gives.
+    """
+    columns = (
+        Notice.words,
+        Notice.ended_words,
+        Notice.path,
+        Notice.changed_at,
+        func.count().over().label("of"),
+    )
+    rows = _unseen().with_only_columns(*columns).limit(IN_BELL).subquery()
     words = func.coalesce(rows.c.ended_words, rows.c.words)
-    one = func.jsonb_build_object("words", words, "path", rows.c.path, "at", rows.c.changed_at)
+    one = func.jsonb_build_object(
+        "words", words, "path", rows.c.path, "at", rows.c.changed_at, "of", rows.c.of
+    )
     return select(func.jsonb_agg(aggregate_order_by(one, rows.c.changed_at.desc()))).scalar_subquery()
 
 

@@ -94,6 +94,7 @@ def _needs() -> dict[str, Any]:
             {"text": one["words"], "url": one["path"], "at": datetime.fromisoformat(one["at"])}
             for one in found.notices
         ],
+        "notices_new": next((int(one["of"]) for one in found.notices), 0),
     }
 
 

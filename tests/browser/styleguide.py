@@ -124,6 +124,7 @@ def _context() -> dict[str, Any]:
         "my_partners": [partner, Thing(name="Harbour Tech", slug="harbour")],
         "nav_counts": {"exceptions": 2},
         "notices": [notice],
+        "notices_new": 1,
         "layout": "layouts/staff.html" if staff else "layouts/partner.html",
     }
 

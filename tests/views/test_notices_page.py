@@ -36,8 +36,20 @@ def told(page: str) -> set[str]:
 
 
 def bell(page: str) -> int:
-    found = re.search(r'Notices: </span><span class="nav-count">(\d+)<', page)
+    found = re.search(r'Notices: </span><span\s+class="nav-count">(\d+)<', page)
     return int(found[1]) if found else 0
+
+
+def test_the_bell_shows_the_newest_and_how_many_are_new(partner, log_in, superuser):
+    superuser.execute(
+        "INSERT INTO notice (tenant_id, kind, cause, words, path)"
+        " SELECT %s, 'people', 'n' || n, 'Told.', '/p/northwind/' FROM generate_series(1, 20) AS n",
+        [partner.id],
+    )
+    page = log_in(partner).get("/p/northwind/activity").text
+    assert bell(page) == 20 + len(NoticeKind)
+    assert page.split('class="notice-list"')[1].split("</ul>")[0].count("<li>") == 10
+    assert f"10 of {20 + len(NoticeKind)} shown." in page
 
 
 def test_every_kind_has_words():
