@@ -2,11 +2,24 @@
 
 from datetime import timedelta
 
+from sqlalchemy import ColumnElement
+
 from portal import clock
-from portal.models import LoginSession
+from portal.models import LoginSession, User
 
 IDLE = {False: timedelta(hours=2), True: timedelta(minutes=30)}  # by is_staff
 ABSOLUTE = {False: timedelta(hours=24), True: timedelta(hours=12)}
+
+
+def living(user: User) -> tuple[ColumnElement[bool], ...]:
+    """What `lives` asks, of a person's logins in the database."""
+    now, staff = clock.now(), user.is_staff
+    return (
+        LoginSession.user_id == user.id,
+        LoginSession.ended_at.is_(None),
+        LoginSession.last_used_at >= now - IDLE[staff],
+        LoginSession.created_at >= now - ABSOLUTE[staff],
+    )
 
 
 def lives(login: LoginSession) -> bool:

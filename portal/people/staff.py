@@ -1,10 +1,9 @@
 """Support staff: invited by an administrator among them, let in no more, made an administrator or none."""
 
 import secrets
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal import clock
@@ -13,7 +12,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import people_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.models import LinkPurpose, LoginSession, MailKind, User
+from portal.models import LinkPurpose, MailKind, User
 from portal.people import disabling, links
 
 LASTS = timedelta(hours=24)
@@ -21,16 +20,6 @@ LASTS = timedelta(hours=24)
 
 class CannotChange(ValueError):
     """Nothing is changed; the message says why."""
-
-
-def everybody() -> Sequence[tuple[User, datetime | None]]:
-    """All staff with when they were last here, those who are let in first."""
-    last = (
-        select(func.max(LoginSession.last_used_at)).where(LoginSession.user_id == User.id).scalar_subquery()
-    )
-    query = select(User, last).where(User.is_staff).order_by(User.disabled_at.is_not(None), User.id)
-    with people_scope():
-        return [(row[0], row[1]) for row in db.session.execute(query)]
 
 
 def invite(actor: Actor, email: str, name: str, *, administrator: bool) -> User:

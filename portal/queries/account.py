@@ -9,16 +9,21 @@ from portal.models import LoginSession, SecurityEvent, User
 from portal.queries import cut
 
 RECENT, MOST_EVENTS = 20, 10_000
+LOGINS_SHOWN = 50
 
 
-def open_logins(user: User) -> list[LoginSession]:
+def open_logins(user: User) -> cut.Some:
     """Browsers that are logged in now, the latest used first."""
-    mine = select(LoginSession).where(LoginSession.user_id == user.id, LoginSession.ended_at.is_(None))
+    order = LoginSession.last_used_at.desc(), LoginSession.id.desc()
     with people_scope():
-        found = db.session.scalars(
-            mine.order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
-        ).all()
-    return [login for login in found if lifetimes.lives(login)]
+        return cut.first(select(LoginSession).where(*lifetimes.living(user)).order_by(*order), LOGINS_SHOWN)
+
+
+def open_login(user: User, login_session_id: int) -> LoginSession | None:
+    """One of them."""
+    one = LoginSession.id == login_session_id
+    with people_scope():
+        return db.session.scalar(select(LoginSession).where(one, *lifetimes.living(user)))
 
 
 def events(user: User, *, all_of_them: bool) -> cut.Some:

@@ -1,6 +1,6 @@
 """Requests of people who have lost all second factors: who agreed, who still has to, when the factors go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import g
@@ -12,6 +12,7 @@ from portal.access import factor_resets
 from portal.access.tenancy import people_scope, tenant_in_scope
 from portal.extensions import db
 from portal.models import FactorReset, FactorResetAgreement, Membership, Tenant
+from portal.queries.paging import Key, Page, fetch
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Request:
         return not (self.is_own or self.mine or self.row.due_at)
 
 
-def everybody() -> list[Request]:
-    """All that are open, the longest-waiting first."""
-    query = select(FactorReset).where(FactorReset.ended_at.is_(None)).order_by(FactorReset.id)
+def page(args: Mapping[str, str]) -> Page:
+    """Those that are open, the longest-waiting first."""
+    query = select(FactorReset).where(FactorReset.ended_at.is_(None)).options(joinedload(FactorReset.user))
     with people_scope():
-        rows = db.session.scalars(query.options(joinedload(FactorReset.user))).all()
-    return _told(rows)
+        found = fetch(query, (Key(FactorReset.id),), args, ascending=True)
+    return Page(_told(found.rows), found.newer, found.older)
 
 
 def one(reset_id: int) -> Request:

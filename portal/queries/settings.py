@@ -1,23 +1,22 @@
 """A partner's people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import case
 from sqlalchemy.orm import joinedload
 
 from portal.access.tenancy import scoped
-from portal.extensions import db
 from portal.models import ApiKey, Membership
-from portal.queries import paging
+from portal.queries import cut, paging, people
 
+MEMBERS_SHOWN = 20
 ALIVE = case((ApiKey.revoked_at.is_(None), 1), else_=0).label("alive")
 
 
-def members() -> Sequence[Membership]:
-    """Everybody who belongs to the partner, with their user, in the order they joined."""
-    return db.session.scalars(
-        scoped(Membership).options(joinedload(Membership.user)).order_by(Membership.id)
-    ).all()
+def members() -> cut.Some:
+    """The first of those who belong to the partner, with their user, owners first."""
+    everybody = scoped(Membership).options(joinedload(Membership.user))
+    return cut.first(everybody.order_by(people.PLACE, Membership.id), MEMBERS_SHOWN)
 
 
 def keys(args: Mapping[str, str]) -> paging.Page:

@@ -69,9 +69,7 @@ def update_password() -> Any:
 @pages.post("/sessions/<int:login_session_id>/end")
 @signed_in
 def end_session(login_session_id: int) -> Any:
-    login = next(
-        (one for one in account.open_logins(g.true_user) if one.id == login_session_id), None
-    ) or abort(404)
+    login = account.open_login(g.true_user, login_session_id) or abort(404)
     if login.id == g.login_session.id:
         sessions.end()
         db.session.commit()

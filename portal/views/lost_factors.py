@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, g, render_template, request, url_for
 
 from portal.access import factor_resets, form_tokens
 from portal.access.form_tokens import redraws_form
@@ -68,7 +68,7 @@ def withdraw(token: str) -> Any:
 @pages.get("/staff/lost-factors")
 @staff_only
 def index() -> Any:
-    return render_template("lost_factors/index.html", waiting=waiting.everybody())
+    return render_template("lost_factors/index.html", listed=waiting.page(request.args))
 
 
 @pages.get("/staff/lost-factors/<int:reset_id>")

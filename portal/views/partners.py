@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from portal.access.permissions import public, signed_in
-from portal.web.page_context import partners_of
+from portal.queries import people
 
 pages = Blueprint("partners", __name__)
 
@@ -21,7 +21,7 @@ def root() -> Any:
 def index() -> Any:
     if g.true_user.is_staff:
         return redirect(url_for("staff_partners.index"))
-    partners = partners_of(g.true_user.id)
-    if len(partners) == 1:
-        return redirect(url_for("home.show", partner_slug=partners[0].slug))
-    return render_template("partners/index.html", partners=partners)
+    listed = people.partners_of(g.true_user.id, request.args)
+    if len(listed) == 1 and not listed.newer:
+        return redirect(url_for("home.show", partner_slug=listed.rows[0].slug))
+    return render_template("partners/index.html", listed=listed)

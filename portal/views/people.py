@@ -151,13 +151,14 @@ def _role(member: Membership, form: RoleForm, status: int = 200) -> Any:
 
 
 def _page(form: InvitationForm, status: int = 200) -> Any:
-    everybody = people.all_people()
+    listed = people.page(request.args)
     owner = may(Permission.USERS)
     return render_template(
         "people/index.html",
         form=form,
-        people=everybody,
-        lost=lost_factors.waiting_among([one.member.user_id for one in everybody]) if owner else (),
+        listed=listed,
+        found=people.how_many(),
+        lost=lost_factors.waiting_among([one.member.user_id for one in listed.rows]) if owner else (),
         waiting=invitations.waiting(),
         roles=people.ROLES,
         role_words=ROLE_WORDS,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, flash, g, render_template, url_for
+from flask import Blueprint, flash, g, render_template, request, url_for
 
 from portal.access.form_tokens import redraws_form
 from portal.access.freshness import fresh
@@ -13,6 +13,7 @@ from portal.forms.staff import StaffForm
 from portal.mail import on_its_way
 from portal.models import User
 from portal.people import staff
+from portal.queries import people
 from portal.web import htmx
 
 SENT = " is on its way to "
@@ -98,4 +99,9 @@ def _done(work: Callable[[], User], said: str) -> Any:
 
 
 def _page(form: StaffForm, status: int = 200) -> Any:
-    return render_template("staff_people/index.html", form=form, people=staff.everybody()), status
+    return render_template(
+        "staff_people/index.html",
+        form=form,
+        listed=people.staff(request.args),
+        found=people.how_many_staff(),
+    ), status

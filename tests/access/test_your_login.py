@@ -12,6 +12,7 @@ from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
 from portal.models import AuditEvent, LinkPurpose, Mail, Membership, SecurityEvent
 from portal.people import links
+from portal.queries import account
 from portal.web import device_words
 from tests import factories
 from tests.fixtures.people import with_factor_proved
@@ -48,6 +49,18 @@ def change(browser, current=factories.PASSWORD, new=NEW):
 def kinds(app):
     with app.app_context():
         return list(db.session.scalars(db.select(SecurityEvent.kind).order_by(SecurityEvent.id)))
+
+
+def test_of_many_browsers_those_used_last_are_shown_and_each_can_be_ended(app, here, dana, superuser):
+    superuser.execute(
+        "INSERT INTO login_session (token_hash, user_id, last_used_at) SELECT n::text::bytea, %s,"
+        " now() - n * interval '1 minute' FROM generate_series(1, 60) AS n",
+        [dana.id],
+    )
+    assert f"{account.LOGINS_SHOWN} of 61 shown." in " ".join(here.get("/you").text.split())
+    [oldest] = superuser.execute("SELECT id FROM login_session WHERE token_hash = '60'::bytea").fetchone()
+    assert here.post(f"/you/sessions/{oldest}/end").status_code == 303
+    assert here.post(f"/you/sessions/{oldest}/end").status_code == 404
 
 
 def test_a_new_password_needs_the_old_one_and_signs_out_all_other_browsers(app, here, elsewhere):

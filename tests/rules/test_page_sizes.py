@@ -14,6 +14,7 @@ from portal.models import Tenant
 from portal.queries import api
 from tests import factories
 from tests.browser import books
+from tests.pages import rows_behind
 
 MANY = 300
 MOST_BYTES = 250_000
@@ -63,6 +64,56 @@ MORE = {
         INSERT INTO api_key (tenant_id, name, prefix, token_hash, scopes)
         SELECT %(partner)s, 'Key ' || n, 'pk' || n, n::text::bytea, '{read}' FROM generate_series(1, %(many)s) AS n""",
 }
+
+
+# People, and what they have many of; `owner` is the person who looks.
+PEOPLE = {
+    "people of a partner": """
+        WITH made AS (
+            INSERT INTO app_user (email, name, password_hash)
+            SELECT 'p' || n || '@harbour.example', 'Person ' || n, 'x' FROM generate_series(1, %(many)s) AS n RETURNING id)
+        INSERT INTO membership (tenant_id, user_id, role) SELECT %(partner)s, id, 'clerk' FROM made""",
+    "people who lost their factors": """
+        INSERT INTO factor_reset (user_id, asked_hash) SELECT id, id::text::bytea FROM app_user WHERE email LIKE 'p%%@harbour%%'""",
+    "staff": """
+        INSERT INTO app_user (email, name, password_hash, is_staff)
+        SELECT 's' || n || '@portal.example', 'Staff ' || n, 'x', true FROM generate_series(1, %(many)s) AS n""",
+    "browsers of a person": """
+        INSERT INTO login_session (token_hash, user_id, proved_at, factor_at)
+        SELECT (who || ' ' || n)::bytea, who, now(), now()
+        FROM generate_series(1, %(many)s) AS n, unnest(ARRAY[%(owner)s, %(admin)s]::bigint[]) AS who""",
+    "what happened to a person": """
+        INSERT INTO security_event (user_id, kind)
+        SELECT who, 'login.started' FROM generate_series(1, %(many)s), unnest(ARRAY[%(owner)s, %(admin)s]::bigint[]) AS who""",
+    "partners of a person": """
+        WITH made AS (
+            INSERT INTO tenant (slug, name) SELECT 'more-' || n, 'More ' || n FROM generate_series(1, %(many)s) AS n
+            RETURNING id)
+        INSERT INTO membership (tenant_id, user_id, role) SELECT id, %(owner)s, 'owner' FROM made""",
+    "notices": """
+        INSERT INTO notice (tenant_id, kind, cause, words, path)
+        SELECT %(partner)s, 'people', 'n' || n, 'Told.', '/p/harbour/' FROM generate_series(1, %(many)s) AS n""",
+    "visits": """
+        INSERT INTO support_visit (tenant_id, staff_user_id, as_user_id, login_session_id, reason, started_at, expires_at,
+            ended_at)
+        SELECT %(partner)s, %(admin)s, %(owner)s, (SELECT min(id) FROM login_session), 'They asked for help',
+            at, at + interval '30 seconds', at + interval '30 seconds'
+        FROM generate_series(1, %(many)s) AS n, LATERAL (SELECT now() - n * interval '1 minute' AS at) AS times""",
+    "mails": """
+        INSERT INTO mail (tenant_id, kind, to_address, cause, message_id, state)
+        SELECT %(partner)s, 'reconnected', 'a@b.example', 'c' || n, 'm' || n, 'sent'
+        FROM generate_series(1, %(many)s) AS n""",
+}
+PAGES_OF_PEOPLE = {
+    "owner": ("/p/harbour/settings/people", "/p/harbour/settings", "/p/harbour/settings/support", "/you", "/partners",
+              "/p/harbour/notices", "/p/harbour/activity", "/p/harbour/activity/visits"),
+    "admin": ("/staff/people", "/staff/lost-factors", "/staff/partners", "/staff/partners/harbour", "/staff/mails", "/you",
+              "/staff/partners/harbour/visit", "/staff/audit", "/staff/health"),
+}  # fmt: skip
+
+
+# Of these nothing was made that has many, or all of it is one choice.
+ENDS = {"/staff/partners/harbour", "/staff/partners/harbour/visit", "/staff/audit", "/staff/health"}
 
 
 # Pages of the records that have many.
@@ -121,3 +172,32 @@ def test_no_page_and_no_answer_of_the_api_grows_with_what_it_tells(
         page = told(f"invoices/{ids['open']}/lines?cursor={following}&limit=100")
         lines, following = [*lines, *page["data"]], page["next_cursor"]
     assert len({line["name"] for line in lines}) == len(lines) == MANY
+
+
+def test_no_list_of_people_and_of_what_is_theirs_grows_with_them(
+    app: Flask, superuser: psycopg.Connection[Any], log_in: Callable[..., FlaskClient]
+) -> None:
+    """Each is cut or goes on, and all people of a partner are found by going on."""
+    with app.app_context():
+        partner = factories.tenant("harbour")
+        owner, admin = (
+            factories.member(partner),
+            factories.user("ada@portal.example", staff=True, staff_admin=True),
+        )
+    ids = {"partner": partner.id, "owner": owner.id, "admin": admin.id, "many": MANY}
+    looks = {"owner": log_in(user=owner), "admin": log_in(user=admin)}
+    for statement in PEOPLE.values():
+        superuser.execute(statement, ids)
+    large, still = {}, {}
+    for who, addresses in PAGES_OF_PEOPLE.items():
+        for address in addresses:
+            answer = looks[who].get(address)
+            assert answer.status_code == 200, address
+            rows = answer.text.count("<tr") + answer.text.count("<li")
+            if rows > MOST_ROWS or len(answer.text) > MOST_BYTES:
+                large[address] = (rows, len(answer.text))
+            still[address] = 'rel="next"' in answer.text or " data-cut>" in answer.text
+    assert large == {}
+    assert {address for address, told in still.items() if not told} == ENDS
+    assert rows_behind(looks["owner"], "/p/harbour/settings/people") == MANY + 1
+    assert rows_behind(looks["admin"], "/staff/people") == MANY + 1
