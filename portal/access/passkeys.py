@@ -101,6 +101,12 @@ def add(user: User, name: str, answer: str, challenge: str) -> Factor | None:
     return row
 
 
+def was_used(challenge: str) -> bool:
+    """Whether a passkey was made by this very form before."""
+    expected = _challenge(challenge, ADD)
+    return expected is not None and spent.is_spent("passkey", expected.hex())
+
+
 def _made(answer: str, expected: bytes) -> Any:
     """The new passkey as the library verified it, or None."""
     # The library takes 11 MB of memory: only where a passkey is used.

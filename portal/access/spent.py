@@ -11,7 +11,16 @@ from portal.models import SpentProof
 
 def spend(*what: object) -> bool:
     """Whether this is the first time. Of two at once one gets True. The caller commits."""
-    mark = hashlib.sha256("\0".join(map(str, what)).encode()).digest()
-    once = insert(SpentProof).values(mark=mark).on_conflict_do_nothing().returning(SpentProof.mark)
+    once = insert(SpentProof).values(mark=_mark(what)).on_conflict_do_nothing().returning(SpentProof.mark)
     with people_scope():
         return db.session.scalar(once) is not None
+
+
+def is_spent(*what: object) -> bool:
+    """Whether it was spent before, to be told so in words; only `spend` decides."""
+    with people_scope():
+        return db.session.get(SpentProof, _mark(what)) is not None
+
+
+def _mark(what: tuple[object, ...]) -> bytes:
+    return hashlib.sha256("\0".join(map(str, what)).encode()).digest()

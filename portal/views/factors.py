@@ -19,7 +19,10 @@ pages = Blueprint("factors", __name__, url_prefix="/you/factors")
 WRONG_CODE = (
     "This is not the code that the app shows for this picture. Look again; each code is good for 30 seconds."
 )
-TOO_OLD = "This page was open too long or sent twice. Here is a new picture; scan this one instead."
+TOO_OLD = "This page was open too long. Here is a new picture; scan this one instead."
+SENT_TWICE = (
+    "It is set up already. Its recovery codes were shown once: if you did not keep them, make new ones below."
+)
 NO_PASSKEY = "The browser's answer was not accepted. Try once more."
 ENOUGH = f"You have {factors.MOST} already. Remove one first."
 
@@ -47,6 +50,8 @@ def new_authenticator() -> Any:
 @fresh
 def create_authenticator() -> Any:
     form, login = AuthenticatorForm(), g.login_session
+    if spent.is_spent("offer", form.offer.data):
+        return _sent_twice()
     secret = totp.offered(login, form.offer.data or "")
     if not form.validate():
         return _authenticator(form, secret, 422)
@@ -79,6 +84,8 @@ def create_passkey() -> Any:
     form, user = NewPasskeyForm(), g.login_session.user
     if not form.validate():
         return _passkey(form, 422)
+    if passkeys.was_used(form.challenge.data):
+        return _sent_twice()
     if _enough():
         form.name.errors = [ENOUGH]
         return _passkey(form, 422)
@@ -159,6 +166,12 @@ def _added(factor: Factor, target: str | None) -> Any:
     codes = recovery_codes.make_anew(login.user)
     db.session.commit()
     return _codes(codes, target)
+
+
+def _sent_twice() -> Any:
+    """The page with the codes was loaded again, or its form sent by two clicks: the factor is there."""
+    flash(SENT_TWICE, "warning")
+    return htmx.redirect(url_for("account.show", _anchor="factors"))
 
 
 def _codes(codes: list[str], target: str | None) -> Any:

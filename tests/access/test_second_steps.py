@@ -323,7 +323,13 @@ def test_setting_up_the_first_one_opens_the_login_and_shows_recovery_codes_once(
         assert secret_text not in page
         assert secret_text not in stored
     assert stored.count("$argon2id$") == recovery_codes.HOW_MANY
-    assert client.post("/you/factors/authenticator", data=form).status_code == 422  # the back button
+    again = client.post("/you/factors/authenticator", data=form)  # the back button, or two clicks
+    assert (again.status_code, again.location) == (303, "/you#factors")
+    page = client.get("/you").text
+    assert "It is set up already" in page
+    assert [code for code in codes if code in page] == []
+    with app.app_context():
+        assert db.session.query(Factor).count() == 1
     other = app.test_client()
     password(other)
     assert prove(other, form["code"]).status_code == 422  # it was used to set it up
