@@ -9,13 +9,15 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 
 from portal import clock
-from portal.access import totp
+from portal.access import security_events, sessions, totp
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.mail import outbox
 from portal.models import Mail, Tenant
 from tests import factories
-from tests.browser.serving import serve
+from tests.browser.conftest import wear
+from tests.browser.serving import look, serve
+from tests.fixtures.people import cookie_of
 
 pytestmark = pytest.mark.browser
 OLGA, NORA = "olga@northwind.example", "nora@northwind.example"
@@ -93,3 +95,41 @@ def test_from_invitation_to_removal(
     expect(owner.get_by_text("is removed and logged out")).to_be_visible()
     nora.goto(f"{served}/p/northwind/")
     expect(nora).to_have_url(re.compile("/login"))
+
+
+def test_what_is_long_stays_within_the_page(app: Flask, served: str, open_page: Callable[..., Page]) -> None:
+    """The table of roles, an API key, and a staff person with whom everything can be done."""
+    with app.app_context():
+        olga = sessions.find_user(OLGA)
+        ada = factories.user("ada@portal.example", staff=True, staff_admin=True, name="Ada Admin")
+        factories.user("long.name.of.somebody@portal.example", staff=True, name="Tess Tester")
+        security_events.record(db.session.merge(olga), security_events.FACTORS_TO_GO)
+        db.session.commit()
+        cookies = [cookie_of(app, person) for person in (db.session.merge(olga), ada)]
+    page = open_page()
+
+    def stays(cookie: str, path: str) -> None:
+        name = app.config["SESSION_COOKIE_NAME"]
+        page.context.add_cookies([{"name": name, "value": cookie, "url": served}])
+        page.goto(served + path)
+        for opened in page.locator("main details > summary").all():
+            opened.click()
+        if path.endswith("settings"):
+            keys = page.locator("#api-keys")
+            keys.get_by_label("Name").fill("Checkout")
+            keys.get_by_role("checkbox").first.check()
+            keys.get_by_role("button", name="Make key").click()
+            expect(page.get_by_role("heading", name="API key “Checkout”")).to_be_visible()
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            wear(page, width, scheme)
+            look(page, f"long-{path.rpartition('/')[2]}-{width}")
+            over = page.evaluate(
+                """() => [...document.querySelectorAll("main *")].filter(one => one.offsetParent && !one.closest(".visually-hidden, thead")
+                    && one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML.slice(0, 80))"""
+            )
+            assert over == [], (path, width)
+
+    stays(cookies[0], "/you")
+    stays(cookies[0], "/p/northwind/settings/people")
+    stays(cookies[0], "/p/northwind/settings")
+    stays(cookies[1], "/staff/people")
