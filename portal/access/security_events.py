@@ -164,6 +164,7 @@ def _tell(user: User, to: str, row: SecurityEvent, token: str) -> None:
             what=SENTENCES[row.kind],
             at=clock.now(),
             more=f"{about}." if about else "",
+            by=row.details.get("by", ""),
             **seen(row),
         )
 

@@ -15,6 +15,11 @@ NEW_PEOPLE = """
     LEFT JOIN notice_standing n ON n.tenant_id = m.tenant_id AND n.kind = 'people' AND n.cause = 'membership/' || m.id
     WHERE m.created_at > now() - interval '1 day' AND n.id IS NULL ORDER BY m.id"""
 
+TALK_FIRST = (
+    "Talk to them first, by phone or in person: whoever stole the password would ask in the same way. Then say "
+    "that it is them, or stop the request. Until then they cannot log in."
+)
+
 
 def to_tell() -> list[tuple[int, int]]:
     """(tenant id, membership id) of people who were added within a day and of whom nobody was told."""
@@ -51,12 +56,18 @@ def tell_lost_factors(reset_id: int, person: User, at: datetime) -> None:
     member_id = db.session.scalar(select(Membership.id).where(*mine))
     path = telling.page("member_factors.show", partner_slug=partner.slug, member_id=member_id)
     what = f"{person.label} has lost all second factors and waits for an owner who makes sure that it is them"
-    _tell(f"factor_reset/{reset_id}", what, at, partner, not_to=[person.id], path=path)
+    _tell(f"factor_reset/{reset_id}", what, at, partner, not_to=[person.id], path=path, todo=TALK_FIRST)
 
 
 def _tell(
-    cause: str, what: str, at: datetime, partner: Tenant, not_to: list[int] | None = None, path: str = ""
+    cause: str,
+    what: str,
+    at: datetime,
+    partner: Tenant,
+    not_to: list[int] | None = None,
+    path: str = "",
+    **more: str,
 ) -> None:
     path = path or telling.page("people.index", partner_slug=partner.slug)
-    words = Words(f"{what}.", path, MailKind.PEOPLE_EVENT, {"what": what, "at": at})
+    words = Words(f"{what}.", path, MailKind.PEOPLE_EVENT, {"what": what, "at": at, **more})
     telling.tell(NoticeKind.PEOPLE, cause, words, not_to=not_to or ())

@@ -18,6 +18,7 @@ from portal.access import factor_resets, factors, recovery_codes, security_event
 from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, tenant_scope
 from portal.extensions import db
+from portal.mail import drawing
 from portal.models import (
     Factor,
     FactorReset,
@@ -128,6 +129,8 @@ def test_an_owner_makes_sure_and_a_day_later_the_factors_are_gone(
     assert told(app, "factors_lost") == ["nora@example.com"]
     with app.app_context(), tenant_scope(partner.id):
         notice = db.session.scalars(db.select(Mail).where(Mail.kind == "people_event")).one()
+        said = drawing.draw(notice, None).text
+        assert ("Talk to them first" in said, "nothing to do" in said) == (True, False)
         assert "Nora has lost all second factors" in notice.words["what"]
         assert notice.words["page_path"] == address
     assert address in owner.get("/p/northwind/settings/people").text

@@ -108,6 +108,8 @@ def test_the_person_is_told_by_mail_what_was_done_to_their_login(
             drawn = drawing.draw(mail, outbox.link_of(mail))
             assert told in drawn.text.replace(drawing.NO_BREAK, "")
             assert "/links/was-this-you/" in drawn.text
+            by_others = "by the portal's operator" in told.lower()
+            assert ("was this you?" in drawn.subject, "If it was you" in drawn.text) == (not by_others,) * 2
         assert event.token_hash
 
 
