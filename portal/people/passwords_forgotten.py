@@ -10,7 +10,7 @@ from portal.access.actor import Actor
 from portal.access.tenancy import people_scope, system_scope
 from portal.extensions import db
 from portal.mail import outbox
-from portal.models import LinkPurpose, MailKind, Membership, ResetOutcome, Tenant, User
+from portal.models import LinkPurpose, LoginSession, MailKind, Membership, ResetOutcome, Tenant, User
 from portal.people import links
 
 LASTS = timedelta(hours=1)
@@ -52,6 +52,14 @@ def _send(user: User | None, email: str) -> tuple[str, datetime]:
         expires=until,
     )
     return path, until
+
+
+def is_first(token: str) -> bool:
+    """Whether nobody ever logged in as the person of this link, who then chooses their first password."""
+    link = links.login_link(token, LinkPurpose.PASSWORD_RESET)
+    logins = select(LoginSession.id).where(LoginSession.user_id == link.user_id).limit(1)
+    with people_scope():
+        return db.session.scalar(logins) is None
 
 
 def set_new(token: str, password: str) -> User:

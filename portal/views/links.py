@@ -15,6 +15,8 @@ from portal.people import email_changes, invitations, links, passwords_forgotten
 
 pages = Blueprint("links", __name__, url_prefix=links.PATH.rstrip("/"))
 log = structlog.get_logger()
+CHANGED = "Your password is changed, and you are logged out everywhere. Log in with the new one."
+FIRST_SET = "Your login is ready. Log in with your e-mail address and the password that you chose."
 
 
 @pages.after_app_request
@@ -96,6 +98,7 @@ def set_password(token: str) -> Any:
     form = NewPasswordForm()
     if not form.validate():
         return _password(token, form, 422)
+    first = passwords_forgotten.is_first(token)
     try:
         user = passwords_forgotten.set_new(token, form.password.data)
     except passwords.WeakPassword as weak:
@@ -104,13 +107,14 @@ def set_password(token: str) -> Any:
         return _password(token, form, 422)
     db.session.commit()
     log.info("password.reset", user_id=user.id)
-    flash("Your password is changed, and you are logged out everywhere. Log in with the new one.", "success")
+    flash(FIRST_SET if first else CHANGED, "success")
     return _to_login(user)
 
 
 def _password(token: str, form: NewPasswordForm, status: int = 200) -> Any:
     link = links.login_link(token, LinkPurpose.PASSWORD_RESET)
-    return render_template("links/password.html", link=link, form=form, token=token), status
+    first = passwords_forgotten.is_first(token)
+    return render_template("links/password.html", link=link, form=form, token=token, first=first), status
 
 
 @pages.get("/email/<token>")

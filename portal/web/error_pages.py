@@ -170,8 +170,9 @@ def _in_own_words(error: HTTPException) -> Words | None:
 
 
 def _disabled(error: PartnerDisabled) -> Words:
+    reason = (error.reason or "").rstrip(" .")
     what = (
-        f"Nobody can open its pages, and nothing is read from Autotask or sent there. The reason: {error.reason} "
+        f"Nobody can open its pages, and nothing is read from Autotask or sent there. The reason: {reason}. "
         "Nothing is lost: what Autotask was not told yet is told once it is enabled again."
     )
     return Words(f"{error.tenant_name} is disabled", what, "Ask whoever runs the portal for you.")
