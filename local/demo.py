@@ -1,4 +1,4 @@
-"""bin/demo: the whole portal on this machine, with a sandbox Autotask and one partner to play with."""
+"""bin/demo: the whole portal on this machine, with a sandbox Autotask and two partners to play with."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def choose_addresses(folder: Path) -> Addresses:
     last = state.read(folder / "addresses.json")
     sandbox = "" if os.environ.get("AUTOTASK_DISCOVERY_URL") else f"http://127.0.0.1:{sandbox_port(last)}"
     page = f"http://127.0.0.1:{free_port(PAGE_PORT)}"
-    addresses = Addresses(f"http://127.0.0.1:{free_port(WEB_PORT)}", sandbox, page)
+    # By name: a browser gives no passkeys to a number.
+    addresses = Addresses(f"http://localhost:{free_port(WEB_PORT)}", sandbox, page)
     state.write(folder / "addresses.json", vars(addresses))
     if sandbox:
         state.write(folder / "autotask.json", addresses.for_portal())

@@ -10,7 +10,7 @@ PASSWORD = "Northwind-Demo-1"
 SLUG, NAME = "northwind", "Northwind IT"
 PEOPLE = {
     "owner": "everything",
-    "manager": "all but credentials and users",
+    "manager": "all but credentials and users; looks at Riverbend IT too, and switches",
     "clerk": "payments, customers, invoices",
     "reader": "looks only",
 }
@@ -60,6 +60,7 @@ def main() -> None:
     with app.app_context():
         guard()
     demo_files.bring_in(runner, app)
+    make(runner, "users", "create", address("manager"), "--partner", FILES_SLUG, "--role", "reader")
 
 
 def guard() -> None:

@@ -44,7 +44,7 @@ def processes(
     supervisor: Supervisor, folder: Path, addresses: Addresses, environment: dict[str, str]
 ) -> None:
     python = [sys.executable, "-P", "-m"]
-    bind = urlsplit(addresses.web).netloc
+    bind = f"127.0.0.1:{urlsplit(addresses.web).port}"
     quiet = ["--log-level", "warning", "--workers", "1", "--threads", "8", "--graceful-timeout", "4"]
     supervisor.add("web", [*python, "jobs.serve", *quiet, "--bind", bind], environment)
     if addresses.sandbox:
