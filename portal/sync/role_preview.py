@@ -104,6 +104,11 @@ class Preview:
     def is_primary(self) -> bool:
         return self.role == IntegrationRole.PRIMARY
 
+    @property
+    def shown(self) -> list[Line]:
+        """Those that say anything."""
+        return [line for line in self.lines if line.number]
+
     def of(self, key: str) -> Line:
         return next(line for line in self.lines if line.key == key)
 
