@@ -19,7 +19,7 @@ from portal.payments.recording import AlreadyDeleted, OldDay, PaymentRefused
 from portal.queries import api
 from portal.web import api_requests, problems
 from portal.web.api_description import DESCRIPTION
-from portal.web.api_operations import operations
+from portal.web.api_operations import SHARED, operations
 from portal.web.api_query import BadQuery
 from portal.web.api_requests import sent_json
 
@@ -114,7 +114,9 @@ def description() -> Any:
 @pages.get("/docs")
 @public
 def docs() -> Any:
-    return render_template("api/docs.html", description=DESCRIPTION, operations=list(operations()))
+    return render_template(
+        "api/docs.html", description=DESCRIPTION, operations=list(operations()), shared=SHARED
+    )
 
 
 @pages.errorhandler(AlreadyDeleted)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from portal.web.api_description import DESCRIPTION
+from portal.web.api_description import DESCRIPTION, OF_BODIES, PROBLEMS
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,20 @@ def operations() -> Iterator[Operation]:
                     f"{method.upper()} {DESCRIPTION['servers'][0]['url']}{path}",
                     [_told(one) for one in operation.get("parameters", ())],
                     list(_fields(_body(operation))),
-                    [(status, answer["description"]) for status, answer in operation["responses"].items()],
+                    [
+                        (status, words)
+                        for status, words in _answers(operation["responses"])
+                        if (status, words) not in SHARED
+                    ],
                 )
+
+
+def _answers(responses: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(status, answer["description"]) for status, answer in responses.items()]
+
+
+# What each of them may answer, told once.
+SHARED = sorted(_answers(PROBLEMS | OF_BODIES))
 
 
 def _told(parameter: dict[str, Any]) -> tuple[str, str]:

@@ -466,4 +466,6 @@ def test_the_description_and_its_page_are_served(app: Flask, client: FlaskClient
     assert "Idempotency-Key" in page
     assert "<code>data[].lines[].name</code>: text of up to 500 characters, needed." in page
     assert "<code>currency</code>: text, like USD, needed." in page
+    assert page.count("No key, or one that is not valid any more.") == 1
+    assert page.count("There is no such row") == 8
     assert "<code>confirm_old_date</code>: true or false. Send true for" in page
