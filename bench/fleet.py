@@ -53,6 +53,7 @@ def main() -> None:
         default="a first read",
         help="what one partner does",
     )
+    parser.add_argument("--no-drain", action="store_true", help="leave the first of the two out")
     parser.add_argument("--postgres", type=int, default=0, help="version; 0 is the embedded one")
     options = parser.parse_args()
     with (
@@ -69,7 +70,7 @@ def main() -> None:
         with psycopg.connect(at.admin_url, autocommit=True) as watch:
             fleet = fleet_partners.make(app, watch, options.partners, at.sandbox_url, other)
             with workers(at.environment):
-                measure(app, watch, fleet, f"beside {options.beside}")
+                measure(app, watch, fleet, options)
 
 
 def others(options: argparse.Namespace) -> AbstractContextManager[str]:
@@ -79,10 +80,13 @@ def others(options: argparse.Namespace) -> AbstractContextManager[str]:
     return sandbox_at(max(options.large // 50, 1), options.large, 0.1)
 
 
-def measure(app: Flask, watch: psycopg.Connection[Any], fleet: fleet_partners.Fleet, other: str) -> None:
+def measure(
+    app: Flask, watch: psycopg.Connection[Any], fleet: fleet_partners.Fleet, options: argparse.Namespace
+) -> None:
     print(f"{len(fleet.small):,} partners, load of the machine {os.getloadavg()[0]:.1f}", flush=True)
-    drain(watch, fleet)
-    for name in ("alone", other):
+    if not options.no_drain:
+        drain(watch, fleet)
+    for name in ("alone", f"beside {options.beside}"):
         beside(app, watch, fleet, name)
 
 

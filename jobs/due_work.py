@@ -60,7 +60,7 @@ def watches() -> list[Watch]:
             threads=4,
         ),
         Watch("schedules", 15, lambda: [()], create_due_runs),
-        Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, threads=2, patience=5, one_each=True),
+        Watch("syncs", 2, lambda: list(run_lease.due()), run_sync, threads=2, patience=1, one_each=True),
         Watch("uploads", 5, lambda: list(uploads.due()), work_on, patience=5),
         Watch(
             "comparisons",

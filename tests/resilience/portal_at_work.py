@@ -1,6 +1,7 @@
 """A portal on a database of its own, with people, invoices in Autotask, and what each column of the table does in it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class AtWork:
     customer: tuple[int, int]
     by: str = "poller"
     skew: float = 0.0
+    meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def inside(self, work: Callable[[], Any]) -> Any:
         with self.app.app_context(), tenant_scope(self.partner_id):

@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -106,11 +106,20 @@ def without_clock(at: AtWork) -> Iterator[None]:
 
 @contextmanager
 def without_disk(at: AtWork) -> Iterator[None]:
-    """Not one byte can be written to any file."""
+    at.meanwhile = no_byte_is_written
+    yield
+    at.meanwhile = nullcontext
+
+
+@contextmanager
+def no_byte_is_written() -> Iterator[None]:
+    """To no file: this process's own limit, so that what the tests tell has to wait."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 WITHOUT = {
