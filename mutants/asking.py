@@ -20,7 +20,7 @@ import pytest
 from mutants import changing, places
 from mutants.places import Place
 
-MOST_SECONDS = 60.0  # of tests for one break
+MOST_SECONDS = 20.0  # of tests for one break
 PATIENCE = 20.0  # more than the tests took when nothing was broken
 Key = tuple[str, str, int]
 
@@ -116,8 +116,6 @@ class Loop:
                 min([place.outer.lineno, *(d.lineno for d in place.outer.decorator_list)]),
             )
             items = [item for item in items if key in self.calls.get(item.nodeid, [])]
-        else:
-            items = [item for item in items if any(key[0] == path for key in self.calls.get(item.nodeid, []))]
         chosen: list[pytest.Item] = []
         seconds = 0.0
         for item in items:

@@ -30,7 +30,7 @@ SUBJECTS = {
         ("tests/test_money.py", "tests/test_formatters.py", "tests/uploads/test_written.py", *tests("autotask", "records")),
     ),
     "delivery": Subject(
-        of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing every_interleaving conflicts failures before_a_call")
+        of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing every_interleaving conflicts failures")
     ),
     "deliveries": Subject(of("reconcile", KEPT), (*tests("reconcile", KEEPING), *tests("faults", "crash_points"))),
     "merge": Subject(of("sync", MERGE), tests("sync", SYNC)),
