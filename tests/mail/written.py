@@ -16,6 +16,7 @@ VALUES: dict[str, Any] = {
     "changed": ["nothing"], "period": "16 Nov 2026 to 22 Nov 2026", "collected": ["84,210.50 USD"],
     "outstanding": ["12.00 EUR on 1 invoice", "3.00 USD on 2 invoices"], "exceptions": "2 exceptions",
     "name": "Checkout", "gone": "", "what": "Your password was changed", "more": "All other browsers were signed out.",
+    "by": "Olga Owner", "todo": "Talk to them first.",
 }  # fmt: skip
 LINK = "/open/once-abcdef"
 
