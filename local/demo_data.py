@@ -10,7 +10,7 @@ PASSWORD = "Northwind-Demo-1"
 SLUG, NAME = "northwind", "Northwind IT"
 PEOPLE = {
     "owner": "everything",
-    "manager": "all but credentials and users; looks at Riverbend IT too, and switches",
+    "manager": "all but credentials and users, and looks at Riverbend IT",
     "clerk": "payments, customers, invoices",
     "reader": "looks only",
 }
