@@ -21,9 +21,7 @@ END = text("""
         outside_filters_at = NULL, is_voided = i.voided_by_source,
         voided_on = CASE WHEN i.voided_by_source THEN i.voided_on END,
         matched_by_hand_at = NULL, match_ends_at = NULL
-    FROM (SELECT tenant_id, id, autotask_id FROM invoice) before
     WHERE i.tenant_id = :tenant_id AND i.id = ANY(:ids) AND i.match_ends_at IS NOT NULL
-        AND before.tenant_id = i.tenant_id AND before.id = i.id
         AND NOT EXISTS (SELECT FROM delivery d
             WHERE d.tenant_id = i.tenant_id AND d.invoice_id = i.id AND d.closed_at IS NULL
                 AND NOT (d.state = 'parked' AND d.error_kind = 'not_found')
@@ -31,13 +29,21 @@ END = text("""
         AND NOT EXISTS (SELECT FROM delivery d JOIN delivery_attempt a
                 ON a.tenant_id = d.tenant_id AND a.delivery_id = d.id AND a.may_land_until > clock_timestamp()
             WHERE d.tenant_id = i.tenant_id AND d.invoice_id = i.id)
-    RETURNING i.id, before.autotask_id""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+    RETURNING i.id""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 # The row stays for its history, and for the next match.
 FORGET = text("""
     UPDATE delivery SET our_mark_on = NULL, shown_on = NULL, look_at = NULL, state = 'confirmed', closed_at = NULL,
         error = NULL, error_kind = NULL, next_try_at = NULL, wish_paid_on = NULL, done_version = wish_version
     WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids)""").bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger))
+)
+
+# The PDF is that other invoice's.
+DROP_PDFS = text("""
+    WITH gone AS (
+        DELETE FROM invoice_pdf WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) RETURNING storage_key)
+    DELETE FROM stored_file WHERE tenant_id = :tenant_id AND key IN (SELECT storage_key FROM gone)""").bindparams(
     bindparam("ids", type_=ARRAY(BigInteger))
 )
 
@@ -56,5 +62,6 @@ def end(invoice_ids: Sequence[int]) -> list[int]:
     ended = [row.id for row in db.session.execute(END, values)]
     if ended:
         db.session.execute(FORGET, values | {"ids": ended})
+        db.session.execute(DROP_PDFS, values | {"ids": ended})
         db.session.execute(CLOSE, values | {"ids": ended, "sentence": SENTENCE})
     return ended

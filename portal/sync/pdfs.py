@@ -68,8 +68,10 @@ def _fetch(
 
 
 def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
-    """Stores a PDF: "created", "changed" or "unchanged"."""
-    row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
+    """Stores a PDF: "created", "changed" or "unchanged"; nothing where the match with its invoice was taken back."""
+    row = db.session.get(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
+    if row is None:
+        return "unchanged"
     key = f"invoices/{invoice_id}.pdf"
     before = storage.get(current_tenant_id(), row.storage_key) if row.storage_key else None
     if before != pdf.data:

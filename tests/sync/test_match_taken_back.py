@@ -7,7 +7,16 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.extensions import db
-from portal.models import AuditEvent, Delivery, ExceptionItem, Integration, Invoice, SyncRun
+from portal.models import (
+    AuditEvent,
+    Delivery,
+    ExceptionItem,
+    Integration,
+    Invoice,
+    InvoicePdf,
+    StoredFile,
+    SyncRun,
+)
 from portal.reconcile import by_hand, deliver
 from portal.sync import perform
 from sandbox import Sandbox
@@ -62,11 +71,17 @@ def test_one_that_nothing_was_paid_of_is_apart_at_once_and_is_looked_for_again(
     page = browser.get(at("/integrations/autotask/matching?standing=by_hand")).text
     assert "Matched by hand 1 100.00 USD" in words_of(page)
     assert "Take it back" in page
+    assert "Matched by hand, " in browser.get(at(f"/invoices/{one(Invoice).id}")).text
+    theirs = {"state": "here", "name": "Theirs.pdf", "storage_key": "invoice/1"}
+    db.session.add(InvoicePdf(tenant_id=one(Invoice).tenant_id, invoice_id=one(Invoice).id, **theirs))
+    db.session.add(StoredFile(tenant_id=one(Invoice).tenant_id, key="invoice/1", data=b"%PDF"))
+    db.session.commit()
     for _ in range(2):
         said = take_back(browser, at)
     assert "was taken back in the meantime" in said
     assert is_apart(one(Invoice))
     assert one(Invoice).agreement == "portal_only"
+    assert rows(InvoicePdf) == rows(StoredFile) == [], "the PDF was that other invoice's"
     assert len(rows(AuditEvent, event="invoice.match_taken_back")) == 1
     perform.perform(rows(SyncRun)[-1].id)
     assert causes() == ["match_several"]
@@ -85,6 +100,8 @@ def test_our_paid_date_is_cleared_there_first_and_the_next_match_gets_it(
     assert empty.invoice(wrong)["paidDate"].startswith("2026-11-19")
     assert "Being taken back 1 100.00 USD" in take_back(browser, at)
     assert one(Invoice).autotask_id == wrong, "until its paid date is cleared"
+    waiting = words_of(browser.get(at(f"/invoices/{one(Invoice).id}")).text)
+    assert "is being taken back: what was written there is cleared first" in waiting
     deliver.deliver_due()
     assert empty.invoice(wrong)["paidDate"] is None
     assert is_apart(one(Invoice))
