@@ -1,7 +1,7 @@
 """bin/mutants: one place after the other is broken, and the tests of its subject must fail. Exits 1 below 85 %.
 
-Subjects, all of them unless some are named: money, delivery (the rules), merge (of a sync), tenancy, crypto, and what stores
-them: deliveries, ledger (mutants/subjects.py). `--most 60` breaks so many places of each, chosen by `--seed`; 0 all. Each break is one JSON line; what survives is listed at the end.
+Subjects, all of them unless some are named: money, delivery (the rules), steps, merge (of a sync), tenancy, crypto, and what
+stores them: deliveries, ledger (mutants/subjects.py). `--most 60` breaks so many places of each, chosen by `--seed`; 0 all. Each break is one JSON line; what survives is listed at the end.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ def tests(folder: str, names: str) -> tuple[str, ...]:
     return tuple(f"tests/{folder}/test_{name}.py" for name in names.split())
 
 
-RULES = "clearing decide delivery_row failures steps timing transitions when_to_compare"
+RULES = "decide delivery_row failures timing when_to_compare"
+STEPS = "clearing steps transitions"
 KEPT = "attempts deliver due locked mirror sent_writes store sweep together waiting_together"
 KEEPING = "delivering failures conflicts bursts closing before_a_call moved_partner came_back"
 MERGE = "upsert table marks seen missing removed_lines customers invoices lines checkpoint run_lease cursors flood adopted changes"
@@ -29,9 +30,8 @@ SUBJECTS = {
         ("money",),
         ("tests/test_money.py", "tests/test_formatters.py", "tests/uploads/test_written.py", *tests("autotask", "records")),
     ),
-    "delivery": Subject(
-        of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing every_interleaving conflicts failures")
-    ),
+    "delivery": Subject(of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing")),
+    "steps": Subject(of("reconcile", STEPS), tests("reconcile", "every_interleaving conflicts failures delivering")),
     "deliveries": Subject(of("reconcile", KEPT), (*tests("reconcile", KEEPING), *tests("faults", "crash_points"))),
     "merge": Subject(of("sync", MERGE), tests("sync", SYNC)),
     "tenancy": Subject(

@@ -113,6 +113,22 @@ def test_a_superusers_address_steps_down_to_a_role_that_is_held(app, superuser_u
     assert held
 
 
+def test_every_connection_of_a_superusers_address_stays_down_whatever_is_rolled_back(
+    superuser_url, environment
+):
+    from portal import config, create_app
+
+    other = create_app(
+        {**config.load(environment), "SQLALCHEMY_DATABASE_URI": config.database_url(superuser_url)}
+    )
+    with other.app_context(), db.engine.connect() as first, db.engine.connect() as second:
+        for connection in (first, second, first, second):
+            assert connection.scalar(text("SELECT current_user")) == "portal_app"
+            connection.rollback()
+    with other.app_context():
+        db.engine.dispose()
+
+
 def test_one_partners_rows_do_not_exist_for_another(app, database):
     ours, theirs = factories.tenant(), factories.tenant()
     with tenant_scope(theirs.id):
