@@ -3,18 +3,19 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from portal.autotask import errors
-from portal.connect.errors import NotConnected
+from portal.connect.errors import NotConnected, Unusable
 from portal.models import DeliveryState
 from portal.reconcile import delivery_row, failures, timing
 from portal.reconcile.decide import VOIDED, Act, Known, Marks, Reading, decide, marks_after
 from portal.reconcile.delivery_row import Row
 from portal.reconcile.failures import Failure
-from portal.reconcile.when_to_compare import next_look
+from portal.reconcile.when_to_compare import next_look, planned
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 D1, D2, D3 = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)
@@ -64,6 +65,7 @@ def test_what_autotask_changed_comes_first_and_a_voided_one_takes_no_mark(moved)
     assert decide(D1, Marks(), Known(**moved), read(D1)).act == Act.LEARN
     assert decide(D1, Marks(), Known(is_voided=True), read(is_voided=True)) == VOIDED
     assert decide(None, Marks(D1, D1), Known(), read(D1, is_voided=True)).act == Act.NOTHING
+    assert VOIDED.kind == "voided"
 
 
 def test_amounts_of_a_given_invoice_are_not_autotasks_to_tell():
@@ -246,6 +248,17 @@ def test_both_sides_are_compared_often_at_first_and_then_seldom(
     assert found == (NOW + after if after is not None else None)
 
 
+def test_the_newest_write_that_may_still_arrive_says_how_soon_both_sides_are_compared():
+    row = Row(D1, state=DeliveryState.CONFIRMED, confirmed_at=NOW - SECOND)
+
+    def wrote(ago: timedelta, *, open: bool) -> Any:
+        return SimpleNamespace(started_at=NOW - ago, may_land_until=NOW + DAY if open else None)
+
+    writes = [wrote(9 * HOUR, open=True), wrote(100 * SECOND, open=True), wrote(SECOND, open=False)]
+    assert planned(row, NOW - DAY, writes, NOW) == NOW + 50 * SECOND
+    assert planned(row, NOW - DAY, writes[2:], NOW) == NOW + DAY
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "final", "counts", "pause"),
     [
@@ -258,6 +271,9 @@ def test_both_sides_are_compared_often_at_first_and_then_seldom(
         (errors.NotFound("Gone."), "not_found", True, True, None),
         (errors.Forbidden("No right."), "forbidden", True, True, None),
         (errors.Rejected("No.", texts=["Locked."]), "rejected", True, True, None),
+        (errors.UnknownUser("Who?"), "refused", True, True, None),
+        (errors.BadRecord("invoice", 7, "paidDate", "x", "is no date"), "bad_record", True, True, None),
+        (Unusable("No zone."), "not_connected", False, False, 240.0),
     ],
 )
 def test_an_error_waits_is_tried_again_or_asks_a_person(error, kind, final, counts, pause):
