@@ -3,6 +3,7 @@
 import ast
 import re
 
+from mutants.subjects import SUBJECTS
 from tests.how_many import NAMES
 from tests.rules.test_imports import ROOT
 from tests.storm.test_storm import SHORT
@@ -37,6 +38,13 @@ def test_a_promise_that_nothing_shows_says_so_and_has_no_date() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
     for promise, _, shown, seen in rows[1:]:
         assert ("not shown yet" in shown) == (not seen), promise
+
+
+def test_what_is_broken_on_purpose_and_who_is_asked_is_there() -> None:
+    for name, subject in SUBJECTS.items():
+        assert f"`bin/mutants {name} " in PAGE or re.search(rf"`bin/mutants [\w ]*\b{name}\b", PAGE), name
+        for file in (*(f"portal/{one}.py" for one in subject.files), *subject.tests):
+            assert (ROOT / file).exists(), file
 
 
 def test_what_a_run_plays_is_what_the_page_says() -> None:
