@@ -85,7 +85,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr } = event.detail;
   if (xhr.status < 400 || xhr.status === 422) return;
   event.detail.shouldSwap = false;
-  if (event.detail.elt.id === "live") return; // it asks again by itself
+  if (event.detail.elt.id === "live") {
+    if ([403, 404].includes(xhr.status)) location.reload(); // nobody's any more: the page that says so
+    return; // else it asks again by itself
+  }
   if (xhr.getResponseHeader("HX-Retarget") !== "#messages") return show(standing("no-words"));
   const template = document.createElement("template");
   template.innerHTML = xhr.responseText;

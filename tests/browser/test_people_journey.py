@@ -133,3 +133,19 @@ def test_what_is_long_stays_within_the_page(app: Flask, served: str, open_page: 
     stays(cookies[0], "/p/northwind/settings/people")
     stays(cookies[0], "/p/northwind/settings")
     stays(cookies[1], "/staff/people")
+
+
+def test_an_open_page_that_may_not_be_seen_any_more_goes_away(
+    app: Flask, served: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page()
+    with app.app_context():
+        cookie = cookie_of(app, db.session.merge(sessions.find_user(OLGA)))
+    page.context.add_cookies([{"name": app.config["SESSION_COOKIE_NAME"], "value": cookie, "url": served}])
+    page.goto(f"{served}/p/northwind/activity")
+    with app.app_context():
+        partner = db.session.scalars(db.select(Tenant).where(Tenant.slug == "northwind")).one()
+        partner.disabled_at, partner.disabled_reason = clock.now(), "Contract ended"
+        db.session.commit()
+    page.evaluate("htmx.trigger(document.getElementById('live'), 'live-now')")
+    expect(page.get_by_role("heading", name="is disabled")).to_be_visible()
