@@ -90,14 +90,16 @@ def taken(
 
 
 def _wanted(payment: Payment, amount: Decimal | None, parts: Sequence[tuple[int, Decimal]]) -> Decimal:
-    for one in [part for _, part in parts] + ([] if amount is None else [amount]):
+    for invoice_id, one in [*parts, *([] if amount is None else [(None, amount)])]:
         if not one.is_finite() or one <= 0:
-            raise PaymentRefused("The amount must be more than zero.", "amount")
+            raise PaymentRefused("The amount must be more than zero.", "amount", invoice_id)
         if one > payment.amount:
             counts = formatters.money(payment.amount, payment.currency)
-            raise PaymentRefused(f"Only {counts} of this payment still counts.", "amount")
+            raise PaymentRefused(f"Only {counts} of this payment still counts.", "amount", invoice_id)
         if rounded(one, payment.currency) != one:
-            raise PaymentRefused(f"The amount has more digits than {payment.currency} has.", "amount")
+            raise PaymentRefused(
+                f"The amount has more digits than {payment.currency} has.", "amount", invoice_id
+            )
     if amount is None:
         return sum((part for _, part in parts), ZERO) if parts else payment.amount
     return amount
@@ -113,7 +115,7 @@ def _as_said(
     for invoice_id, part in parts:
         if part > held.get(invoice_id, ZERO):
             raise PaymentRefused(
-                "This payment gave an invoice less than is to come back of it.", "allocations"
+                "This payment gave an invoice less than is to come back of it.", "allocations", invoice_id
             )
     if sum(found.values(), ZERO) != wanted:
         told = formatters.money(wanted, payment.currency)

@@ -1,5 +1,7 @@
 """The JSON API for checkouts and processors: customers and invoices to read, payments and what becomes of them."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
@@ -76,7 +78,7 @@ def record_payment() -> Any:
     key = _key()
     raw = sent_json()
     new = api.new_payment(api_payment.read(raw))
-    g.places = {invoice_id: place for place, (invoice_id, _) in enumerate(new.allocations)}
+    _note_places(new.allocations)
     return _made(*by_api.record(g.actor, new, raw, key, api.payment, _caller()))
 
 
@@ -86,6 +88,7 @@ def tell_of_payment(payment_id: int) -> Any:
     key = _key()
     raw = sent_json()
     new = api.new_event(api_payment_event.read(raw))
+    _note_places(new.parts)
     return _made(*by_api.happen(g.actor, payment_id, new, raw, key, api.payment, _caller()))
 
 
@@ -132,6 +135,11 @@ def _refused(error: PaymentRefused) -> Response:
     detail = f"{error}{hint}"
     errors = [{"pointer": _pointer(error), "detail": detail}] if error.field else []
     return problems.refused(422, detail, errors=errors)
+
+
+def _note_places(allocations: Sequence[tuple[int, Decimal]]) -> None:
+    """For a refusal that names an invoice: where in the body that stands."""
+    g.places = {invoice_id: place for place, (invoice_id, _) in enumerate(allocations)}
 
 
 def _pointer(error: PaymentRefused) -> str:

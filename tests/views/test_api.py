@@ -249,6 +249,16 @@ def test_of_several_invoices_the_one_at_fault_is_pointed_at(books: Books) -> Non
     ]
     answer = books.pay(allocations=parts)
     assert [fault["pointer"] for fault in answer.json["errors"]] == ["/allocations/1/amount"]
+    paid = books.pay("40.00").json["id"]
+    for amount in ("41.00", "0"):
+        back = {
+            "kind": "refunded",
+            "on": TODAY,
+            "allocations": [{"invoice_id": books.invoice, "amount": amount}],
+        }
+        headers = {"Idempotency-Key": "back"}
+        answer = books.call("POST", f"{PAYMENTS}/{paid}/events", json=back, headers=headers)
+        assert [fault["pointer"] for fault in answer.json["errors"]] == ["/allocations/0/amount"]
 
 
 def test_an_invoice_is_named_by_its_autotask_id_too(books: Books) -> None:
