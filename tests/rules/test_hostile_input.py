@@ -90,7 +90,9 @@ def counted(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if WHOLE:
         said = f"{request.node.name}: {CHECKED['answers'] - before:,} answers"
-        request.config.get_terminal_writer().line(f"\n{said}")
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            request.config.get_terminal_writer().line(f"\n{said}")
 
 
 @pytest.fixture
