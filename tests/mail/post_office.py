@@ -1,6 +1,7 @@
 """A real mail server on this machine (aiosmtpd) that answers as it is told."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from aiosmtpd.controller import Controller
 
 from portal.mail.server import Server
 
+# It tells of each connection, also of those that end between two tests.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 TAKEN = "250 2.0.0 Ok: queued as 4711"
 
 
