@@ -55,11 +55,12 @@ def _send(user: User | None, email: str) -> tuple[str, datetime]:
 
 
 def is_first(token: str) -> bool:
-    """Whether nobody ever logged in as the person of this link, who then chooses their first password."""
+    """Whether this link is a staff person's invitation: nobody logged in as them yet. Others chose one when they came."""
     link = links.login_link(token, LinkPurpose.PASSWORD_RESET)
-    logins = select(LoginSession.id).where(LoginSession.user_id == link.user_id).limit(1)
+    come = select(LoginSession.id).where(LoginSession.user_id == link.user_id).exists()
     with people_scope():
-        return db.session.scalar(logins) is None
+        invited = select(User.id).where(User.id == link.user_id, User.is_staff, ~come)
+        return db.session.scalar(invited) is not None
 
 
 def set_new(token: str, password: str) -> User:

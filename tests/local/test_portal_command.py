@@ -89,7 +89,7 @@ def forget_the_serving_role(demo: Path) -> None:
     del held["portal_serving"]
     (home / "passwords.json").write_text(json.dumps(held))
     (home / "two-roles").unlink()
-    (demo / "migrated").unlink()
+    (demo / "migrated").unlink(missing_ok=True)
 
 
 def postgres_url(demo: Path) -> str:

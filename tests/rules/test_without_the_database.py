@@ -103,9 +103,9 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def says(answer: Any, outage: Outage) -> bool:
-    return (
-        answer.status_code == 503 and WORDS[outage].title in answer.text and "Retry-After" in answer.headers
-    )
+    """A page by its heading, an answer to a program by its sentence."""
+    words = WORDS[outage].what if answer.is_json else WORDS[outage].title
+    return answer.status_code == 503 and words in answer.text and "Retry-After" in answer.headers
 
 
 @pytest.mark.faults
