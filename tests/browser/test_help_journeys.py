@@ -235,7 +235,7 @@ def test_a_logo_is_chosen(
     page.get_by_role("button", name="Use this picture").click()
     expect(page.get_by_text("The logo is changed")).to_be_visible()
     shown = page.get_by_alt_text("The logo of Northwind IT")
-    assert shown.evaluate("one => one.naturalWidth") == 360
+    expect(shown).to_have_js_property("naturalWidth", 360)
     fits(page, width, "logo")
     page.goto(f"{served}/p/northwind/settings/partner")
     fits(page, width, "company-settings")

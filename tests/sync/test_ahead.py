@@ -155,7 +155,7 @@ def test_a_large_read_asks_side_by_side_and_never_four_at_once(
     partner, large: Sandbox, connect, monkeypatch
 ) -> None:
     """Rule 3.6: three at a time; two where payments go, so that none queues behind reading."""
-    large.switches.latency = 0.02
+    large.switches.latency = 0.05
     large.add_other_usage(5000)  # Autotask slows down from half of the budget on
     monkeypatch.setattr("portal.connect.usage.Budget.before_call", lambda *_: None)
 
