@@ -173,8 +173,8 @@ def some(place: int) -> list[str]:
 
 
 def at_once(place: int) -> list[str]:
-    """The hostile values that all fields get together, at their turn."""
-    return HOSTILE[(place + FIRST) % STEP_AT_ONCE :: STEP_AT_ONCE] if is_played(place, 2) else []
+    """The hostile values that all fields get together."""
+    return HOSTILE[(place + FIRST) % STEP_AT_ONCE :: STEP_AT_ONCE]
 
 
 def encoded(pairs: list[tuple[str, str]]) -> bytes:
