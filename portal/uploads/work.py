@@ -93,8 +93,8 @@ def _claim(file_id: int) -> str | None:
     customers.lock()
     token = secrets.token_hex(12)
     free = func.coalesce(ImportFile.lease_until, func.clock_timestamp() - text("interval '1 second'"))
-    taken = rows_written(
-        update(ImportFile)
+    waiting = (
+        select(ImportFile.id)
         .where(
             ImportFile.tenant_id == current_tenant_id(),
             ImportFile.id == file_id,
@@ -102,6 +102,12 @@ def _claim(file_id: int) -> str | None:
             free < func.clock_timestamp(),
             IS_NEXT,
         )
+        .with_for_update(skip_locked=True)  # whoever holds it works on it still, whatever its lease says
+        .correlate(None)
+    )
+    taken = rows_written(
+        update(ImportFile)
+        .where(ImportFile.tenant_id == current_tenant_id(), ImportFile.id == waiting.scalar_subquery())
         .values(lease_token=token, lease_until=_later())
         .execution_options(synchronize_session=False)
     )

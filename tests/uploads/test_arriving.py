@@ -1,5 +1,6 @@
 """Large files are kept as they were sent while a person waits, and taken apart in a worker."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -22,6 +23,14 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     monkeypatch.setattr(arriving, "AT_ONCE", 1000)
     monkeypatch.setattr(arriving, "BLOCK", 700)
     return found
+
+
+@pytest.fixture
+def arrived(desk: Desk, rung: Rung) -> int:
+    """A file that is kept and not read yet."""
+    desk.choose(many(60))
+    ((number,),) = desk.rows(ImportFile, "id")
+    return int(number)
 
 
 def page(desk: Desk) -> str:
@@ -71,35 +80,39 @@ def test_one_of_another_kind_is_refused_before_it_is_kept(desk: Desk, rung: Rung
 
 
 def test_an_error_of_ours_is_not_tried_for_ever(
-    desk: Desk, rung: Rung, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
+    desk: Desk, arrived: int, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
 ) -> None:
-    desk.choose(many(60))
-    ((number,),) = desk.rows(ImportFile, "id")
-
     def fail(*_: Any) -> None:
         raise ArithmeticError
 
     with monkeypatch.context() as broken:
         broken.setattr(staging, "fill", fail)
-        assert trying(desk, superuser, number) == work.MOST_TRIES
+        assert trying(desk, superuser, arrived) == work.MOST_TRIES
     assert "because of an error in the portal itself" in page(desk)
     assert desk.rows(StoredFile, "id") == []
 
 
 def test_a_worker_that_dies_while_it_reads_is_taken_over(
-    desk: Desk, rung: Rung, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
+    desk: Desk, arrived: int, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
 ) -> None:
-    desk.choose(many(60))
-    ((number,),) = desk.rows(ImportFile, "id")
-
     def die(*_: Any) -> None:
         raise SystemExit
 
     with monkeypatch.context() as broken:
         broken.setattr(staging, "fill", die)
         with pytest.raises(SystemExit):
-            desk.inside(lambda: work.work(number))
-    assert not desk.inside(lambda: work.work(number)), "its lease goes on"
+            desk.inside(lambda: work.work(arrived))
+    assert not desk.inside(lambda: work.work(arrived)), "its lease goes on"
     superuser.execute("UPDATE import_file SET lease_until = now() - interval '1 second'")
-    assert desk.inside(lambda: work.work(number))
+    assert desk.inside(lambda: work.work(arrived))
     assert desk.rows(ImportFile, "state", "rows") == [("staged", 60)]
+
+
+def test_while_one_is_read_for_longer_than_its_lease_nobody_waits_for_it(
+    desk: Desk, arrived: int, superuser: psycopg.Connection[Any]
+) -> None:
+    """Whoever finds the lease ended takes nothing over, and keeps nobody from the partner's customers."""
+    with ThreadPoolExecutor(1) as threads, superuser.transaction():
+        superuser.execute("SELECT FROM import_file FOR UPDATE")
+        claimed = threads.submit(desk.inside, lambda: work.work(arrived))
+        assert claimed.result(timeout=5) is False
