@@ -195,10 +195,10 @@ def test_a_head_from_the_logs_finds_a_cut_that_took_an_old_signed_head_with_it(a
     assert (done.exit_code, "was cut off or written anew" in done.output) == (1, True)
 
 
-def test_neither_log_nor_head_can_be_emptied_or_put_back(partner, database_url):
+def test_neither_log_nor_head_can_be_emptied_or_put_back(partner, owner_url):
     import psycopg
 
-    with psycopg.connect(database_url, autocommit=True) as owner:
+    with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("SELECT set_config('app.tenant_id', %s, false)", (str(partner.id),))
         for statement in (
             "TRUNCATE audit_event",

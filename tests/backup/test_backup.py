@@ -60,9 +60,9 @@ def file(tmp_path):
 
 @pytest.fixture
 def elsewhere(empty_database, environment):
-    """The portal on another, empty database."""
+    """The portal on another, empty database, which its role owns."""
     url = config.database_url(empty_database)
-    other = create_app({**config.load(environment), "SQLALCHEMY_DATABASE_URI": url})
+    other = create_app({**config.load(environment), "SQLALCHEMY_DATABASE_URI": url, "DATABASE_OWNER_URI": ""})
     yield other
     with other.app_context():
         db.session.remove()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -149,19 +150,20 @@ def test_without_redis_the_queue_is_wrong_and_what_only_it_knows_is_not_known(we
 @pytest.mark.parametrize(
     ("first", "then"),
     [
-        ("ALTER ROLE portal SET default_transaction_read_only = on", "ALTER ROLE portal RESET ALL"),
-        ("REVOKE INSERT ON payment FROM portal", "GRANT INSERT ON payment TO portal"),
+        ("ALTER ROLE {role} SET default_transaction_read_only = on", "ALTER ROLE {role} RESET ALL"),
+        ("REVOKE INSERT ON payment FROM {role}", "GRANT INSERT ON payment TO {role}"),
     ],
 )
 def test_a_database_that_saves_nothing_is_told(app, superuser, database_url, first, then):
     """As a host does that makes it read-only, or takes rights away, over its limit."""
+    role = urlsplit(database_url).username
     with app.app_context():
         db.engine.dispose()
-    superuser.execute(first)
+    superuser.execute(first.format(role=role))
     try:
         assert "no payment either" in wrong(app)["saving"]
     finally:
-        superuser.execute(then)
+        superuser.execute(then.format(role=role))
         with app.app_context():
             db.engine.dispose()
     assert "saving" not in wrong(app)
