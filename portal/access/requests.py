@@ -16,9 +16,7 @@ from portal.access.permissions import ROLE_PERMISSIONS
 from portal.access.tenancy import show_what_is_in_scope, shown_by_its_statement, tenant_scope
 from portal.extensions import db, login_manager
 from portal.models import LoginSession, Tenant
-from portal.web import incoming, outages, outermost
-
-POLL_HEADER = "X-Portal-Poll"
+from portal.web import htmx, incoming, outages, outermost
 
 
 def register(app: Flask) -> None:
@@ -102,7 +100,7 @@ def _signed_in() -> None:
     g.true_user = login.user
     g.actor = Actor(Source.WEB, login.user_id, login.user_id, None, g.request_id)
     structlog.contextvars.bind_contextvars(user_id=login.user_id)
-    if not request.headers.get(POLL_HEADER) and sessions.is_due(login):
+    if not request.headers.get(htmx.POLL_HEADER) and sessions.is_due(login):
         db.session.commit()  # two requests at once may write the same: not from a page's one moment
         sessions.touch(login)
         outages.commit_unless_read_only()

@@ -66,7 +66,7 @@ def take_back(invoice_id: int) -> Any:
     if run is None:
         by_hand.ring()
         flash(
-            "What was written to that invoice in Autotask is cleared first; then the match has ended.",
+            "What was written to that invoice in Autotask is cleared first; then the match ends.",
             "success",
         )
     else:

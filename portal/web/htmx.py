@@ -6,6 +6,9 @@ from typing import Any
 from flask import Request, Response, make_response, render_template, request
 from flask import redirect as plain_redirect
 
+# What an open page sends when it asks by itself; nobody sits there.
+POLL_HEADER = "X-Portal-Poll"
+
 
 def is_fragment(asked: Request | None = None) -> bool:
     """True when htmx asks for a part of the page; history, boosted links and open pages want all of it."""
@@ -16,7 +19,7 @@ def is_fragment(asked: Request | None = None) -> bool:
 
 def is_poll(asked: Request | None = None) -> bool:
     """True when an open page asks whether it is still true."""
-    return is_htmx(asked) and (asked or request).headers.get("X-Portal-Poll") == "page"
+    return is_htmx(asked) and (asked or request).headers.get(POLL_HEADER) == "page"
 
 
 def is_htmx(asked: Request | None = None) -> bool:
