@@ -20,7 +20,7 @@ def tests(folder: str, names: str) -> tuple[str, ...]:
 
 
 RULES = "decide delivery_row failures timing when_to_compare"
-STEPS = "clearing steps transitions"
+STEPS = "clearing delivery_steps transitions"
 KEPT = "attempts deliver due_partners locked mirror sent_writes store sweep together waiting_together"
 KEEPING = "delivering failures conflicts bursts closing before_a_call moved_partner came_back"
 MERGE = "upsert table marks seen missing removed_lines customers invoices lines checkpoint run_lease cursors flood adopted changes"

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, g
 
 from portal import formatters, models
-from portal.web.badges import BADGES, badge_for
+from portal.web.state_badges import BADGES, badge_for
 
 NOON = datetime(2026, 11, 19, 12, 0, 7, tzinfo=UTC)
 

@@ -53,8 +53,8 @@ def test_no_template_holds(what: str) -> None:
 
 
 def test_every_icon_named_in_templates_and_badges_is_in_the_sprite() -> None:
-    from portal.web.badges import BADGES
     from portal.web.navigation import PARTNER, STAFF
+    from portal.web.state_badges import BADGES
 
     sprite = set(re.findall(r'<symbol id="([^"]+)"', (VENDOR / "tabler-icons-3.51.0.svg").read_text()))
     named = {badge.icon for badge in BADGES.values()} | {entry.icon for entry in (*PARTNER, *STAFF)}

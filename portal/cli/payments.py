@@ -10,7 +10,7 @@ from portal.cli import lookup
 from portal.extensions import db
 from portal.models import Happened, Payment, PaymentMethod, Tenant
 from portal.money import AmountError, parse_amount
-from portal.payments import idempotency, life, recording, repeats
+from portal.payments import duplicates, idempotency, life, recording
 
 commands = AppGroup("payments", help="Money that customers paid.")
 
@@ -125,5 +125,5 @@ def _day(text: str) -> date:
 def _answer_after_commit(tenant: Tenant, payment: Payment) -> None:
     db.session.commit()
     queue.bell(queue.DELIVERIES, "jobs.deliver.deliver_due", tenant.id)
-    same = repeats.earlier([payment]).get(payment.id)
+    same = duplicates.earlier([payment]).get(payment.id)
     lookup.answer(serializers.payment(payment) | ({"possible_duplicate_of": same} if same else {}))

@@ -12,18 +12,18 @@ from portal import formatters
 from portal.access.tenancy import tenant_scope
 from portal.extensions import db
 from portal.models import Tenant
-from portal.notices import digest, people, standing, visits, webhooks
+from portal.notices import digest, late_and_stuck, people, visits, webhooks
 
 log = structlog.get_logger(__name__)
 
 
 def sweep() -> None:
     """Commits partner by partner; one that cannot be told holds up no other."""
-    for kind in standing.STANDING:
-        for tenant_id in standing.over_at(kind):
-            _inside(tenant_id, partial(standing.end, kind))
-        for tenant_id in standing.begun_at(kind):
-            _inside(tenant_id, partial(standing.begin, kind))
+    for kind in late_and_stuck.STANDING:
+        for tenant_id in late_and_stuck.over_at(kind):
+            _inside(tenant_id, partial(late_and_stuck.end, kind))
+        for tenant_id in late_and_stuck.begun_at(kind):
+            _inside(tenant_id, partial(late_and_stuck.begin, kind))
     for tenant_id, visit_id in visits.to_tell():
         tell_visit(tenant_id, visit_id)
     for tenant_id, member_id in people.to_tell():

@@ -14,7 +14,7 @@ from portal.access.tenancy import current_tenant_id, scoped
 from portal.extensions import db
 from portal.models import Allocation, Invoice, Payment, PaymentMethod
 from portal.money import ZERO, AmountError, parse_amount
-from portal.payments import recording, repeats, written_days
+from portal.payments import duplicates, recording, written_days
 from portal.payments.upload_file import Line
 from portal.payments.written_days import Order
 
@@ -55,7 +55,7 @@ class Row:
         )
 
     @property
-    def money(self) -> repeats.Money:
+    def money(self) -> duplicates.Money:
         """What two payments have in common that may be the same money."""
         assert self.invoice is not None
         assert self.paid_on is not None
@@ -154,8 +154,8 @@ def check_outstanding(rows: Sequence[Row]) -> None:
 def warn_of_repeats(rows: Sequence[Row]) -> None:
     """The same customer, day and amount twice, in the file or recorded already, is perhaps the same money."""
     parts = _recorded_parts(rows)
-    known = repeats.recorded(row.money for row in rows)
-    seen: dict[repeats.Money, int] = {}
+    known = duplicates.recorded(row.money for row in rows)
+    seen: dict[duplicates.Money, int] = {}
     for row in rows:
         assert row.invoice is not None
         if row.money in known or (row.invoice.id, row.amount, row.paid_on) in parts:

@@ -23,7 +23,7 @@ from portal.models import (
     Payment,
     PaymentEvent,
 )
-from portal.payments import repeats
+from portal.payments import duplicates
 from portal.payments.life import NewEvent
 from portal.payments.recording import NewPayment
 from portal.queries import arrivals
@@ -135,7 +135,7 @@ def _by_autotask_id(allocations: Named) -> dict[int, int]:
 
 
 def _told(payments: Sequence[Payment]) -> list[dict[str, Any]]:
-    same = repeats.earlier(payments)
+    same = duplicates.earlier(payments)
     return [_one(journey, same.get(journey.payment.id)) for journey in arrivals.journeys(payments)]
 
 

@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.ledger import unconfirmed
 from portal.ledger.unconfirmed import Group
 from portal.models import Delivery, IntegrationState, Tenant
-from portal.notices import standing
+from portal.notices import late_and_stuck
 from portal.queries.needs import Needs
 
 PARTNERS = """
@@ -104,7 +104,7 @@ def chosen(partners: Sequence[Health], show: str, words: str) -> Sequence[Health
 
 def all_partners() -> Sequence[Health]:
     """All partners, those in trouble first."""
-    found = _read(PARTNERS, unconfirmed.groups(), standing.LATE, {})
+    found = _read(PARTNERS, unconfirmed.groups(), late_and_stuck.LATE, {})
     return sorted(found, key=lambda health: health.trouble)
 
 
@@ -112,7 +112,7 @@ def one(slug: str) -> Health:
     """The same of one partner, from its own rows. Raises NotFound."""
     only = {"partner": db.session.scalar(select(Tenant.id).where(Tenant.slug == slug))}
     waiting = unconfirmed.groups().where(Delivery.tenant_id == only["partner"])
-    late = f"{standing.LATE} AND s.tenant_id = :partner"
+    late = f"{late_and_stuck.LATE} AND s.tenant_id = :partner"
     found = next(_read(f"{PARTNERS} WHERE t.id = :partner", waiting, late, only), None)
     if found is None:
         raise NotFound

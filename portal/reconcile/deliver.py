@@ -11,7 +11,7 @@ from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError
 from portal.connect.side_by_side import Crew, crew
 from portal.extensions import db
-from portal.reconcile import steps, waiting_together
+from portal.reconcile import delivery_steps, waiting_together
 from portal.reconcile.failures import SHARED, Failure, failure_of
 from portal.reconcile.store import SqlStore
 from portal.reconcile.together import INTERNAL, Together
@@ -87,7 +87,7 @@ class Drain:
 def deliver(work: Work, store: Store, autotask: Autotask) -> Work:
     """All steps of one delivery."""
     while work.phase != Phase.DONE:
-        work = steps.advance(work, store, autotask)
+        work = delivery_steps.advance(work, store, autotask)
     return work
 
 

@@ -17,7 +17,7 @@ from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, Misshapen, Unauthorized
 from portal.connect.side_by_side import Crew
 from portal.extensions import db
-from portal.reconcile import steps
+from portal.reconcile import delivery_steps
 from portal.reconcile.failures import SHARED, Failure
 from portal.reconcile.store import SqlStore
 from portal.reconcile.work import Autotask, Phase, Work
@@ -63,14 +63,14 @@ class Together:
 
     def _begin(self, works: list[Work]) -> list[Work]:
         """K3 and K4."""
-        send_before = steps.latest_send()
+        send_before = delivery_steps.latest_send()
         begun = self.store.begin_all(works)
-        return [steps.begun(work, id, send_before) for work, id in zip(works, begun, strict=True)]
+        return [delivery_steps.begun(work, id, send_before) for work, id in zip(works, begun, strict=True)]
 
     def _end(self, works: list[Work]) -> list[Work]:
         """K6, or whatever else their ends are."""
         self.store.end(works)
-        return [steps.ended(work) for work in works]
+        return [delivery_steps.ended(work) for work in works]
 
     def _call(self, phase: str, works: list[Work]) -> list[Work]:
         """K2, the write, or K5. What Autotask as a whole does not answer is met by one of them."""
@@ -91,7 +91,7 @@ class Together:
 
     def _advanced(self, phase: str, work: Work, moment: "Moment", client: Client) -> Work:
         try:
-            return steps.advance(work, moment, Noticing(client, self))
+            return delivery_steps.advance(work, moment, Noticing(client, self))
         except Unauthorized as refusal:
             self.refusal = refusal
             return _given_back(work)

@@ -11,7 +11,7 @@ from portal import money
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.forms import api_records
-from portal.imports import customers, invoice_rules, invoices, outcome, standing
+from portal.imports import customers, invoice_rules, invoices, kept_records, outcome
 from portal.imports.given import GivenInvoice
 from portal.imports.outcome import Outcome
 from portal.models import Customer, ImportFile, ImportFileRow, ImportKind, Invoice, Tenant
@@ -38,7 +38,7 @@ class Judged:
     draft: Draft
     given: Any
     outcome: Outcome
-    before: standing.Kept | None
+    before: kept_records.Kept | None
 
     @property
     def amount(self) -> Decimal | None:
@@ -117,16 +117,18 @@ def _settled(kind: ImportKind, choice: Choice, read: Sequence[Draft]) -> dict[in
     return who.settle_invoices(read, by_number=not is_named)
 
 
-def _standing(kind: ImportKind, names: Mapping[int, str]) -> dict[str, standing.Kept]:
+def _standing(kind: ImportKind, names: Mapping[int, str]) -> dict[str, kept_records.Kept]:
     """By external id, what is here already."""
     if kind == ImportKind.CUSTOMERS:
-        found = standing.customers(Customer.external_id.in_(set(names.values())))
+        found = kept_records.customers(Customer.external_id.in_(set(names.values())))
     else:
-        found = standing.invoices(Invoice.external_id.in_(set(names.values())))
+        found = kept_records.invoices(Invoice.external_id.in_(set(names.values())))
     return {kept["external_id"]: kept for kept in found.values()}
 
 
-def _complete(kind: ImportKind, choice: Choice, one: Draft, here: standing.Kept | None, found: Found) -> None:
+def _complete(
+    kind: ImportKind, choice: Choice, one: Draft, here: kept_records.Kept | None, found: Found
+) -> None:
     """What the file has no column for stays as it is here; a currency that is not said is the usual one."""
     for name in KEPT[kind] if here else ():
         if not choice.has(SAID_BY.get(name, name)):
@@ -151,7 +153,7 @@ def _usual_currency() -> str:
     return db.session.get_one(Tenant, current_tenant_id()).default_currency
 
 
-def _with_lines(given: GivenInvoice, choice: Choice, here: standing.Kept | None) -> GivenInvoice:
+def _with_lines(given: GivenInvoice, choice: Choice, here: kept_records.Kept | None) -> GivenInvoice:
     """Where a file says totals alone and the total is as it was, the lines stay, and so does the tax that it leaves out."""
     if here is None or choice.has_lines:
         return given
@@ -159,7 +161,7 @@ def _with_lines(given: GivenInvoice, choice: Choice, here: standing.Kept | None)
     pairs = [(given.net + given.tax, net + tax), *([(given.tax, tax)] if choice.has("tax") else [])]
     if any(money.rounded(told, given.currency) != money.rounded(was, given.currency) for told, was in pairs):
         return given
-    return replace(given, net=net, tax=tax, lines=standing.given_lines(here))
+    return replace(given, net=net, tax=tax, lines=kept_records.given_lines(here))
 
 
 def _led_to(kind: ImportKind, given: list[Any], found: Found, *, take: bool) -> list[Outcome]:

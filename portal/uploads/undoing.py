@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from portal import attention, formatters
 from portal.access import audit
 from portal.extensions import db
-from portal.imports import customers, invoices, standing
+from portal.imports import customers, invoices, kept_records
 from portal.imports.outcome import Outcome
 from portal.models import (
     Cause,
@@ -126,10 +126,10 @@ def _of_what(file: ImportFile, kind: ImportKind, rows: Sequence[Any]) -> dict[in
 def _restored(kind: ImportKind, voided: Sequence[Any], back: Sequence[Any]) -> list[Outcome]:
     """By the rules by which they came in."""
     if kind == ImportKind.CUSTOMERS:
-        return customers.take([standing.given_customer(row.before) for row in back]) if back else []
-    now = standing.invoices(Invoice.id.in_([row.subject_id for row in voided])) if voided else {}
-    given = [standing.given_invoice(now[row.subject_id], voided=True) for row in voided]
-    given += [standing.given_invoice(row.before) for row in back]
+        return customers.take([kept_records.given_customer(row.before) for row in back]) if back else []
+    now = kept_records.invoices(Invoice.id.in_([row.subject_id for row in voided])) if voided else {}
+    given = [kept_records.given_invoice(now[row.subject_id], voided=True) for row in voided]
+    given += [kept_records.given_invoice(row.before) for row in back]
     found = invoices.take(given, _by_id) if given else []
     for cause in (Cause.MATCH_NONE, Cause.MATCH_SEVERAL) if voided else ():
         attention.close_items(cause, "invoice", [f"portal-{row.subject_id}" for row in voided])

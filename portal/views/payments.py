@@ -12,7 +12,7 @@ from portal.extensions import db
 from portal.forms.payment import DeletionForm, PaymentForm
 from portal.models import Customer, IdempotencyKey, Invoice, Payment
 from portal.money import minor_units
-from portal.payments import idempotency, recording, repeats
+from portal.payments import duplicates, idempotency, recording
 from portal.payments.idempotency import KeyReused
 from portal.payments.recording import NewPayment, OldDay, PaymentRefused
 from portal.payments.rules import EARLIEST
@@ -163,7 +163,7 @@ def _same_money(form: PaymentForm, choice: payment_form.Choice) -> Payment | Non
     if not form.received or not form.paid_on.data:
         return None
     money = (choice.customer.id, choice.currency, form.paid_on.data, form.received)
-    return repeats.recorded([money]).get(money)
+    return duplicates.recorded([money]).get(money)
 
 
 def _deleted(form: DeletionForm, payment_id: int) -> bool:

@@ -4,7 +4,7 @@ from flask import Flask
 
 from portal import formatters
 from portal.web import assets, charts, navigation
-from portal.web.badges import badge_for
+from portal.web.state_badges import badge_for
 
 
 def register(app: Flask) -> None:

@@ -19,7 +19,7 @@ from portal.extensions import db
 from portal.models import Customer, Happened, Integration
 from portal.payments import idempotency, life, recording
 from portal.payments.idempotency import KeyReused
-from portal.reconcile import by_hand, deliver, due_partners, steps, sweep, waiting_together
+from portal.reconcile import by_hand, deliver, delivery_steps, due_partners, sweep, waiting_together
 from portal.reconcile.decide import reading_of
 from portal.reconcile.store import SqlStore, clock_timestamp
 from portal.reconcile.work import Phase, Work
@@ -307,7 +307,7 @@ class Histories(RuleBasedStateMachine):
             assert not work.read.is_voided, "nothing is written to a voided invoice"
         settles = work.phase == Phase.SETTLE
         try:
-            work = steps.advance(work, SqlStore(), self.vendor)
+            work = delivery_steps.advance(work, SqlStore(), self.vendor)
         except AutotaskError:
             work = Work(work.claim, phase=Phase.DONE)
         if settles:

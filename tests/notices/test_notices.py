@@ -466,7 +466,7 @@ def test_one_partner_that_cannot_be_told_holds_up_no_other(partner, monkeypatch)
     other = Partner(partner.app)
     refuse(partner)
     refuse(other)
-    real = sweep.standing.telling.page
+    real = sweep.late_and_stuck.telling.page
     broken = partner.row.slug
 
     def page(endpoint, **values):
@@ -474,7 +474,7 @@ def test_one_partner_that_cannot_be_told_holds_up_no_other(partner, monkeypatch)
             raise RuntimeError("a bug")
         return real(endpoint, **values)
 
-    monkeypatch.setattr(sweep.standing.telling, "page", page)
+    monkeypatch.setattr(sweep.late_and_stuck.telling, "page", page)
     sweep.sweep()
     assert (partner.told(), other.told()) == ([], both("needs_reconnecting"))
     monkeypatch.undo()

@@ -17,7 +17,16 @@ from portal.extensions import db
 from portal.ledger import derive, owed
 from portal.models import Delivery
 from portal.payments import idempotency, life, life_rules, recording
-from portal.reconcile import delivery_row, due_partners, failures, steps, store, sweep, timing, transitions
+from portal.reconcile import (
+    delivery_row,
+    delivery_steps,
+    due_partners,
+    failures,
+    store,
+    sweep,
+    timing,
+    transitions,
+)
 from portal.reconcile.decide import Marks
 from portal.reconcile.delivery_row import Row
 from portal.reconcile.failures import Failure
@@ -95,7 +104,7 @@ def no_read_back(patch: pytest.MonkeyPatch) -> None:
         shown = replace(work.read, paid_on=work.decision.paid_on)
         return replace(work, phase=Phase.SETTLE, read_back=shown, outcome="confirmed")
 
-    patch.setitem(steps.STEPS, Phase.VERIFY, believe)
+    patch.setitem(delivery_steps.STEPS, Phase.VERIFY, believe)
 
 
 def done_is_the_newest_wish(patch: pytest.MonkeyPatch) -> None:
@@ -186,7 +195,7 @@ def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
             return Failure("failed", "It did not work.", final=True)
         return failures.failure_of(error)
 
-    patch.setattr(steps, "failure_of", failure_of)
+    patch.setattr(delivery_steps, "failure_of", failure_of)
 
 
 def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
@@ -197,7 +206,7 @@ def refusal_is_retried_for_ever(patch: pytest.MonkeyPatch) -> None:
             return Failure("unavailable", str(error))
         return failures.failure_of(error)
 
-    patch.setattr(steps, "failure_of", failure_of)
+    patch.setattr(delivery_steps, "failure_of", failure_of)
 
 
 def clears_what_is_not_ours(patch: pytest.MonkeyPatch) -> None:
@@ -257,13 +266,13 @@ def cursor_before_rows(patch: pytest.MonkeyPatch) -> None:
 
 def date_shifted_by_zone(patch: pytest.MonkeyPatch) -> None:
     """A date is read as 23:30 of the day before."""
-    real = steps.reading_of
+    real = delivery_steps.reading_of
 
     def reading_of(item: Any, started_at: Any) -> Any:
         read = real(item, started_at)
         return read if read.paid_on is None else replace(read, paid_on=read.paid_on - timedelta(days=1))
 
-    patch.setattr(steps, "reading_of", reading_of)
+    patch.setattr(delivery_steps, "reading_of", reading_of)
 
 
 def poller_without_its_filter(patch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """A small world in which the real steps of a delivery run: one invoice, two workers, an Autotask that misbehaves.
 
-The steps, the decision and the rules are the portal's own (portal.reconcile.steps, decide, transitions); only storage
+The steps, the decision and the rules are the portal's own (portal.reconcile.delivery_steps, decide, transitions); only storage
 and wire are replaced. Every part of a state is immutable and known by number, and every move of a part is worked
 out once, so that all interleavings can be enumerated in seconds.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from portal.autotask.errors import Unavailable
 from portal.models import AttemptOutcome, DeliveryState
-from portal.reconcile import delivery_row, steps, timing, transitions
+from portal.reconcile import delivery_row, delivery_steps, timing, transitions
 from portal.reconcile.decide import Known, Reading
 from portal.reconcile.delivery_row import Row
 from portal.reconcile.transitions import Held
@@ -291,7 +291,7 @@ def _with_its_transaction(state: State, index: int) -> State:
 @cache
 def _step(held: int, worker: int, paid_on: date | None, ticks: int, answer: str) -> Moved:
     side = Side(HELDS.things[held], paid_on, ticks, answer)
-    work = steps.advance(WORKS.things[worker], side, side)
+    work = delivery_steps.advance(WORKS.things[worker], side, side)
     ended = work.phase == Phase.DONE
     kept = _without_detail(side.held, work)
     overtaken = sum(one.outcome == AttemptOutcome.OVERTAKEN and one.is_open for one in kept.tries)

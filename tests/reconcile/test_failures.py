@@ -295,19 +295,19 @@ def test_an_accepted_write_that_does_not_show_is_not_confirmed(both: Both):
 
 
 def test_a_fault_of_our_own_waits_and_never_blocks_others(both: Both, monkeypatch: pytest.MonkeyPatch):
-    from portal.reconcile import steps
+    from portal.reconcile import delivery_steps
 
     first, second = both.invoice(), both.invoice(number="INV-2")
     both.pay(first)
     both.pay(second)
-    real = steps.reading_of
+    real = delivery_steps.reading_of
 
     def broken(item, started_at):  # type: ignore[no-untyped-def]
         if item["id"] == first.autotask_id:
             raise RuntimeError("a bug")
         return real(item, started_at)
 
-    monkeypatch.setattr(steps, "reading_of", broken)
+    monkeypatch.setattr(delivery_steps, "reading_of", broken)
     both.deliver()
     assert both.delivery(first).error_kind == "internal"
     assert both.shown(second) == DAY
@@ -326,17 +326,17 @@ def test_a_second_claimer_gets_nothing_for_90_seconds_of_the_databases_time(both
 
 def test_who_lost_the_lease_neither_settles_nor_ends_the_lease_of_another(both: Both):
     """K6, planted bug 8: settling counts only under one's own token; somebody looks again."""
-    from portal.reconcile import steps
+    from portal.reconcile import delivery_steps
     from portal.reconcile.store import SqlStore
 
     invoice = paid(both)
     store = SqlStore()
-    work = steps.Work(store.claim())
+    work = delivery_steps.Work(store.claim())
     row = both.delivery(invoice)
     row.lease_token = "somebody else's"
     db.session.commit()
-    read = steps.reading_of(both.sandbox_item(invoice), NOW)
-    store.settle(steps.Work(work.claim, read=read))
+    read = delivery_steps.reading_of(both.sandbox_item(invoice), NOW)
+    store.settle(delivery_steps.Work(work.claim, read=read))
     row = both.delivery(invoice)
     assert (row.state, row.lease_token) == (DeliveryState.SENDING, "somebody else's")
     assert (row.wish_version, row.done_version) == (2, 0)
