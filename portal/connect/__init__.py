@@ -1,6 +1,6 @@
 """1 CONNECT: a partner's integration, tested before it is saved, and the only way to call its Autotask."""
 
-from portal.connect.calls import calling
+from portal.connect.calls import calling, calling_to
 from portal.connect.currencies import currency_of
 from portal.connect.errors import ConnectRefused, NotConnected, Paused
 from portal.connect.moving import has_moved
@@ -27,6 +27,7 @@ __all__ = [
     "Paused",
     "Verified",
     "calling",
+    "calling_to",
     "check",
     "client_for",
     "currency_of",

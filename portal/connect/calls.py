@@ -22,14 +22,22 @@ LOGIN = "login"
 
 def calling(integration_id: int, work: Callable[[Client], Result], *, purpose: Purpose = "read") -> Result:
     """`work(client)`'s result. Commits before it starts, so that no transaction is open while Autotask
-    answers; `work` leaves none open when it calls, and is safe to run twice.
+    answers; `work` leaves none open when it calls, and is safe to run twice. One that it leaves open at its end
+    is the caller's to commit.
 
     A refused login is tried once more only at another address than before, where Autotask says the account
     lives now; else, or refused again, the integration needs reconnecting and Unauthorized is raised. An answer
     that makes no sense leads to the same question, now and then. Raises NotConnected or Paused before any call,
     and whatever `work` raises. Network faults change nothing.
     """
-    connection = connection_of(find(integration_id), purpose)
+    return calling_to(find(integration_id), work, purpose=purpose)
+
+
+def calling_to(
+    integration: Integration, work: Callable[[Client], Result], *, purpose: Purpose = "read"
+) -> Result:
+    """calling(), for an integration that was read just now."""
+    connection = connection_of(integration, purpose)
     db.session.commit()
     try:
         return _run(connection, work)
@@ -66,7 +74,9 @@ def _once_more(connection: Connection, work: Callable[[Client], Result], refusal
             slots.free(place)
         raise Unavailable("Autotask refused the login; the portal is finding out why.") from refusal
     try:
-        return _at_new_address(_elsewhere(connection, refusal), work)
+        result = _at_new_address(_elsewhere(connection, refusal), work)
+        db.session.commit()  # the place is given back by a statement of its own
+        return result
     finally:
         slots.free(place)
 

@@ -4,25 +4,21 @@ from datetime import datetime
 
 from portal import attention
 from portal.extensions import db
-from portal.models import Cause, RunState, SyncKind
-from portal.sync import cursors, run_lease, seen
+from portal.models import Cause, SyncKind
+from portal.sync import cursors, seen
 from portal.sync.checkpoint import Checkpoint
-from portal.sync.current_run import Cancelled, LeaseLost, Running
+from portal.sync.current_run import Running
 from portal.sync.resources import CONTACTS, CUSTOMERS, INVOICES
 
 
 def complete(running: Running) -> None:
     """Cursors and completion are one transaction. Raises LeaseLost or Cancelled."""
-    if running.write():
-        raise Cancelled
+    running.finish()
     move_cursors(running)
     if running.memory.has_failed:
         attention.close_items(Cause.SYNC_FAILED, "sync_run", [running.task.kind])
     for subject in completely_read(running.task.kind, running.checkpoint):
         running.bad.not_seen_again(subject)
-    if not run_lease.end(running.task.run_id, running.task.token, RunState.COMPLETED):
-        db.session.rollback()
-        raise LeaseLost
     db.session.commit()
 
 

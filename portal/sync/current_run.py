@@ -7,16 +7,17 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from portal import attention, clock
+from portal import clock
 from portal.access.tenancy import current_tenant_id
 from portal.clock import monotonic
 from portal.extensions import db
-from portal.models import Cause, SyncRun, SyncTrigger
-from portal.sync import counts, run_lease, runs
+from portal.models import Cause, RunState, SyncTrigger
+from portal.sync import counts, run_lease
 from portal.sync.bad_records import BadRecords
 from portal.sync.checkpoint import Checkpoint
 from portal.sync.flood import QueryPages
 from portal.sync.progress import Calls, Memory, Progress, ReadClock
+from portal.sync.run_lease import Claimed
 from portal.sync.statistics import Growth
 from portal.sync.task import Task, Writer
 
@@ -36,15 +37,20 @@ class TurnOver(Exception):
 # A run that takes longer gives way to those of other partners, so that a first read delays nobody by more.
 TURN_SECONDS = 5.0
 
-# The lease is checked in the transaction that writes the page: who lost it writes nothing.
-SAVE = text("""
-    UPDATE sync_run SET items = :items, checkpoint = :checkpoint, current_item = :current_item,
+# What a run notes; the lease is checked in the transaction that writes the page: who lost it writes nothing.
+NOTES = """UPDATE sync_run SET items = :items, checkpoint = :checkpoint,
         progress_done = :done, progress_total = :total, api_calls = :calls, attempts = 0,
-        window_from = :window_from, window_until = :window_until,
+        window_from = :window_from, window_until = :window_until"""
+OURS = "WHERE tenant_id = :tenant_id AND id = :id AND state = 'running' AND lease_token = :token"
+AS_JSON = (bindparam("items", type_=JSONB), bindparam("checkpoint", type_=JSONB))
+SAVE = text(f"""
+    {NOTES}, current_item = :current_item,
         lease_until = clock_timestamp() + make_interval(secs => :seconds)
-    WHERE tenant_id = :tenant_id AND id = :id AND state = 'running' AND lease_token = :token
-    RETURNING cancel_requested_at, clock_timestamp()
-    """).bindparams(bindparam("items", type_=JSONB), bindparam("checkpoint", type_=JSONB))
+    {OURS} RETURNING cancel_requested_at, clock_timestamp()""").bindparams(*AS_JSON)
+FINISH = text(f"""
+    {NOTES}, current_item = NULL, state = 'completed', finished_at = clock_timestamp(),
+        lease_token = NULL, lease_until = NULL, error_kind = NULL, error = NULL
+    {OURS} AND cancel_requested_at IS NULL RETURNING id""").bindparams(*AS_JSON)
 
 SAVE_CALLS = text("""
     UPDATE sync_run SET api_calls = :calls WHERE tenant_id = :tenant_id AND id = :id AND lease_token = :token""")
@@ -79,31 +85,30 @@ class Running:
     @classmethod
     def claim(cls, run_id: int) -> "Running | None":
         """The run under a lease of its own; None when it was not to be had. Commits."""
-        token = run_lease.claim(run_id)
-        return cls.of(runs.get(run_id), token) if token is not None else None
+        claimed = run_lease.claim(run_id)
+        return cls.of(claimed) if claimed is not None else None
 
     @classmethod
-    def of(cls, run: SyncRun, token: str) -> "Running":
-        """The run where its checkpoint left it. Commits."""
+    def of(cls, claimed: Claimed) -> "Running":
+        """The run where its checkpoint left it."""
+        run, open_keys = claimed.run, claimed.open_keys
         items = run.items or counts.none_yet()
-        # Known beforehand, so that a page of good records, or a read that lacks nothing, costs no query.
-        open_keys = attention.open_keys(Cause.BAD_RECORD, Cause.SUSPICIOUS_READ, Cause.SYNC_FAILED)
-        running = cls(
-            task=Task.of(run, token),
+        return cls(
+            task=Task.of(claimed),
             checkpoint=Checkpoint.of(run.checkpoint),
             items=items,
             bad=BadRecords(run.id, items, open_keys[Cause.BAD_RECORD]),
             writer=Writer(run.integration_id, run.id),
             progress=Progress(done=run.progress_done, total=run.progress_total),
-            clock=ReadClock.now(run.window_from),
+            clock=ReadClock(claimed.at, run.window_from),
             calls=Calls(run.api_calls),
             memory=Memory(
                 asked=set().union(*open_keys[Cause.SUSPICIOUS_READ].values()),
                 has_failed=run.kind in open_keys[Cause.SYNC_FAILED].get("sync_run", ()),
             ),
+            # Whoever asked it to stop meanwhile is heard before the first call.
+            saved_at=clock.monotonic() if run.cancel_requested_at is None else float("-inf"),
         )
-        db.session.commit()
-        return running
 
     def begin_query(self, entity: str) -> None:
         """Its pages are counted anew."""
@@ -133,6 +138,13 @@ class Running:
         cancel_requested_at, self.clock.read_at = row
         self.saved_at = clock.monotonic()
         return cancel_requested_at is not None
+
+    def finish(self) -> None:
+        """The run is completed, in the caller's transaction. Raises LeaseLost or Cancelled."""
+        if db.session.execute(FINISH, self._values()).first() is None:
+            self.write()
+            raise Cancelled
+        run_lease.say_ended(self.task.run_id, RunState.COMPLETED)
 
     def save_page(self, page: Sequence[Any]) -> None:
         """Like save(), after a page. Raises Flood when there were too many."""

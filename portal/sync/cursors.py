@@ -1,11 +1,12 @@
 """How far each resource has been read completely. A cursor moves last, in the transaction that completes the run."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from portal.access.tenancy import current_tenant_id, scoped
+from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 from portal.models import SyncCursor
 
@@ -16,17 +17,25 @@ SHORTEST_WINDOW = timedelta(hours=1)
 OVERLAP_IDS = 100
 
 
-def of(integration_id: int) -> dict[str, SyncCursor]:
+class Cursor(NamedTuple):
+    """How far one resource has been read; `completed_at` is None where it must be read completely."""
+
+    read_until: datetime | None
+    completed_at: datetime | None
+    last_id: int | None = None
+
+
+def of(integration_id: int) -> dict[str, Cursor]:
     """Resource name to cursor."""
-    rows = db.session.scalars(
-        scoped(SyncCursor)
-        .where(SyncCursor.integration_id == integration_id)
-        .execution_options(populate_existing=True)
+    rows = db.session.execute(
+        select(SyncCursor.resource, SyncCursor.read_until, SyncCursor.completed_at, SyncCursor.last_id).where(
+            SyncCursor.tenant_id == current_tenant_id(), SyncCursor.integration_id == integration_id
+        )
     )
-    return {row.resource: row for row in rows}
+    return {row.resource: Cursor(*row[1:]) for row in rows}
 
 
-def window_from(cursor: SyncCursor | None, now: datetime) -> datetime | None:
+def window_from(cursor: Cursor | None, now: datetime) -> datetime | None:
     """From when on to ask for what was modified; None when everything must be read."""
     if cursor is None or cursor.completed_at is None or cursor.read_until is None:
         return None

@@ -137,7 +137,10 @@ def ask_all_again(running: Running) -> None:
 
 
 def of_invoices(running: Running, client: Client) -> None:
-    """Reads the lines of every invoice that asks for them, in groups; a group is done with its last page."""
+    """Reads the lines of every invoice that asks for them, in groups; a group is done with its last page.
+
+    The last thing that a run reads: the question that finds none more may be left in the transaction that ends it.
+    """
     running.progress.words = "Line items"
     while group := _asking(running.task.integration.id):
         with held(client, ENTITY):
@@ -145,7 +148,7 @@ def of_invoices(running: Running, client: Client) -> None:
 
 
 def _asking(integration_id: int) -> dict[int, int]:
-    """Autotask id to id of the next invoices whose lines are wanted."""
+    """Autotask id to id of the next invoices whose lines are wanted. Commits, unless there are none."""
     rows = db.session.execute(
         select(Invoice.autotask_id, Invoice.id)
         .where(
@@ -159,7 +162,8 @@ def _asking(integration_id: int) -> dict[int, int]:
         .order_by(Invoice.autotask_id)
         .limit(MOST_IDS)
     ).all()
-    db.session.commit()
+    if rows:
+        db.session.commit()
     return {row.autotask_id: row.id for row in rows if row.autotask_id is not None}
 
 

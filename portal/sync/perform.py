@@ -10,7 +10,7 @@ import structlog
 from portal import storage
 from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, Retryable, Throttled, Unauthorized
-from portal.connect import NotConnected, Paused, calling
+from portal.connect import NotConnected, Paused, calling_to
 from portal.extensions import db
 from portal.models import RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
@@ -38,7 +38,7 @@ def perform(run_id: int) -> bool:
         return False
     structlog.contextvars.bind_contextvars(sync_run_id=run_id, sync_kind=running.task.kind)
     try:
-        calling(running.task.integration.id, lambda client: _work(running, client))
+        calling_to(running.task.integration, lambda client: _work(running, client))
         complete(running)
     except LeaseLost:
         db.session.rollback()

@@ -32,10 +32,6 @@ class ReadClock:
     read_at: datetime
     window_from: datetime | None = None
 
-    @classmethod
-    def now(cls, window_from: datetime | None) -> "ReadClock":
-        return cls(_database_time(), window_from)
-
     def look(self) -> None:
         """Notes the time before something is asked for outside of a page's transaction. Commits."""
         self.read_at = _database_time()

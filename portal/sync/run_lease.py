@@ -1,21 +1,26 @@
 """Who works on a run: claimed by lease, given up, taken up again, ended. PostgreSQL's clock rules."""
 
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, text, update
+from sqlalchemy import Integer, cast, func, text, update
 
 from portal import attention
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db, rows_written
 from portal.logs import after_commit
-from portal.models import Cause, RunState, SyncRun
-from portal.sync import runs
+from portal.models import Cause, Integration, RunState, SyncRun, Tenant
+from portal.sync import cursors, runs
+from portal.sync.cursors import Cursor
 
 LEASE_SECONDS = 90
 MOST_CRASHES = 3
-CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(8201, hashtext(:key))")
+CLAIM_LOCK = text("""
+    SELECT pg_advisory_xact_lock(8201, hashtext(tenant_id || '/' || integration_id)) FROM sync_run
+    WHERE tenant_id = :tenant_id AND id = :id""")
 # Waits and may be tried now, or its worker died.
 DUE = """(sync_run.state = 'waiting' AND coalesce(sync_run.next_try_at, clock_timestamp()) <= clock_timestamp()
             OR sync_run.state = 'running' AND sync_run.lease_until < clock_timestamp())"""
@@ -32,41 +37,74 @@ OLDEST = text(f"""
     FROM run_standing AS sync_run JOIN tenant t ON t.id = sync_run.tenant_id AND t.disabled_at IS NULL
     WHERE {DUE} AND {FREE}""")
 # Reading customers and invoices goes one run after the other for each integration; PDFs go beside them.
-CLAIM = text(f"""
-    UPDATE sync_run SET state = 'running', lease_token = :token, error = NULL, error_kind = NULL,
-        lease_until = clock_timestamp() + make_interval(secs => :seconds), next_try_at = NULL,
-        attempts = attempts + (state = 'running')::int, started_at = coalesce(started_at, clock_timestamp())
-    WHERE tenant_id = :tenant_id AND id = :id
-        AND {DUE}
-        AND (kind = 'pdfs' OR NOT EXISTS (
+ALONE = text("""(sync_run.kind = 'pdfs' OR NOT EXISTS (
             SELECT FROM sync_run other
             WHERE other.tenant_id = sync_run.tenant_id AND other.integration_id = sync_run.integration_id
                 AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
-                AND other.lease_until >= clock_timestamp()))
-    RETURNING attempts""")
+                AND other.lease_until >= clock_timestamp()))""")
 DUE_SOMEWHERE = f"""FROM run_standing AS sync_run
     WHERE {DUE} AND tenant_id IN (SELECT id FROM tenant WHERE disabled_at IS NULL)"""
 DUE_RUNS = text(f"SELECT tenant_id, id {DUE_SOMEWHERE} ORDER BY id LIMIT :limit")
 OTHERS_WAIT = text(f"SELECT EXISTS (SELECT {DUE_SOMEWHERE} AND {FREE} AND tenant_id <> :mine)")
 
 
-def claim(run_id: int) -> str | None:
-    """Takes a waiting run, or one whose worker died; the lease's token, or None while it is not to be had.
+@dataclass(frozen=True)
+class Claimed:
+    """A run under a lease of ours, and what it needs to begin, all as it stood when it was taken.
+
+    `at` is the database's time then; `open_keys` are exceptions that stand, by cause and kind of record.
+    """
+
+    run: SyncRun
+    integration: Integration
+    tenant: Tenant
+    token: str
+    at: datetime
+    open_keys: Mapping[Cause, dict[str, set[str]]]
+    cursors: Mapping[str, Cursor]
+
+
+def claim(run_id: int) -> Claimed | None:
+    """Takes a waiting run, or one whose worker died; None while it is not to be had.
 
     Commits. A run whose workers died three times without progress ends as stale.
     """
-    run = runs.get(run_id)
-    db.session.execute(CLAIM_LOCK, {"key": f"{run.tenant_id}/{run.integration_id}"})
+    if db.session.execute(CLAIM_LOCK, {"tenant_id": current_tenant_id(), "id": run_id}).first() is None:
+        raise LookupError(f"There is no sync run {run_id}.")
     token = secrets.token_hex(12)
-    attempts = db.session.scalar(
-        CLAIM, {"tenant_id": run.tenant_id, "id": run_id, "token": token, "seconds": LEASE_SECONDS}
-    )
-    stale = attempts is not None and attempts >= MOST_CRASHES
-    if stale:
+    row, claimed = db.session.execute(_taking(run_id, token)).first(), None
+    if row is not None and row[0].attempts >= MOST_CRASHES:
         end(run_id, token, RunState.FAILED, "stale", STALE)
-        tell_failed(run, STALE)
+        tell_failed(row[0], STALE)
+    elif row is not None:
+        run, integration, tenant, at = row
+        keys = attention.open_keys(Cause.BAD_RECORD, Cause.SUSPICIOUS_READ, Cause.SYNC_FAILED)
+        claimed = Claimed(run, integration, tenant, token, at, keys, cursors.of(run.integration_id))
     db.session.commit()
-    return None if stale or attempts is None else token
+    return claimed
+
+
+def _taking(run_id: int, token: str) -> Any:
+    """The statement that takes the run, and returns it with whose it is."""
+    now = func.clock_timestamp()
+    return (
+        update(SyncRun)
+        .where(SyncRun.tenant_id == current_tenant_id(), SyncRun.id == run_id, text(DUE), ALONE)
+        .where(Integration.tenant_id == SyncRun.tenant_id, Integration.id == SyncRun.integration_id)
+        .where(Tenant.id == SyncRun.tenant_id)
+        .values(
+            state=RunState.RUNNING,
+            lease_token=token,
+            lease_until=now + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS),
+            error=None,
+            error_kind=None,
+            next_try_at=None,
+            attempts=SyncRun.attempts + cast(SyncRun.state == RunState.RUNNING, Integer),
+            started_at=func.coalesce(SyncRun.started_at, now),
+        )
+        .returning(SyncRun, Integration, Tenant, now)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
 
 
 STALE = (
@@ -101,8 +139,12 @@ def end(
         current_item=None,
     )
     if ended:
-        after_commit.say("sync_run.ended", sync_run_id=run_id, state=state, error_kind=error_kind)
+        say_ended(run_id, state, error_kind)
     return ended
+
+
+def say_ended(run_id: int, state: RunState, error_kind: str | None = None) -> None:
+    after_commit.say("sync_run.ended", sync_run_id=run_id, state=state, error_kind=error_kind)
 
 
 def postpone(run_id: int, token: str, seconds: float, error_kind: str, error: str, tries: int) -> bool:

@@ -1,5 +1,6 @@
 """What a claimed run is to do and for whom, and whose hand is on the rows it writes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,12 +8,14 @@ from sqlalchemy import inspect
 
 from portal.autotask.filters import SyncFilters
 from portal.extensions import db
-from portal.models import Integration, SyncRun, Tenant
+from portal.models import Integration, Tenant
+from portal.sync.cursors import Cursor
+from portal.sync.run_lease import Claimed
 
 
 @dataclass(frozen=True)
 class Task:
-    """Fixed when the run was claimed; `token` is its lease."""
+    """Fixed when the run was claimed; `token` is its lease, `cursors` say how far the runs before it read."""
 
     run_id: int
     kind: str
@@ -21,17 +24,19 @@ class Task:
     integration: Integration
     tenant: Tenant
     filters: SyncFilters
+    cursors: Mapping[str, Cursor]
 
     @classmethod
-    def of(cls, run: SyncRun, token: str) -> "Task":
+    def of(cls, claimed: Claimed) -> "Task":
         return cls(
-            run_id=run.id,
-            kind=run.kind,
-            trigger=run.trigger,
-            token=token,
-            integration=db.session.get_one(Integration, (run.tenant_id, run.integration_id)),
-            tenant=db.session.get_one(Tenant, run.tenant_id),
-            filters=SyncFilters.from_dict(run.filters),
+            run_id=claimed.run.id,
+            kind=claimed.run.kind,
+            trigger=claimed.run.trigger,
+            token=claimed.token,
+            integration=claimed.integration,
+            tenant=claimed.tenant,
+            filters=SyncFilters.from_dict(claimed.run.filters),
+            cursors=claimed.cursors,
         )
 
     def look_up(self) -> None:
@@ -48,9 +53,11 @@ class Writer:
     """Who writes rows: a run, or a person who answers a run's question.
 
     `highest` is, by table, an Autotask id above which nothing is here. Only this writer adds rows while it works.
+    `read_to` is one up to which an earlier run read, so what lies below it is compared, and nobody asks.
     """
 
     integration_id: int
     run_id: int
     touched_invoices: bool = False
     highest: dict[str, int] = field(default_factory=dict)
+    read_to: dict[str, int] = field(default_factory=dict)

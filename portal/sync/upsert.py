@@ -58,7 +58,8 @@ def write(
     keys = [row["autotask_id"] for row in rows]
     scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id, "read_at": read_at}
     are_new = nothing_above(table, by, min(keys) - 1)
-    by.highest[table.name] = max(by.highest[table.name], *keys)
+    if table.name in by.highest:
+        by.highest[table.name] = max(by.highest[table.name], *keys)
     stage(table, rows)
     if are_new:
         return Written(created=list(db.session.scalars(table.insert, {**scope, **at_first})))
@@ -74,7 +75,12 @@ def write(
 
 
 def nothing_above(table: Table, by: Writer, autotask_id: int) -> bool:
-    """Whether no record with a higher Autotask id is here. Asks once; then it is known by what was written."""
+    """Whether no record with a higher Autotask id is here. Asks once; then it is known by what was written.
+
+    Below what an earlier run has read nobody asks: the answer is no, or comparing costs nothing more.
+    """
+    if autotask_id < by.read_to.get(table.name, -1):
+        return False
     if table.name not in by.highest:
         scope = {"tenant_id": current_tenant_id(), "integration_id": by.integration_id}
         by.highest[table.name] = db.session.scalar(table.highest, scope)

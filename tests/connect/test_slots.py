@@ -121,6 +121,26 @@ def test_a_held_place_serves_a_whole_read_and_is_given_back(connect_to: Connect,
     assert len(sandbox.calls("Invoices")) > 10
 
 
+def test_places_of_several_endpoints_are_held_by_one_statement_where_they_are_free(
+    connect_to: Connect, sandbox: Sandbox
+) -> None:
+    """A taken endpoint is waited for when it is asked, and what was called from all of them is counted."""
+    integration = connect_to(sandbox)
+    other, mine = places(integration), places(integration)
+    with other.place("Invoices"), other.place("Companies"):
+        pass  # the rows are made
+    with other.held("Invoices"), places(integration).held("Invoices"), places(integration).held("Invoices"):
+        with mine.held_if_free(["Companies", "Invoices"]):
+            with mine.place("Companies"):
+                assert held_places() == 4
+            assert sorted(mine._held) == ["Companies"]
+        assert held_places() == 3
+    with mine.held_if_free(["Companies", "Invoices"]), mine.place("Invoices"), mine.place("Companies"):
+        assert held_places() == 2
+    assert held_places() == 0
+    assert db.session.scalar(select(func.sum(ApiUsage.calls))) == 5
+
+
 def test_a_held_place_whose_lease_ran_out_is_taken_anew(
     connect_to: Connect, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,8 +63,8 @@ def test_a_payment_writes_a_line_when_it_is_committed_and_none_when_it_is_undone
 def test_a_run_that_ends_writes_one_line(json_app, partner, lines):
     run = runs.start(factories.integration(json_app), SyncKind.NEW, SyncTrigger.BUTTON, factories.ACTOR)
     db.session.commit()
-    token = run_lease.claim(run.id)
-    assert run_lease.end(run.id, token, RunState.FAILED, "unavailable", "Autotask was away.")
+    claimed = run_lease.claim(run.id)
+    assert run_lease.end(run.id, claimed.token, RunState.FAILED, "unavailable", "Autotask was away.")
     db.session.commit()
     (line,) = named(lines, "sync_run.ended")
     assert (line["sync_run_id"], line["state"], line["error_kind"]) == (run.id, "failed", "unavailable")

@@ -12,7 +12,7 @@ from portal import clock
 from portal.access.actor import Actor, Source
 from portal.extensions import db
 from portal.models import Integration, SyncRun
-from portal.sync import cursors, manual, perform, run_lease, runs
+from portal.sync import cursors, manual, perform, runs
 from portal.sync.current_run import Running
 from sandbox import Sandbox
 from tests import factories
@@ -172,7 +172,7 @@ def test_new_data_are_read_since_the_last_completed_read_and_never_less_than_an_
     """Rule 3.5."""
     now = clock.now()
     read_until = now - timedelta(hours=hours_ago)
-    cursor = cursors.SyncCursor(completed_at=now, read_until=read_until)
+    cursor = cursors.Cursor(completed_at=now, read_until=read_until)
 
     since = cursors.window_from(cursor, now)
 
@@ -187,9 +187,8 @@ def test_progress_never_passes_what_was_counted(
     """More came than Autotask had counted: then nobody knows how many there are, and no bar says so."""
     run_id = runs.start(connect(sandbox), "all", "connect", ACTOR).id
     db.session.commit()
-    token = run_lease.claim(run_id)
-    assert token is not None
-    running = Running.of(runs.get(run_id), token)
+    running = Running.claim(run_id)
+    assert running is not None
     for done, total, words in ((100, 314, "100 of 314 records"), (1074, None, "1,074 records so far")):
         running.progress.done, running.progress.total = done, 314
         running.save()

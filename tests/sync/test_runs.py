@@ -87,6 +87,22 @@ def test_a_run_whose_worker_died_is_taken_up_again(integration: Integration, sup
     assert runs.get(run.id).state == "completed"
 
 
+def test_who_asked_a_run_to_stop_before_its_worker_died_is_heard_before_the_next_call(
+    integration: Integration, sandbox: Sandbox, superuser
+) -> None:
+    perform.perform(waiting(integration, "all").id)
+    run = waiting(integration, "new")
+    run_lease.claim(run.id)
+    superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second' WHERE state = 'running'")
+    runs.cancel(ACTOR, runs.get(run.id))
+    db.session.commit()
+    before = len(sandbox.requests)
+
+    assert perform.perform(run.id)
+
+    assert (runs.get(run.id).state, len(sandbox.requests)) == ("cancelled", before)
+
+
 def test_a_run_that_kills_its_worker_three_times_ends_as_stale(integration: Integration, superuser) -> None:
     """Rule 3.2: never "running" for ever."""
     run = waiting(integration)
