@@ -183,6 +183,8 @@ class Record(imports.Told):
         amount = getattr(self.row, "amount", None)
         if super().lines or amount is None:
             return super().lines
+        if getattr(self.row, "voided", False):
+            return [(import_words.field("voided"), "", import_words.value("voided", "yes"))]
         currency = getattr(self.row, "currency", "")
         return [(import_words.field("total"), "", formatters.money(amount, currency))]
 

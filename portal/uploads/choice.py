@@ -1,8 +1,9 @@
 """Which column of a file is what, and how it writes days and amounts: guessed, chosen by a person, and remembered."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -59,7 +60,10 @@ def from_kept(kept: Mapping[str, Any]) -> Choice:
 
 
 def suggested(kind: ImportKind, headings: Sequence[str], sample: Sequence[Sequence[str]]) -> Choice:
-    """As the partner read these headings the last time, else as the headings and the first rows say."""
+    """As the partner read these headings the last time, else as the headings and the first rows say.
+
+    Days and amounts are read as the first rows write them, also where the file before wrote them otherwise.
+    """
     found = db.session.scalar(
         select(ImportColumns.choice).where(
             ImportColumns.tenant_id == current_tenant_id(),
@@ -67,16 +71,47 @@ def suggested(kind: ImportKind, headings: Sequence[str], sample: Sequence[Sequen
             ImportColumns.headings == digest(headings),
         )
     )
-    if found is not None:
-        return from_kept(_placed(found, headings))
+    usual = _usual(kind, headings, sample) if found is None else from_kept(_placed(found, headings))
+    days, amounts = (list(_cells(usual.columns, names, sample)) for names in (DAYS, AMOUNTS))
+    order = _readable(Order, usual.order, days, _is_day)
+    read = replace(usual, order=order, numbers=_readable(NUMBER_FORMATS, usual.numbers, amounts, _is_amount))
+    return read if found is not None else replace(read, with_tax=_hold_tax(read, sample))
+
+
+def _usual(kind: ImportKind, headings: Sequence[str], sample: Sequence[Sequence[str]]) -> Choice:
+    """By the headings, and by where the partner is."""
     tenant = db.session.get_one(Tenant, current_tenant_id())
     columns = fields.guessed(kind, headings)
-    order = written_days.usual(tenant.time_zone, tenant.default_currency)
+    if kind == ImportKind.INVOICES and "customer" not in columns and 0 not in columns.values():
+        columns |= {"customer": 0} if any(cells[:1] == [*filter(None, cells)] for cells in sample) else {}
     return Choice(
-        columns,
-        _readable(Order, order, [*_cells(columns, DAYS, sample)], _is_day),
-        _readable(NUMBER_FORMATS, tenant.number_format, [*_cells(columns, AMOUNTS, sample)], _is_amount),
+        columns, written_days.usual(tenant.time_zone, tenant.default_currency), tenant.number_format
     )
+
+
+def _hold_tax(choice: Choice, sample: Sequence[Sequence[str]]) -> bool:
+    """Whether more invoices have a total that their lines make with the tax in them than without."""
+    found: dict[str, list[Sequence[str]]] = {}
+    for cells in sample if choice.has("line_amount") and choice.has("total") else ():
+        found.setdefault(choice.cell("number", cells), []).append(cells)
+    votes = Counter(vote for rows in found.values() for vote in _votes(choice, rows))
+    return votes["with"] > votes["without"]
+
+
+def _votes(choice: Choice, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    try:
+        lines, tax, total = (
+            sum(written.amount(words, choice.numbers) for one in some if (words := choice.cell(name, one)))
+            for name, some in (
+                ("line_amount", rows),
+                ("line_tax", rows) if choice.has("line_tax") else ("tax", rows[:1]),
+                ("total", rows[:1]),
+            )
+        )
+    except AmountError:
+        return
+    if tax and total in (lines, lines + tax):
+        yield "with" if total == lines else "without"
 
 
 def remember(kind: ImportKind, headings: Sequence[str], choice: Choice) -> None:

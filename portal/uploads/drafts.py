@@ -12,6 +12,7 @@ from portal.uploads import written
 from portal.uploads.choice import Choice
 
 Cells = Sequence[str]
+SUMS = ("total", "tax")
 ADDRESS = ("street", "street2", "city", "region", "postal_code", "country")
 
 
@@ -27,10 +28,20 @@ class Draft:
     sent: dict[str, Any] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     is_nothing: bool = False
+    is_judged: bool = False
 
     def refuse(self, name: str, sentence: str) -> None:
-        if Refusal(name, sentence) not in self.refusals:
+        if not self.is_judged and Refusal(name, sentence) not in self.refusals:
             self.refusals.append(Refusal(name, sentence))
+
+    def refuse_whole(self, sentence: str) -> None:
+        """It is none that is taken: whatever else may be wrong with it does not matter."""
+        self.refuse("", sentence)
+        self.is_judged = True
+
+    def is_refused(self, *names: str) -> bool:
+        """Whether one of these fields, or a part of it, was refused."""
+        return any(f"{one.field}/".startswith(f"{name}/") for one in self.refusals for name in names)
 
     def take_over(self, faults: Sequence[str]) -> None:
         for fault in filter(None, faults):
@@ -39,17 +50,21 @@ class Draft:
     def read(self, kind: ImportKind, external_id: str) -> Any:
         """What is given; None where it cannot be read, which its refusals tell."""
         if api_records.external_id(external_id) is None:
-            self.refuse("external_id", f"It must have 1 to {api_records.LONGEST_NAME} characters.")
+            if not self.is_refused("number", "name"):
+                self.refuse("external_id", f"It must have 1 to {api_records.LONGEST_NAME} characters.")
             return None
         reader = api_records.customer if kind == ImportKind.CUSTOMERS else api_records.invoice
         try:
             return reader(external_id, self.sent)
         except BadBody as error:
-            told = {one.field for one in self.refusals}
-            for fault in error.faults:
-                if (name := fault.pointer.removeprefix("/")) not in told:
-                    self.refuse(name, fault.detail)
+            found = [(fault.pointer.removeprefix("/"), fault.detail) for fault in error.faults]
+            for name, sentence in [one for one in found if not self._is_told(one[0])]:
+                self.refuse(name, sentence)
             return None
+
+    def _is_told(self, name: str) -> bool:
+        """What one amount is, is a consequence where another cannot be read."""
+        return self.is_refused(name) or (name in SUMS and self.is_refused("lines", *SUMS))
 
 
 def customer(place: int, rows: Sequence[Cells], choice: Choice, faults: Sequence[str]) -> Draft:

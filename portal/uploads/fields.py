@@ -17,8 +17,8 @@ class Field:
 
 
 CUSTOMER = {
-    "name": Field("Name", ("contactname", "customername", "name", "displayname", "fullname", "customer",
-        "customerfullname", "companyname", "company", "client")),
+    "name": Field("Name", ("contactname", "customername", "customerfullname", "name", "displayname", "fullname",
+        "customer", "companyname", "company", "client")),
     "external_id": Field("Number in your billing system", ("externalid", "customerid", "contactid", "clientid", "id"),
         "Without it the name says which customer is meant."),
     "number": Field("Customer number", ("accountnumber", "customernumber", "customerno", "accountno", "number", "no")),
@@ -33,7 +33,7 @@ CUSTOMER = {
     "postal_code": Field("Postal code", ("zip", "popostalcode", "postalcode", "postcode", "zipcode", "billingzip")),
     "country": Field("Country", ("country", "pocountry", "billingcountry")),
     "tax_exempt": Field("Tax exempt", ("taxexempt", "exempt")),
-    "active": Field("Active", ("active", "isactive")),
+    "active": Field("Active", ("active", "isactive", "activestatus")),
 }  # fmt: skip
 INVOICE = {
     "number": Field("Invoice number", ("invoicenumber", "invoiceno", "invoice#", "number", "num", "no", "docnumber",
@@ -49,7 +49,7 @@ INVOICE = {
     "total": Field("Total with tax", ("total", "invoicetotal", "totalamount", "grandtotal", "gross", "totalinclvat",
         "totalincltax", "amount")),
     "tax": Field("Tax of the invoice", ("taxtotal", "totaltax", "invoicetax", "vat", "tax", "salestax", "taxamount")),
-    "item": Field("Line: item", ("itemproductservice", "productservice", "inventoryitemcode", "item", "product",
+    "item": Field("Line: item", ("itemproductservice", "productservice", "productservicefullname", "inventoryitemcode", "item", "product",
         "itemcode", "sku", "itemname")),
     "description": Field("Line: description", ("itemdescription", "description", "linedescription",
         "productservicedescription", "memodescription")),
@@ -58,7 +58,7 @@ INVOICE = {
     "line_amount": Field("Line: amount", ("lineamount", "itemamount", "linetotal", "netamount", "extended", "amount")),
     "line_tax": Field("Line: tax", ("taxamount", "itemtaxamount", "linetax")),
     "line_date": Field("Line: date", ("servicedate", "linedate")),
-    "order_number": Field("Order number", ("ponumber", "ordernumber", "purchaseorder", "po", "reference")),
+    "order_number": Field("Order number", ("ponumber", "ordernumber", "purchaseorder", "po#", "po", "reference")),
     "comments": Field("Comments", ("memo", "comments", "comment", "message", "notes", "note", "customermemo")),
     "status": Field("Status", ("status", "invoicestatus", "voided", "state"), "“Voided” voids; drafts are refused."),
     "type": Field("Kind of row", ("type", "transactiontype", "documenttype"),
@@ -93,6 +93,11 @@ def guessed(kind: ImportKind, headings: Sequence[str]) -> dict[str, int]:
         return found
     head = {name: field for name, field in INVOICE.items() if name not in {*ONLY_LINES, "total", "tax"}}
     _claim(head, places, found)
+    if {"item", "quantity", "rate"} & set(found) and "description" not in found and "memo" in places:
+        found["description"] = places["memo"]  # in a report of lines each has its own
+        found = {
+            name: place for name, place in found.items() if (name, place) != ("comments", places["memo"])
+        }
     money = ("line_amount", "line_tax", "total", "tax") if SAYS_LINES & set(found) else ("total", "tax")
     _claim({name: INVOICE[name] for name in money}, places, found)
     return found

@@ -25,15 +25,15 @@ def draft(place: int, rows: Sequence[Cells], choice: Choice, faults: Sequence[st
     """Its head is what its rows say of it, and must agree; each row is a line where lines have amounts."""
     found = Draft(place, len(rows), label=choice.cell("number", rows[0]))
     read = Reader(choice, rows, found)
-    found.key, found.customer = read.same("external_id") or found.label, read.same("customer")
-    found.take_over(faults)
     found.is_nothing = _is_nothing(rows[0], choice)
     kind, status = read.same("type"), read.same("status")
     is_credit = fields.plain(kind) in CREDITS
     if kind and not is_credit and fields.plain(kind) not in INVOICES:
-        found.refuse("", f"This row is no invoice but “{kind[:40]}”.")
+        found.refuse_whole(f"This row is no invoice but “{kind[:40]}”.")
     if status.lower() in DRAFT:
-        found.refuse("", f"It was not sent yet: its status is “{status[:40]}”.")
+        found.refuse_whole(f"It was not sent yet: its status is “{status[:40]}”.")
+    found.key, found.customer = read.same("external_id") or found.label, read.same("customer")
+    found.take_over(faults)
     found.sent = {
         "customer": found.customer, "number": read.same("number"), "currency": read.same("currency").upper(),
         "issued_on": read.day("issued_on", read.same("issued_on"), needed=True),
@@ -58,12 +58,13 @@ def _is_nothing(cells: Cells, choice: Choice) -> bool:
 def _money(read: Reader, is_credit: bool) -> dict[str, Any]:
     """Its lines, or its total; a total beside lines is what these must make."""
     lines = _lines(read) if read.choice.has_lines else []
+    if not lines and len(read.rows) > 1:
+        read.draft.refuse("lines", SEVERAL)
+        return {"total": "0"}
     total, tax = read.amount("total", read.same("total")), read.amount("tax", read.same("tax"))
     if not lines:
-        if total is None:
+        if total is None and not read.draft.is_refused("total"):
             read.draft.refuse("total", NO_MONEY if not read.choice.has("total") else "The total is missing.")
-        elif len(read.rows) > 1:
-            read.draft.refuse("lines", SEVERAL)
         sign = _sign(total, is_credit)
         return _digits({"total": (total or Decimal(0)) * sign, "tax": (tax or Decimal(0)) * sign})
     if tax and not read.choice.has("line_tax"):
@@ -105,7 +106,7 @@ def _line(read: Reader, pointer: str, cells: Cells) -> Line | None:
     tax = read.amount(f"{pointer}/tax", said["line_tax"]) or Decimal(0)
     if amount is None and not said["line_amount"] and quantity is not None and rate is not None:
         amount = money.shortened(quantity * rate)
-    if amount is None and said["line_amount"] == "" and (quantity or rate or tax):
+    if amount is None and (quantity or rate or tax) and not read.draft.is_refused(pointer):
         read.draft.refuse(f"{pointer}/amount", "The amount of this line is missing.")
     net = (amount or Decimal(0)) - (tax if read.choice.with_tax else 0)
     name = said["item"] or said["description"] or NO_ITEM

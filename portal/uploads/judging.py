@@ -15,7 +15,7 @@ from portal.imports import customers, invoice_rules, invoices, kept_records, out
 from portal.imports.given import GivenInvoice
 from portal.imports.outcome import Outcome
 from portal.models import Customer, ImportFile, ImportFileRow, ImportKind, Invoice, Tenant
-from portal.uploads import drafts, invoice_drafts, who
+from portal.uploads import drafts, groups, invoice_drafts, who
 from portal.uploads.choice import Choice, from_kept
 from portal.uploads.drafts import ADDRESS, Draft
 from portal.uploads.who import Found
@@ -42,9 +42,11 @@ class Judged:
 
     @property
     def amount(self) -> Decimal | None:
-        """None for one that is larger than can be stored, and so is refused."""
+        """Nothing where it is voided; None for one that is larger than can be stored, and so is refused."""
         if not isinstance(self.given, GivenInvoice):
             return None
+        if self.given.voided:
+            return Decimal(0)
         due = invoice_rules.amount_due(self.given)
         return due if abs(due) <= money.LARGEST else None
 
@@ -52,6 +54,8 @@ class Judged:
     def amount_before(self) -> Decimal | None:
         if self.before is None or "net" not in self.before:
             return None
+        if self.before["voided"]:
+            return Decimal(0)
         total = Decimal(self.before["net"]) + Decimal(self.before["tax"])
         return money.rounded(total, self.before["currency"])
 
@@ -88,7 +92,7 @@ def judge(file: ImportFile, places: Sequence[int], *, take: bool) -> list[Judged
 
 def _drafts(file: ImportFile, kind: ImportKind, choice: Choice, places: Sequence[int]) -> list[Draft]:
     rows = db.session.execute(
-        select(ImportFileRow.record, ImportFileRow.cells, ImportFileRow.fault)
+        select(ImportFileRow.record, ImportFileRow.place, ImportFileRow.cells, ImportFileRow.fault)
         .where(
             ImportFileRow.tenant_id == file.tenant_id,
             ImportFileRow.file_id == file.id,
@@ -100,10 +104,15 @@ def _drafts(file: ImportFile, kind: ImportKind, choice: Choice, places: Sequence
     of: dict[int, list[Any]] = {}
     for row in rows:
         of.setdefault(row.record, []).append(row)
+    cells_of: dict[int, Sequence[drafts.Cells]] = {
+        place: [row.cells for row in some] for place, some in of.items()
+    }
+    if kind == ImportKind.INVOICES:
+        cells_of = groups.with_customers(file, choice, cells_of)
     make = drafts.customer if kind == ImportKind.CUSTOMERS else invoice_drafts.draft
     found = []
     for place, some in of.items():
-        one = make(place, [row.cells for row in some], choice, [row.fault for row in some])
+        one = make(place, cells_of[place], choice, [row.fault for row in some])
         if len(some) > MOST_LINES and kind == ImportKind.INVOICES:
             one.refuse("lines", TOO_MANY)
         found.append(one)

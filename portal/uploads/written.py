@@ -16,7 +16,7 @@ CURRENCY = re.compile(
     r"^[A-Z]{3}(?=[\d(.,+-])|(?<=[\d).,-])[A-Z]{3}$|[$€£¥₹₽₩₪₺₴₫฿¢]|^(?:kr|R|zł|Fr)\.?|(?:kr|zł|Fr)\.?$"
 )
 MIDNIGHT = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?(?:Z| ?AM)?$|[ ]12:00(?::00)? ?AM$", re.IGNORECASE)
-YES, NO = {"yes", "y", "true", "1", "x", "active"}, {"no", "n", "false", "0", "", "inactive"}
+YES, NO = {"yes", "y", "true", "1", "x", "active"}, {"no", "n", "false", "0", "", "inactive", "not-active"}
 MINUSES = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-"})
 EXAMPLES = {"comma_point": "1,234.50", "point_comma": "1.234,50", "space_comma": "1 234,50"}
 
