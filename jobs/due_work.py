@@ -70,7 +70,9 @@ def watches() -> list[Watch]:
             threads=2,
         ),
         Watch("mails", 2, lambda: list(send.due()), send.send, threads=2),
-        Watch("webhooks", 2, lambda: list(webhooks_due.due()), webhooks.drain, threads=2),
+        Watch(
+            "webhooks", 2, lambda: list(webhooks_due.due()), webhooks.drain, threads=2 * webhooks_due.LANES
+        ),
         Watch("visits", 2, lambda: list(visits.to_tell()), notices.tell_visit),
         Watch("heartbeats", 10, lambda: [()], heartbeats.write),
         Watch("counts", 15, lambda: [()], counting.write_all),

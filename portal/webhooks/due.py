@@ -7,17 +7,18 @@ from sqlalchemy import text
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.extensions import db
 
-MOST = 200
+# So many of a partner are served at a time: its slow ones hold up neither its others nor other partners'.
+MOST, LANES = 200, 3
 DUE = """FROM webhook_standing s JOIN tenant t ON t.id = s.tenant_id AND t.disabled_at IS NULL
     WHERE s.state = 'on' AND s.due_at <= clock_timestamp() AND s.rests_until <= clock_timestamp()
         AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())"""
-# Of a partner one at a time, so that its slow ones hold up nobody else's.
 KEYS = text(f"""SELECT tenant_id, endpoint_id FROM (
-        SELECT DISTINCT ON (s.tenant_id) s.tenant_id, s.endpoint_id, s.rests_until {DUE}
-            AND NOT EXISTS (SELECT FROM webhook_standing o
-                WHERE o.tenant_id = s.tenant_id AND o.lease_until >= clock_timestamp())
-        ORDER BY s.tenant_id, s.rests_until, s.endpoint_id
-    ) AS first ORDER BY rests_until LIMIT {MOST}""")
+        SELECT s.tenant_id, s.endpoint_id, s.rests_until,
+            row_number() OVER (PARTITION BY s.tenant_id ORDER BY s.rests_until, s.endpoint_id) AS place {DUE}
+    ) AS one
+    WHERE place + (SELECT count(*) FROM webhook_standing o
+        WHERE o.tenant_id = one.tenant_id AND o.lease_until >= clock_timestamp()) <= {LANES}
+    ORDER BY rests_until LIMIT {MOST}""")
 OLDEST = text(f"SELECT min(greatest(s.due_at, s.rests_until)) {DUE}")
 # Of one invoice none goes before one that waits; what a person sends once more holds nobody up.
 OVERTAKES = """EXISTS (SELECT FROM webhook_message b JOIN event f ON f.tenant_id = b.tenant_id AND f.id = b.event_id
@@ -33,7 +34,7 @@ HOLD = text(f"""
 
 
 def due() -> list[tuple[int, int]]:
-    """Partner and id of the endpoint to serve next of each partner, longest rest first. Ends its transaction."""
+    """Partner and id of the endpoints to serve next, longest rest first. Ends its transaction."""
     with system_scope():
         keys = [(row.tenant_id, row.endpoint_id) for row in db.session.execute(KEYS)]
         db.session.commit()

@@ -21,8 +21,8 @@ from portal.webhooks.post import Answer
 log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)  # more than twice what one message may take
 LONGEST_DRAIN = 15.0
-SLOW = 2.0  # whoever takes longer to answer gives the thread to another partner after each message
-# Two threads that take two endpoints of one partner at once must not both be let through.
+SLOW = 2.0  # whoever takes longer to answer gives the thread to another endpoint after each message
+# Threads that take endpoints of one partner at once must not all be let through.
 LOCK = text("SELECT pg_advisory_xact_lock(8138, hashtext(:tenant))")
 
 
@@ -73,14 +73,16 @@ def _endpoint(endpoint_id: int) -> WebhookEndpoint:
 
 
 def _take(endpoint_id: int) -> str:
-    """The token of a lease, or nothing where another has one, of this endpoint or another of its partner. Commits."""
+    """The token of a lease; nothing where another has it, or as many of its partner are leased as may be. Commits."""
     db.session.execute(LOCK, {"tenant": str(current_tenant_id())})
     now, other = func.clock_timestamp(), aliased(WebhookEndpoint)
+    leased = select(func.count()).where(other.tenant_id == current_tenant_id(), other.lease_until >= now)
     query = scoped(WebhookEndpoint).where(
         WebhookEndpoint.id == endpoint_id,
         WebhookEndpoint.state == EndpointState.ON,
         WebhookEndpoint.rests_until <= now,
-        ~select(other.id).where(other.tenant_id == current_tenant_id(), other.lease_until >= now).exists(),
+        func.coalesce(WebhookEndpoint.lease_until < now, True),
+        leased.scalar_subquery() < due.LANES,
     )
     query = query.with_for_update(skip_locked=True, key_share=True)
     row = db.session.scalar(query.execution_options(populate_existing=True))

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug.exceptions import Forbidden
 
 from jobs import tick_jobs
+from jobs.due_work import watches
 from portal import clock
 from portal.extensions import db
 from portal.models import Mail, Notice
@@ -364,19 +365,39 @@ def test_an_address_that_was_saved_a_moment_ago_is_read_anew_for_each_message(se
     assert claim.endpoint.url == f"{sender.receiver.url}&v=2"
 
 
-def test_of_a_partner_one_endpoint_is_served_at_a_time_the_longest_rested_first(sender: Sender) -> None:
-    wanted = endpoints.Wanted(f"{sender.receiver.url}&v=2", "Second", kinds.OFFERED)
-    second = endpoints.create(factories.ACTOR, wanted, signing.new_secret()).id
+def another(sender: Sender, number: int) -> int:
+    wanted = endpoints.Wanted(f"{sender.receiver.url}&v={number}", f"Number {number}", kinds.OFFERED)
+    return endpoints.create(factories.ACTOR, wanted, signing.new_secret()).id
+
+
+def test_an_endpoint_that_answers_slowly_holds_up_no_other_of_its_partner(sender: Sender) -> None:
+    second = another(sender, 2)
     sender.bill("N-1")
     sender.run("UPDATE webhook_endpoint SET rests_until = now() - id * interval '1 minute'")
-    assert due.due() == [(sender.partner.id, second)]
+    assert due.due() == [(sender.partner.id, second), (sender.partner.id, sender.endpoint_id)]
     token = send._take(second)
     assert token
-    assert due.due() == []
-    assert (sender.drain(), sender.receiver.taken) == (0, [])
-    send._let_go(second, token)
+    assert send._take(second) == "", "an endpoint gets one message at a time"
     assert due.due() == [(sender.partner.id, sender.endpoint_id)]
-    assert send.send_due() == 2, "each has its turn"
+    assert sender.drain() == len(sender.receiver.taken) == 1
+    send._let_go(second, token)
+    assert send.send_due() == 1
+
+
+def test_of_a_partner_so_many_endpoints_are_served_at_once_the_longest_rested_first(sender: Sender) -> None:
+    """So that those that answer slowly leave threads to other partners."""
+    ids = [sender.endpoint_id, *(another(sender, number) for number in range(2, due.LANES + 3))]
+    sender.bill("N-1")
+    sender.run("UPDATE webhook_endpoint SET rests_until = now() - id * interval '1 minute'")
+    rested = [(sender.partner.id, one) for one in reversed(ids)]
+    assert due.due() == rested[: due.LANES]
+    tokens = [send._take(one) for _, one in rested]
+    assert [bool(token) for token in tokens] == [True] * due.LANES + [False] * 2
+    assert due.due() == []
+    send._let_go(rested[0][1], tokens[0])
+    assert due.due() == rested[due.LANES : due.LANES + 1]
+    (poller,) = [one for one in watches() if one.name == "webhooks"]
+    assert poller.threads >= 2 * due.LANES, "another partner's are served beside them"
 
 
 def test_an_endpoint_that_answers_slowly_gets_one_message_before_others_have_their_turn(
