@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 
-from portal import retention
+from portal import retention, storage
 from portal.extensions import db
 from portal.ledger import kept_sums
 from portal.models import Upkeep
@@ -36,6 +36,7 @@ DUTIES = (
     Duty("schedules", timedelta(hours=1), due_runs.keep_up),
     Duty("sums", timedelta(minutes=10), kept_sums.fold_everywhere),
     Duty("retention", timedelta(days=1), retention.forget_everywhere),
+    Duty("dropped files", timedelta(hours=1), storage.remove_dropped),
 )
 
 

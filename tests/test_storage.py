@@ -2,13 +2,19 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import requests
 from flask import Flask
 
+from jobs import upkeep
+from jobs.upkeep import Duty
 from portal import storage
 from portal.config import ConfigError, load
+from portal.extensions import db
+from portal.models import StoredFile
+from tests import factories
 
 SECRET = "a-secret-that-no-log-may-hold"
 DATA = b"%PDF-1.7 " + b"x" * 100_000
@@ -66,6 +72,42 @@ def test_a_file_that_is_not_there_is_none_and_partners_do_not_share(bucket: str)
 
     assert storage.get(8, "invoices/1.pdf") is None
     assert storage.get(7, "invoices/2.pdf") is None
+
+
+def test_a_file_that_is_dropped_goes_with_the_next_upkeep_unless_it_came_again(bucket: str) -> None:
+    partner = factories.tenant()
+    with factories.inside(partner):
+        for number in "123":
+            storage.put(partner.id, f"invoices/{number}.pdf", DATA)
+        storage.drop(partner.id, ["invoices/1.pdf", "invoices/2.pdf", "invoices/9.pdf"])
+        storage.drop(partner.id, ["invoices/1.pdf"])
+        db.session.commit()
+        storage.want_again(partner.id, "invoices/2.pdf")
+        storage.put(partner.id, "invoices/2.pdf", b"anew")
+        db.session.commit()
+        storage.drop(partner.id, ["invoices/3.pdf"])
+        db.session.rollback()
+    assert upkeep.do_due((Duty("files", timedelta(), storage.remove_dropped),)) == ["files"]
+    assert keys(bucket) == [f"pdfs/{partner.id}/invoices/{number}.pdf" for number in "23"]
+    with factories.inside(partner):
+        assert db.session.query(StoredFile).count() == 0
+
+
+def test_what_cannot_be_taken_away_now_is_taken_away_later(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = factories.tenant()
+    with factories.inside(partner):
+        storage.put(partner.id, "a", DATA)
+        storage.drop(partner.id, ["a"])
+        db.session.commit()
+    requests.post(f"{bucket}/moto-api/reset-auth", data=b"0", timeout=5)
+    with pytest.raises(storage.StorageFailed):
+        storage.remove_dropped()
+    db.session.rollback()
+    requests.post(f"{bucket}/moto-api/reset-auth", data=b"inf", timeout=5)
+    storage.remove_dropped()
+    assert keys(bucket) == []
 
 
 def test_a_refused_key_is_told_in_plain_words_and_no_secret_is_logged(

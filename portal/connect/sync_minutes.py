@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 
 from portal import clock
@@ -48,6 +48,19 @@ def plan(integration: Integration) -> None:
             ]
         )
         .on_conflict_do_nothing(index_elements=["tenant_id", "integration_id", "kind"])
+    )
+
+
+def put_off(integration: Integration, kind: str) -> None:
+    """A kind that is started now is due at its next time again. The caller commits."""
+    db.session.execute(
+        update(SyncSchedule)
+        .where(
+            SyncSchedule.tenant_id == integration.tenant_id,
+            SyncSchedule.integration_id == integration.id,
+            SyncSchedule.kind == kind,
+        )
+        .values(next_due_at=next_due(integration, kind, clock.now()))
     )
 
 

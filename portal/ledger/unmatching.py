@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from portal import storage
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db
 
@@ -41,11 +42,8 @@ FORGET = text("""
 
 # The PDF is that other invoice's.
 DROP_PDFS = text("""
-    WITH gone AS (
-        DELETE FROM invoice_pdf WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids) RETURNING storage_key)
-    DELETE FROM stored_file WHERE tenant_id = :tenant_id AND key IN (SELECT storage_key FROM gone)""").bindparams(
-    bindparam("ids", type_=ARRAY(BigInteger))
-)
+    DELETE FROM invoice_pdf WHERE tenant_id = :tenant_id AND invoice_id = ANY(:ids)
+    RETURNING storage_key""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 # What both sides said of each other. Money that came back stays true, and so does what is about the invoice alone.
 CLOSE = text("""
@@ -55,6 +53,12 @@ CLOSE = text("""
     bindparam("ids", type_=ARRAY(BigInteger))
 )
 
+# Asked of Autotask as soon as somebody looks what is due, not in an hour.
+LOOK_ANEW = text("""
+    UPDATE sync_schedule s SET next_due_at = clock_timestamp() FROM integration i
+    WHERE s.tenant_id = :tenant_id AND s.kind = 'new' AND s.next_due_at > clock_timestamp()
+        AND i.tenant_id = s.tenant_id AND i.id = s.integration_id AND i.role = 'secondary'""")
+
 
 def end(invoice_ids: Sequence[int]) -> list[int]:
     """Parts those of these, locked, of which nothing of ours stands in Autotask any more; their ids."""
@@ -62,6 +66,8 @@ def end(invoice_ids: Sequence[int]) -> list[int]:
     ended = [row.id for row in db.session.execute(END, values)]
     if ended:
         db.session.execute(FORGET, values | {"ids": ended})
-        db.session.execute(DROP_PDFS, values | {"ids": ended})
+        dropped = db.session.scalars(DROP_PDFS, values | {"ids": ended})
+        storage.drop(current_tenant_id(), [key for key in dropped if key])
         db.session.execute(CLOSE, values | {"ids": ended, "sentence": SENTENCE})
+        db.session.execute(LOOK_ANEW, values)
     return ended

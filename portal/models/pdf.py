@@ -49,7 +49,7 @@ class InvoicePdf(TenantOwned, Base):
 
 
 class StoredFile(TenantOwned, Base):
-    """Bytes kept in the database while no other storage is configured."""
+    """Bytes kept in the database while no other storage is configured; in a bucket, empty ones mark files that are to go."""
 
     __tablename__ = "stored_file"
     __table_args__ = (UniqueConstraint("tenant_id", "key"),)

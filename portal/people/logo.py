@@ -126,13 +126,15 @@ def _keep(partner_id: int, key: str, picture: bytes) -> None:
 
 
 def _forget(partner_id: int, key: str) -> None:
-    """Nobody names the file any more: where the storage is away, it stays there and does no harm."""
+    """Nobody names the file any more: where the storage is away, it goes with a later upkeep."""
     try:
         if key:
             storage.remove(partner_id, key)
             db.session.commit()
     except storage.StorageFailed as failure:
         log.warning("logo.not_forgotten", key=key, reason=str(failure))
+        storage.drop(partner_id, [key])
+        db.session.commit()
 
 
 def _held() -> Tenant:

@@ -10,6 +10,7 @@ from portal import attention, clock, connect, ledger
 from portal.access import audit
 from portal.access.actor import Actor
 from portal.access.tenancy import current_tenant_id
+from portal.connect import sync_minutes
 from portal.extensions import db
 from portal.models import (
     Cause,
@@ -54,7 +55,7 @@ def join(actor: Actor, item: ExceptionItem, autotask_id: int) -> SyncRun:
 def take_back(actor: Actor, invoice: Invoice) -> SyncRun | None:
     """Both are apart once nothing of ours stands in Autotask; the run that looks anew if that is so at once.
 
-    Until then a delivery clears the paid date there, and `ledger.restate` ends the match. Raises CannotMatch.
+    Until then a delivery clears the paid date there, `ledger.restate` ends the match, and a run is due. Raises CannotMatch.
     """
     integration = _secondary()
     ledger.lock_invoices([invoice.id])
@@ -75,6 +76,7 @@ def take_back(actor: Actor, invoice: Invoice) -> SyncRun | None:
     db.session.refresh(invoice)
     if invoice.autotask_id is not None:
         return None
+    sync_minutes.put_off(integration, SyncKind.NEW)
     return runs.start(integration, SyncKind.NEW, SyncTrigger.RETRY, actor)
 
 

@@ -75,6 +75,7 @@ def keep(pdf_id: int, invoice_id: int, pdf: Pdf) -> str:
     key = f"invoices/{invoice_id}.pdf"
     before = storage.get(current_tenant_id(), row.storage_key) if row.storage_key else None
     if before != pdf.data:
+        storage.want_again(current_tenant_id(), key)
         storage.put(current_tenant_id(), key, pdf.data)
     row.state, row.reason, row.storage_key = PdfState.HERE, None, key
     row.name, row.size, row.attempts, row.next_try_at = pdf.name, len(pdf.data), 0, None

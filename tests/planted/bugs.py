@@ -1,4 +1,4 @@
-"""The 29 bugs of reference B3. Each function plants one, with nothing but the patch that it is given."""
+"""The 31 bugs of reference B3. Each function plants one, with nothing but the patch that it is given."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,14 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
 
 from portal import ledger, money, queue
 from portal.access.tenancy import current_tenant_id, system_scope
 from portal.autotask.client import Client
 from portal.autotask.errors import Rejected, Unavailable
 from portal.extensions import db
-from portal.ledger import derive, owed
+from portal.ledger import derive, owed, unmatching
 from portal.models import Delivery
 from portal.payments import idempotency, life, life_rules, recording
 from portal.reconcile import (
@@ -332,6 +334,24 @@ def nobody_hears_of_what_came_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.came_back, "open_items", lambda *_: None)
 
 
+def parts_before_clearing(patch: pytest.MonkeyPatch) -> None:
+    """Both are apart as soon as a person wishes it: the date that we wrote there stays."""
+    _ends_unless(patch, until="AND NOT EXISTS (SELECT FROM delivery d\n", rest="    RETURNING i.id")
+
+
+def parts_under_a_write(patch: pytest.MonkeyPatch) -> None:
+    """Both are apart although a write of ours may still arrive there."""
+    _ends_unless(patch, until="AND NOT EXISTS (SELECT FROM delivery d JOIN", rest="    RETURNING i.id")
+
+
+def _ends_unless(patch: pytest.MonkeyPatch, until: str, rest: str) -> None:
+    """Ends a match without the conditions that begin here."""
+    head, found, tail = unmatching.END.text.partition(until)
+    assert found
+    without = text(head + rest + tail.partition(rest)[2])
+    patch.setattr(unmatching, "END", without.bindparams(bindparam("ids", type_=ARRAY(BigInteger))))
+
+
 def _restates_nothing_after(patch: pytest.MonkeyPatch, kind: Any) -> None:
     real_write, real_restate, happened = life.write, ledger.restate, list[Any]()
 
@@ -414,4 +434,6 @@ PLANTED: dict[int, tuple[Any, Any, dict[str, Any]]] = {
         came_back.test_money_that_fails_after_autotasks_people_called_it_paid_is_asked_about,
         {},
     ),
+    30: (parts_before_clearing, checks.a_match_taken_back_leaves_no_date_of_ours_there, {}),
+    31: (parts_under_a_write, checks.a_match_stays_while_a_write_of_ours_may_still_arrive, {}),
 }

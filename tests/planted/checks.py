@@ -6,12 +6,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from portal import ledger, queue
+from portal import clock, ledger, queue
 from portal.extensions import db
-from portal.models import Payment
+from portal.models import IntegrationRole, Invoice, Payment
 from portal.payments import idempotency, recording
 from portal.reconcile import sweep
-from portal.sync import cursors, perform, runs
+from portal.sync import cursors, matched_by_hand, perform, runs
 from tests import factories
 from tests.both_sides import Both
 from tests.factories import ACTOR, refreshed
@@ -103,6 +103,38 @@ def a_retried_delivery_is_found_although_newer_ones_were_done(both: Both) -> Non
     both.make_due()
     both.deliver()
     assert None not in (both.shown(first), both.shown(second))
+
+
+def a_match_taken_back_leaves_no_date_of_ours_there(both: Both) -> None:
+    """Both are apart once the paid date was cleared, and not before (30)."""
+    invoice = _matched_by_hand(both)
+    both.deliver()
+    there = invoice.autotask_id or 0
+    matched_by_hand.take_back(ACTOR, refreshed(invoice))
+    db.session.commit()
+    both.deliver()
+    assert refreshed(invoice).autotask_id is None
+    assert (both.sandbox.invoice(there) or {})["paidDate"] is None
+
+
+def a_match_stays_while_a_write_of_ours_may_still_arrive(both: Both) -> None:
+    """It would mark an invoice that is nobody's here (31)."""
+    invoice = _matched_by_hand(both)
+    both.sandbox.faults.add("F11", "Invoices", "patch", applied=False, times=1)
+    both.deliver()
+    matched_by_hand.take_back(ACTOR, refreshed(invoice))
+    db.session.commit()
+    both.make_due()
+    both.deliver()
+    assert (refreshed(invoice).autotask_id, both.delivery(invoice).state) != (None, "confirmed")
+
+
+def _matched_by_hand(both: Both) -> Invoice:
+    """One that is paid here and whose Autotask is secondary."""
+    both.integration.role = IntegrationRole.SECONDARY
+    invoice = both.invoice(matched_by_hand_at=clock.now())
+    both.pay(invoice)
+    return invoice
 
 
 def _record(invoice: Any, amount: str) -> Payment:

@@ -1,11 +1,12 @@
 """A match by hand can be taken back: what was written there is cleared first, and the status is decided anew (rule 6)."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
+from portal.connect import sync_minutes
 from portal.extensions import db
 from portal.models import (
     AuditEvent,
@@ -16,9 +17,10 @@ from portal.models import (
     InvoicePdf,
     StoredFile,
     SyncRun,
+    SyncSchedule,
 )
 from portal.reconcile import by_hand, deliver
-from portal.sync import perform
+from portal.sync import due_runs, perform, runs
 from sandbox import Sandbox
 from tests import factories
 from tests.reading import words_of
@@ -115,6 +117,35 @@ def test_our_paid_date_is_cleared_there_first_and_the_next_match_gets_it(
     deliver.deliver_due()
     assert empty.invoice(right)["paidDate"].startswith("2026-11-19")
     assert (empty.invoice(wrong)["paidDate"], one(Delivery).state) == (None, "confirmed")
+
+
+@pytest.mark.parametrize("paid", ["nothing was paid", "its paid date is cleared first"])
+def test_what_is_apart_is_looked_for_promptly_and_once(
+    matched: tuple[int, int],
+    browser: FlaskClient,
+    at: Callable[[str], str],
+    secondary: Integration,
+    paid: str,
+) -> None:
+    sync_minutes.plan(secondary)
+    for row in rows(SyncSchedule):
+        row.next_due_at += timedelta(hours=1)
+    db.session.commit()
+    if paid == "its paid date is cleared first":
+        factories.payment((one(Invoice), "100.00"))
+        deliver.deliver_due()
+        take_back(browser, at)
+        assert due_runs.create_due() == [], "it is matched still"
+        deliver.deliver_due()
+        assert is_apart(one(Invoice))
+        ((_, run_id),) = due_runs.create_due()
+    else:
+        take_back(browser, at)
+        run_id = rows(SyncRun)[-1].id
+    assert runs.get(run_id).kind == "new"
+    perform.perform(run_id)
+    assert causes() == ["match_several"]
+    assert due_runs.create_due() == []
 
 
 def test_what_autotask_itself_calls_paid_or_voided_counts_here_no_longer(
