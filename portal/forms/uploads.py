@@ -41,7 +41,9 @@ class ColumnsForm(Form):
 
     order = SelectField("How the file writes dates", choices=ORDERS)
     numbers = SelectField("How the file writes amounts", choices=NUMBERS)
-    taxes = SelectField("Tax of lines", choices=TAXES)
+    taxes = SelectField(
+        "Tax of lines", choices=TAXES, description="Where a total stands beside the lines, it says which."
+    )
 
     def show(self, file: ImportFile, sample: Sequence[Sequence[str]]) -> None:
         """Offers the columns of this file, each with the first of its cells that says something."""

@@ -92,26 +92,25 @@ def _usual(kind: ImportKind, headings: Sequence[str], sample: Sequence[Sequence[
 def _hold_tax(choice: Choice, sample: Sequence[Sequence[str]]) -> bool:
     """Whether more invoices have a total that their lines make with the tax in them than without."""
     found: dict[str, list[Sequence[str]]] = {}
-    for cells in sample if choice.has("line_amount") and choice.has("total") else ():
+    for cells in sample:
         found.setdefault(choice.cell("number", cells), []).append(cells)
-    votes = Counter(vote for rows in found.values() for vote in _votes(choice, rows))
-    return votes["with"] > votes["without"]
+    votes = Counter(held_by_total(choice, rows) for rows in found.values())
+    return votes[True] > votes[False]
 
 
-def _votes(choice: Choice, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def held_by_total(choice: Choice, rows: Sequence[Sequence[str]]) -> bool | None:
+    """Whether the lines of one invoice hold their tax, by its total; None where that does not tell."""
+    if not (choice.has("line_amount") and choice.has("total")):
+        return None
+    tax_of = ("line_tax", rows) if choice.has("line_tax") else ("tax", rows[:1])
     try:
         lines, tax, total = (
             sum(written.amount(words, choice.numbers) for one in some if (words := choice.cell(name, one)))
-            for name, some in (
-                ("line_amount", rows),
-                ("line_tax", rows) if choice.has("line_tax") else ("tax", rows[:1]),
-                ("total", rows[:1]),
-            )
+            for name, some in (("line_amount", rows), tax_of, ("total", rows[:1]))
         )
     except AmountError:
-        return
-    if tax and total in (lines, lines + tax):
-        yield "with" if total == lines else "without"
+        return None
+    return total == lines if tax and total in (lines, lines + tax) else None
 
 
 def remember(kind: ImportKind, headings: Sequence[str], choice: Choice) -> None:

@@ -1,12 +1,13 @@
 """The rows of one invoice of a file as the JSON that the API takes: its head, and its lines or its total."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from portal import money
 from portal.uploads import fields, written
-from portal.uploads.choice import Choice
+from portal.uploads.choice import Choice, held_by_total
 from portal.uploads.drafts import Cells, Draft
 from portal.uploads.reader import Reader
 
@@ -24,6 +25,8 @@ Line = dict[str, Any]
 def draft(place: int, rows: Sequence[Cells], choice: Choice, faults: Sequence[str]) -> Draft:
     """Its head is what its rows say of it, and must agree; each row is a line where lines have amounts."""
     found = Draft(place, len(rows), label=choice.cell("number", rows[0]))
+    if (told := held_by_total(choice, rows)) is not None:
+        choice = replace(choice, with_tax=told)
     read = Reader(choice, rows, found)
     found.is_nothing = _is_nothing(rows[0], choice)
     kind, status = read.same("type"), read.same("status")
