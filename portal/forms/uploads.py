@@ -39,8 +39,16 @@ class UploadFileForm(Form):
 class ColumnsForm(Form):
     """One choice for each field of both kinds, of which a file has one, and how the file writes days and amounts."""
 
-    order = SelectField("How the file writes dates", choices=ORDERS)
-    numbers = SelectField("How the file writes amounts", choices=NUMBERS)
+    order = SelectField(
+        "How the file writes dates",
+        choices=ORDERS,
+        description="All dates are read in this one way; those like 2026-11-19 always are.",
+    )
+    numbers = SelectField(
+        "How the file writes amounts",
+        choices=NUMBERS,
+        description="Currency signs, (1.00) and 1.00- are understood.",
+    )
     taxes = SelectField(
         "Tax of lines", choices=TAXES, description="Where a total stands beside the lines, it says which."
     )
@@ -59,18 +67,31 @@ class ColumnsForm(Form):
             self[name].choices = [NO_COLUMN, *columns]
             self[name].label.text, self[name].description = field.label, field.help
         if not self.of_invoices:
-            del self.taxes
+            del self.order, self.numbers, self.taxes
 
     def choose(self, choice: Choice) -> None:
         for name in fields.FIELDS[self.kind]:
             self[name].data = str(choice.columns.get(name, ""))
-        self.order.data, self.numbers.data = choice.order.value, choice.numbers
         if self.of_invoices:
+            self.order.data, self.numbers.data = choice.order.value, choice.numbers
             self.taxes.data = "with" if choice.with_tax else "without"
 
     @property
     def of_kind(self) -> list[SelectField]:
         return [self[name] for name in fields.FIELDS[self.kind]]
+
+    @property
+    def groups(self) -> list[tuple[str, list[SelectField]]]:
+        """The fields as the page shows them, each group with its heading."""
+        if not self.of_invoices:
+            return [("The customer", self.of_kind)]
+        of_lines = [self[name] for name in fields.INVOICE if name in fields.OF_LINES]
+        rest = [field for field in self.of_kind if field not in of_lines]
+        return [
+            ("The invoice", rest),
+            ("Its lines, where each row is one", [*of_lines, self.taxes]),
+            ("Dates and amounts", [self.order, self.numbers]),
+        ]
 
     @property
     def of_invoices(self) -> bool:
@@ -83,9 +104,9 @@ class ColumnsForm(Form):
             for name in fields.FIELDS[self.kind]
             if (self[name].data or "").isdigit()
         }
-        return Choice(
-            columns, Order(self.order.data), self.numbers.data, self.of_invoices and self.taxes.data == "with"
-        )
+        if not self.of_invoices:
+            return Choice(columns)
+        return Choice(columns, Order(self.order.data), self.numbers.data, self.taxes.data == "with")
 
     def validate(self, extra_validators: Mapping[str, Sequence[object]] | None = None) -> bool:
         if not super().validate(extra_validators):

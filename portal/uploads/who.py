@@ -99,7 +99,7 @@ def _refuse_others(draft: Draft, noun: str, row: Customer | Invoice) -> None:
     """Of Autotask as primary, or made here: a file changes neither."""
     integration = connect.current()
     if row.autotask_id is not None and integration and integration.role == IntegrationRole.PRIMARY:
-        draft.refuse("", owned(noun).sentence)
+        draft.refuse_whole(owned(noun).sentence)
         return
     name = "name" if noun == "customer" else "number"
     draft.refuse(name, f"There is {_a(noun)} with this {name} here that did not come from your billing system. "

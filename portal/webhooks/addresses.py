@@ -112,7 +112,7 @@ def is_public(number: Address) -> bool:
 
 def _refuse_unusual(of: Target) -> None:
     if not of.is_encrypted:
-        raise NotAllowed("Only https: what is sent holds amounts and names.")
+        raise NotAllowed("Use https: what is sent holds amounts.")
     if of.port != 443 and of.port < 1024:
         raise NotAllowed("Use port 443, or one from 1024 on.")
 

@@ -220,7 +220,7 @@ def test_what_autotask_owns_is_refused_in_words(desk: Desk) -> None:
 
     desk.inside(connect)
     invoices = (
-        "Invoice number,Customer,Invoice date,Total\nAT-1,Contoso,2026-11-01,5\nAT-2,Contoso,2026-11-01,5\n"
+        "Invoice number,Customer,Invoice date,Total\nAT-1,Nobody,2026-11-01,5\nAT-2,Contoso,2026-11-01,5\n"
     )
     page = desk.page(desk.look(invoices))
     assert (
