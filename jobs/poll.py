@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.due_work import Watch, watches
 from portal import clock, logs
-from portal.database import shares
+from portal.database import claims, shares
 from portal.extensions import db
 
 log = structlog.get_logger(__name__)
@@ -99,6 +99,8 @@ class Poller:
         until = clock.monotonic() + GRACE
         for thread in self.running.values():
             thread.join(max(0.0, until - clock.monotonic()))
+        with self.app.app_context():
+            claims.told_to_stop()
         log.info("poller.stopped", **self.counts)
 
     def _begin_all(self, watch: Watch, now: float) -> None:

@@ -21,7 +21,9 @@ def tests(folder: str, names: str) -> tuple[str, ...]:
 
 RULES = "decide delivery_row failures timing when_to_compare"
 STEPS = "clearing delivery_steps transitions"
-KEPT = "attempts deliver due_partners locked mirror sent_writes store sweep together waiting_together"
+KEPT = (
+    "attempts claiming deliver due_partners locked mirror sent_writes store sweep together waiting_together"
+)
 KEEPING = "delivering failures conflicts bursts closing before_a_call moved_partner came_back"
 MERGE = "upsert table marks seen missing removed_lines customers invoices lines checkpoint run_lease cursors flood adopted changes"
 SYNC = "changes_add_up seen missing data_faults checkpoint runs own_records inbox flood unpaid turns"
@@ -32,7 +34,7 @@ SUBJECTS = {
     ),
     "delivery": Subject(of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing")),
     "steps": Subject(of("reconcile", STEPS), tests("reconcile", "every_interleaving conflicts failures delivering")),
-    "deliveries": Subject(of("reconcile", KEPT), (*tests("reconcile", KEEPING), *tests("faults", "crash_points"))),
+    "deliveries": Subject((*of("reconcile", KEPT), "database/claims"), (*tests("reconcile", KEEPING), *tests("faults", "crash_points killers"))),
     "merge": Subject(of("sync", MERGE), tests("sync", SYNC)),
     "tenancy": Subject(
         ("access/tenancy", "access/belonging"),

@@ -6,7 +6,6 @@ which receivers know the second copy.
 """
 
 import random
-import secrets
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 
 from portal import clock
 from portal.access.tenancy import people_scope, system_scope, tenant_scope
+from portal.database import claims
 from portal.extensions import db
 from portal.logs import after_commit
 from portal.mail import drawing, logo, outbox, smtp
@@ -31,6 +31,10 @@ MOST = 200
 LEASE = timedelta(seconds=180)  # three times what one mail may take
 # Three days, as mail servers themselves do it; greylisting lets a second try in after minutes.
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, *[240] * 18)]
+KILLED = (
+    "Three times in a row the portal's own process died while it was sending this mail, so it does not try again by "
+    "itself. It may have arrived."
+)
 DIED = "The process that was sending it died; it may arrive twice."
 NO_SERVER = "There is no mail server (MAIL_URL). It is kept here, and not sent later by itself."
 RAN_OUT = "Its link ran out before it could be sent."
@@ -85,7 +89,7 @@ def send_due(seconds: float = 40.0) -> int:
 def send(tenant_id: int, mail_id: int) -> Outcome | None:
     """Tries one mail, if it is due and nobody else is at it; None if not. No transaction is open meanwhile."""
     server: Server | None = current_app.config["MAIL"]
-    with scope_of(tenant_id):
+    with scope_of(tenant_id), claims.living():
         claim = _claim(mail_id, server, logo.of(tenant_id) if server else None)
         if claim is None or server is None:
             return None
@@ -126,11 +130,17 @@ def _claim(mail_id: int, server: Server | None, picture: bytes | None) -> Claim 
             _put_away(mail, server)
         db.session.commit()
         return None
-    if mail.lease_token is not None:
+    now, by = db.session.execute(select(func.clock_timestamp(), claims.SERVER)).one()
+    died = claims.deaths(mail.lease_token, by)
+    if died:
         mail.answer = DIED
-        log.warning("mail.sender_died", mail_id=mail.id)
-    mail.lease_token, mail.tries = secrets.token_hex(8), mail.tries + 1
-    mail.lease_until = db.session.scalar(select(func.clock_timestamp() + LEASE))
+        log.warning("mail.sender_died", mail_id=mail.id, deaths=died)
+    if died >= claims.MOST_DEATHS:
+        _give_up(mail)
+        db.session.commit()
+        return None
+    mail.lease_token, mail.tries = claims.take(Mail, mail.id, by, died), mail.tries + 1
+    mail.lease_until = now + LEASE + claims.longer(died)
     message = _drawn(mail, server, picture)
     claim = Claim(mail.id, mail.kind, mail.to_address, mail.lease_token, mail.tries, message)
     db.session.commit()
@@ -144,6 +154,13 @@ def _put_away(mail: Mail, server: Server | None) -> None:
         mail.state, mail.answer = MailState.EXPIRED, RAN_OUT
         outbox.erase_link(mail.id)
     after_commit.say(f"mail.{mail.state}", mail_id=mail.id, kind=mail.kind)
+
+
+def _give_up(mail: Mail) -> None:
+    """What three processes died over goes out by a person's wish only."""
+    mail.state, mail.answer = MailState.GIVEN_UP, KILLED
+    mail.lease_token = mail.lease_until = None
+    after_commit.say("mail.given_up", mail_id=mail.id, kind=mail.kind)
 
 
 def _drawn(mail: Mail, server: Server, picture: bytes | None) -> EmailMessage | None:
@@ -172,6 +189,7 @@ def _settle(claim: Claim, answer: Answer) -> None:
         values["due_at"] = func.clock_timestamp() + pause(claim.tries)
     db.session.execute(update(Mail).where(Mail.id == claim.mail_id, mine).values(values))
     db.session.commit()
+    claims.answered(claim.token)
     _tell("mail.waits" if state == MailState.WAITING else f"mail.{state}", claim, answer)
 
 

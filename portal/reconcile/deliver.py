@@ -10,6 +10,7 @@ from portal import clock, connect
 from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError
 from portal.connect.side_by_side import Crew, crew
+from portal.database import claims
 from portal.extensions import db
 from portal.reconcile import delivery_steps, waiting_together
 from portal.reconcile.failures import SHARED, Failure, failure_of
@@ -108,7 +109,8 @@ def run(drain: Drain) -> int:
             drain.run(clients)
 
     try:
-        connect.calling(integration.id, drained, purpose="payment")
+        with claims.living():
+            connect.calling(integration.id, drained, purpose="payment")
     except AutotaskError as error:
         db.session.rollback()
         waiting_together.explain(error)

@@ -96,7 +96,7 @@ def failed(
     said = replace(row, error_kind=failure.kind, error=failure.sentence)
     if row.wish_version > version:
         return replace(_ended(row, state=DeliveryState.WAITING, next_try_at=now), attempts=row.attempts)
-    if failure.final:
+    if failure.final or failure.aside:
         return _parked(said, None)
     if not failure.counts:
         return _waiting(said, now + timing.pause(row.attempts, failure.pause, jitter))

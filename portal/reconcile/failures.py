@@ -27,7 +27,10 @@ NOT_FOUND = "not_found"
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a try did not end well. `counts` is false where a limit or our login is the reason."""
+    """Why a try did not end well. `counts` is false where a limit or our login is the reason.
+
+    `final`: Autotask refused; `aside`: it did not, and the portal does not try again by itself all the same.
+    """
 
     kind: str
     sentence: str
@@ -35,6 +38,7 @@ class Failure:
     counts: bool = True
     pause: float | None = None
     maybe_applied: bool = False
+    aside: bool = False
 
 
 # Autotask as a whole, not this invoice: all deliveries of the partner wait together.
@@ -52,6 +56,14 @@ NOT_TAKEN = Failure(
     "Autotask accepted the change but does not show it. The portal looks, and sends it again if it must.",
     pause=NOT_TAKEN_PAUSE,
     maybe_applied=True,
+)
+
+KILLED = Failure(
+    "killed",
+    "Three times in a row the portal's own process died while it worked on this invoice, so it does not try again by "
+    "itself. What was recorded here stands. Whether Autotask shows it is not known until it is read there. Retry reads "
+    "before it sends anything; if it ends like this again, tell support.",
+    aside=True,
 )
 
 

@@ -4,26 +4,26 @@ Any number of deliveries take a step in one transaction, each by its own rules. 
 clocks of workers are never compared.
 """
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import case, func, select
+import structlog
+from sqlalchemy import func, select
 
 from portal import ledger
 from portal.access.tenancy import current_tenant_id
-from portal.database import outside_transaction
+from portal.database import claims, outside_transaction
 from portal.extensions import db
-from portal.models import AttemptOutcome, Delivery, DeliveryState
-from portal.reconcile import attempts, delivery_row, findings, locked, mirror, timing, transitions
+from portal.models import AttemptOutcome, DeliveryState
+from portal.reconcile import attempts, claiming, findings, locked, mirror, transitions
 from portal.reconcile.clearing import NOT_CLEARED_BY_PATCH
-from portal.reconcile.failures import SHARED, Failure
+from portal.reconcile.failures import KILLED, Failure
 from portal.reconcile.locked import Locked, Locks
 from portal.reconcile.mirror import Mirrored
 from portal.reconcile.work import Claim, Phase, Work
 
+log = structlog.get_logger(__name__)
 CHANGED = Failure("changed", "The invoice was changed in Autotask. The portal looks again.")
 GIVEN_BACK = "Given back before it was sent, because the wish changed or time ran short."
 NOT_LOOKED_AT = (
@@ -46,16 +46,13 @@ class SqlStore:
         return next(iter(self.claim_some(1, only_id)), None)
 
     def claim_some(self, most: int, only_id: int | None = None) -> list[Claim]:
-        """K1 for several."""
-        ids = db.session.scalars(_due(func.clock_timestamp(), only_id).limit(most)).all()
-        if not ids:
-            db.session.commit()
-            return []
-        found = locked.lock(ids)
-        claims = [_claim(found, found.of[id], secrets.token_hex(8)) for id in ids]
-        found.save()
-        db.session.commit()
-        return claims
+        """K1 for several. What killed three who held it is parked, and nobody is told anything of Autotask."""
+        while claimed := claiming.take(most, only_id):
+            killers = [one for one in claimed if claims.deaths_before(one.token) >= claims.MOST_DEATHS]
+            if not killers:
+                return claimed
+            self.end([Work(one).failed(KILLED) for one in killers])
+        return []
 
     def begin(self, work: Work) -> int | None:
         """K3 and K4: the attempt's id, or None when it is no longer ours or the wish has changed."""
@@ -105,6 +102,7 @@ class SqlStore:
         _tell(found, reading, invoices)
         ledger.restate(sorted(invoices))
         db.session.commit()
+        claims.answered(*(work.claim.token for work in works))
 
 
 def _may_begin(found: Locks, work: Work) -> bool:
@@ -172,27 +170,3 @@ def _is(found: Locks, work: Work, state: DeliveryState) -> bool:
 def clock_timestamp() -> datetime:
     """The database's clock now, inside the running transaction."""
     return db.session.execute(select(func.clock_timestamp())).scalar_one()
-
-
-def _due(now: Any, only_id: int | None) -> Any:
-    query = select(Delivery.id).where(Delivery.tenant_id == current_tenant_id(), timing.due(now))
-    if only_id is not None:
-        query = query.where(Delivery.id == only_id)
-    # What failed by itself waits behind the others; while Autotask is away, the same one asks each time.
-    tried = case(((Delivery.attempts > 0) & Delivery.error_kind.not_in(SHARED), 1), else_=0)
-    return query.order_by(tried, Delivery.next_try_at, Delivery.id).with_for_update(skip_locked=True)
-
-
-def _claim(found: Locks, one: Locked, token: str) -> Claim:
-    claim = Claim(
-        delivery_id=one.id,
-        invoice_id=one.invoice_id,
-        autotask_id=one.autotask_id,
-        token=token,
-        version=one.row.wish_version,
-        wish_paid_on=one.row.wish_paid_on,
-        marks=one.held.marks,
-        known=one.known,
-    )
-    found.keep(one, replace(one.held, row=delivery_row.claimed(one.row, token, found.now)))
-    return claim

@@ -59,7 +59,8 @@ class Checkpoint:
     `counts` are Autotask's own, by entity; `all_lines` tells whether every line is read in one query; `everything`
     whether a run of new data reads all; `entered` are companies that came into the filters; `reread` records that a
     person wants to have read again, by subject; `tries` failures in a row;
-    `address` where Autotask was read.
+    `address` where Autotask was read; `pdf` is the PDF row that is asked for now, `deaths` how many workers in a row
+    died over a PDF row.
     """
 
     steps: dict[str, Step] = field(default_factory=dict)
@@ -73,6 +74,8 @@ class Checkpoint:
     reread: dict[str, list[int]] = field(default_factory=dict)
     tries: int = 0
     address: str = ""
+    pdf: int = 0
+    deaths: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, kept: dict[str, Any]) -> "Checkpoint":

@@ -61,7 +61,10 @@ JUST_NOW = 5.0
 
 @dataclass
 class Running:
-    """A claimed run: what it is to do, how far it is, and what it notes on the way."""
+    """A claimed run: what it is to do, how far it is, and what it notes on the way.
+
+    `took_over`: the worker before died after what is noted last.
+    """
 
     task: Task
     checkpoint: Checkpoint
@@ -76,6 +79,7 @@ class Running:
     growth: Growth = field(default_factory=Growth)
     turn_began: float = field(default_factory=monotonic)
     saved_at: float = float("-inf")
+    took_over: bool = False
 
     @property
     def was_saved_just_now(self) -> bool:
@@ -107,6 +111,7 @@ class Running:
                 has_failed=run.kind in open_keys[Cause.SYNC_FAILED].get("sync_run", ()),
             ),
             # Whoever asked it to stop meanwhile is heard before the first call.
+            took_over=run.attempts > 0,
             saved_at=clock.monotonic() if run.cancel_requested_at is None else float("-inf"),
         )
 

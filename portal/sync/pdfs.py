@@ -8,30 +8,34 @@ from portal.autotask.client import Client
 from portal.autotask.documents import Pdf
 from portal.autotask.errors import BadRecord, Forbidden, NotFound, Rejected
 from portal.connect.slots import held
+from portal.database import claims
 from portal.extensions import db
 from portal.models import Cause, InvoicePdf, PdfState, SyncChange
 from portal.sync import counts
 from portal.sync.current_run import Running
-from portal.sync.wanted_pdfs import next_waiting, number_waiting
+from portal.sync.wanted_pdfs import MOST_TRIES, next_waiting, number_waiting
 
 MOST_IN_A_RUN = 200
+KILLED_WORKERS = "Three times in a row the portal's own process died while it fetched this PDF, so it does not try again by itself."
 FORBIDDEN = ("integration", ["pdfs"])  # one exception for all PDFs, because one right gives them all
+
+
+class KilledWorkers(Exception):
+    """Whoever asks for this PDF dies; str() says so."""
 
 
 def fetch_waiting(running: Running, client: Client) -> None:
     """Fetches what waits, at most 200 in a run; each is committed by itself."""
     running.progress.words = "PDF invoices"
     running.progress.total = min(number_waiting(), MOST_IN_A_RUN)
-    running.save()
+    _count_the_dead(running)
+    waiting = _note_next(running)
     with held(client, "Invoices"):
-        while running.items[counts.PDFS]["found"] < MOST_IN_A_RUN:
-            waiting = next_waiting()
-            db.session.commit()
-            if waiting is None:
-                break
+        while waiting is not None and running.items[counts.PDFS]["found"] < MOST_IN_A_RUN:
             may_go_on = _fetch(running, client, *waiting)
             running.progress.done += 1
-            running.save()
+            running.checkpoint.deaths.pop(str(waiting[0]), None)
+            waiting = _note_next(running)
             if not may_go_on:
                 break
     if any(running.items[counts.PDFS][name] for name in ("created", "changed", "unchanged")):
@@ -40,14 +44,35 @@ def fetch_waiting(running: Running, client: Client) -> None:
     running.save()
 
 
+def _count_the_dead(running: Running) -> None:
+    """The worker before may have died over the PDF that it asked for."""
+    if running.took_over and running.checkpoint.pdf:
+        key = str(running.checkpoint.pdf)
+        running.checkpoint.deaths[key] = running.checkpoint.deaths.get(key, 0) + 1
+
+
+def _note_next(running: Running) -> tuple[int, int, int, str] | None:
+    """What is asked for next, noted before it is, for whoever comes after a death. Commits."""
+    waiting = next_waiting()
+    running.checkpoint.pdf = waiting[0] if waiting else 0
+    running.save()
+    return waiting
+
+
+def _asked_for(running: Running, client: Client, pdf_id: int, autotask_id: int) -> Pdf:
+    if running.checkpoint.deaths.get(str(pdf_id), 0) >= claims.MOST_DEATHS:
+        raise KilledWorkers(KILLED_WORKERS)
+    return client.invoice_pdf(autotask_id)
+
+
 def _fetch(
     running: Running, client: Client, pdf_id: int, invoice_id: int, autotask_id: int, number: str
 ) -> bool:
     """False where no other PDF would be given either."""
     counts.add(running.items, counts.PDFS, found=1)
     try:
-        pdf = client.invoice_pdf(autotask_id)
-    except (BadRecord, NotFound, Forbidden, Rejected) as error:
+        pdf = _asked_for(running, client, pdf_id, autotask_id)
+    except (BadRecord, NotFound, Forbidden, Rejected, KilledWorkers) as error:
         row = _unavailable(running.task.run_id, pdf_id, number, autotask_id, error)
         running.bad.failed(
             counts.PDFS,
@@ -95,12 +120,15 @@ def _log_change(run_id: int, invoice_id: int, autotask_id: int, number: str, pdf
 
 
 def _unavailable(run_id: int, pdf_id: int, number: str, autotask_id: int, error: Exception) -> InvoicePdf:
-    """Says why; it is tried again on later days, five times, and whenever a person opens it."""
+    """Says why; it is tried again on later days, five times, and whenever a person opens it.
+
+    What killed its workers is tried again by people only.
+    """
     row = db.session.get_one(InvoicePdf, (current_tenant_id(), pdf_id), populate_existing=True)
     if row.state == PdfState.HERE:  # what is here stays; it is looked at again in a week
         row.fetched_at = db.session.scalar(select(func.clock_timestamp()))
         return row
-    row.attempts += 1
+    row.attempts = MOST_TRIES if isinstance(error, KilledWorkers) else row.attempts + 1
     row.reason = reason_of(error)
     row.state = PdfState.UNAVAILABLE
     _tell(run_id, row, number, autotask_id, error)

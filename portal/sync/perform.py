@@ -11,6 +11,7 @@ from portal import storage
 from portal.autotask.client import Client
 from portal.autotask.errors import AutotaskError, Retryable, Throttled, Unauthorized
 from portal.connect import NotConnected, Paused, calling_to
+from portal.database import claims
 from portal.extensions import db
 from portal.models import RunState, SyncTrigger
 from portal.queue import DELIVERIES, bell
@@ -33,6 +34,11 @@ log = structlog.get_logger(__name__)
 
 def perform(run_id: int) -> bool:
     """Claims the run and works on it until it ends or must wait. False when it was not to be had."""
+    with claims.living():
+        return _perform(run_id)
+
+
+def _perform(run_id: int) -> bool:
     running = Running.claim(run_id)
     if running is None:
         return False
@@ -40,6 +46,7 @@ def perform(run_id: int) -> bool:
     try:
         calling_to(running.task.integration, lambda client: _work(running, client))
         complete(running)
+        claims.answered(running.task.token)
     except LeaseLost:
         db.session.rollback()
         log.info("sync.lease_lost")
@@ -100,6 +107,7 @@ def _wait(running: Running, seconds: float, kind: str, reason: str, *, tries: in
     known = tries if tries is not None else running.checkpoint.tries
     run_lease.postpone(running.task.run_id, running.task.token, seconds, kind, reason, known)
     db.session.commit()
+    claims.answered(running.task.token)
 
 
 def _end(running: Running, state: RunState, kind: str | None, reason: str | None) -> None:
@@ -108,6 +116,7 @@ def _end(running: Running, state: RunState, kind: str | None, reason: str | None
     if ours and state == RunState.FAILED and reason:
         run_lease.tell_failed(runs.get(running.task.run_id), reason)
     db.session.commit()
+    claims.answered(running.task.token)
 
 
 def _with_reasons(error: Exception) -> str:

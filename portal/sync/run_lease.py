@@ -1,15 +1,15 @@
 """Who works on a run: claimed by lease, given up, taken up again, ended. PostgreSQL's clock rules."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, cast, func, text, update
+from sqlalchemy import Integer, cast, false, func, text, update
 
 from portal import attention
 from portal.access.tenancy import current_tenant_id, system_scope
+from portal.database import claims
 from portal.extensions import db, rows_written
 from portal.logs import after_commit
 from portal.models import Cause, Integration, RunState, SyncRun, Tenant
@@ -17,10 +17,9 @@ from portal.sync import cursors, runs
 from portal.sync.cursors import Cursor
 
 LEASE_SECONDS = 90
-MOST_CRASHES = 3
-CLAIM_LOCK = text("""
-    SELECT pg_advisory_xact_lock(8201, hashtext(tenant_id || '/' || integration_id)) FROM sync_run
-    WHERE tenant_id = :tenant_id AND id = :id""")
+CLAIM_LOCK = text(f"""
+    SELECT pg_advisory_xact_lock(8201, hashtext(tenant_id || '/' || integration_id)), {claims.SERVER_SQL} AS server
+    FROM sync_run WHERE tenant_id = :tenant_id AND id = :id""")
 # Waits and may be tried now, or its worker died.
 DUE = """(sync_run.state = 'waiting' AND coalesce(sync_run.next_try_at, clock_timestamp()) <= clock_timestamp()
             OR sync_run.state = 'running' AND sync_run.lease_until < clock_timestamp())"""
@@ -30,6 +29,10 @@ FREE = """(sync_run.kind = 'pdfs' OR NOT EXISTS (
             WHERE other.tenant_id = sync_run.tenant_id AND other.integration_id = sync_run.integration_id
                 AND other.id <> sync_run.id AND other.kind <> 'pdfs' AND other.state = 'running'
                 AND other.lease_until >= clock_timestamp()))"""
+# Whoever was at work on it died, and was not told to stop, nor did the database go.
+DIED = (SyncRun.state == RunState.RUNNING) & func.coalesce(
+    claims.of_this_server(SyncRun.lease_token), false()
+)
 # Since when the longest of them waits, without those that wait for another run of their integration.
 OLDEST = text(f"""
     SELECT min(CASE WHEN sync_run.state = 'running' THEN sync_run.lease_until
@@ -69,11 +72,12 @@ def claim(run_id: int) -> Claimed | None:
 
     Commits. A run whose workers died three times without progress ends as stale.
     """
-    if db.session.execute(CLAIM_LOCK, {"tenant_id": current_tenant_id(), "id": run_id}).first() is None:
+    locked = db.session.execute(CLAIM_LOCK, {"tenant_id": current_tenant_id(), "id": run_id}).first()
+    if locked is None:
         raise LookupError(f"There is no sync run {run_id}.")
-    token = secrets.token_hex(12)
+    token = claims.take(SyncRun, run_id, locked.server)
     row, claimed = db.session.execute(_taking(run_id, token)).first(), None
-    if row is not None and row[0].attempts >= MOST_CRASHES:
+    if row is not None and row[0].attempts >= claims.MOST_DEATHS:
         end(run_id, token, RunState.FAILED, "stale", STALE)
         tell_failed(row[0], STALE)
     elif row is not None:
@@ -81,6 +85,8 @@ def claim(run_id: int) -> Claimed | None:
         keys = attention.open_keys(Cause.BAD_RECORD, Cause.SUSPICIOUS_READ, Cause.SYNC_FAILED)
         claimed = Claimed(run, integration, tenant, token, at, keys, cursors.of(run.integration_id))
     db.session.commit()
+    if claimed is None:
+        claims.answered(token)
     return claimed
 
 
@@ -99,7 +105,7 @@ def _taking(run_id: int, token: str) -> Any:
             error=None,
             error_kind=None,
             next_try_at=None,
-            attempts=SyncRun.attempts + cast(SyncRun.state == RunState.RUNNING, Integer),
+            attempts=SyncRun.attempts + cast(DIED, Integer),
             started_at=func.coalesce(SyncRun.started_at, now),
         )
         .returning(SyncRun, Integration, Tenant, now)

@@ -22,6 +22,11 @@ AT_ONCE = 2 * 1024 * 1024
 BLOCK = 1 << 20
 FAILED = "The file could not be read because of an error in the portal itself. Upload it again; if that fails, tell support."
 
+KILLED = (
+    "Three times in a row the portal's own process died while it worked on this file, so it does not try again by itself. "
+    "Upload it again, in smaller parts where it is large; if it ends like this again, tell support."
+)
+
 
 def receive(actor: Actor, kind: ImportKind, name: str, file: IO[bytes]) -> ImportFile:
     """The file, taken apart at once where it is small. Raises UnreadableFile; the caller commits, then begins the work."""

@@ -1,21 +1,20 @@
 """Works on a file part by part under a lease: in a request while it is small, else in a worker. Safe to start twice."""
 
-import secrets
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from portal import queue
 from portal.access.tenancy import current_tenant_id, system_scope
-from portal.extensions import db, rows_written
+from portal.database import claims
+from portal.extensions import db
 from portal.imports import customers
 from portal.models import FileState, ImportFile, ImportKind
-from portal.uploads import arriving, steps, undoing
+from portal.uploads import arriving, claiming, steps, undoing
 
 log = structlog.get_logger(__name__)
-LEASE_SECONDS = 90
 # After so many errors of one step, the record that it cannot do is passed over.
 MOST_TRIES = 5
 # What a person waits for; larger files are worked on beside.
@@ -24,13 +23,7 @@ DUE = text("""
     SELECT f.tenant_id, f.id FROM file_standing f JOIN tenant t ON t.id = f.tenant_id AND t.disabled_at IS NULL
     WHERE f.state IN ('arriving', 'checking', 'taking', 'undoing') AND coalesce(f.lease_until, '-infinity') < clock_timestamp()
     ORDER BY f.id LIMIT 100""")
-# In the order in which they were asked: a file's records are told when all are in, and undoing goes by that.
-IS_NEXT = text("""(import_file.state IN ('arriving', 'checking') OR NOT EXISTS (SELECT FROM import_file o
-    WHERE o.tenant_id = import_file.tenant_id AND o.id <> import_file.id AND o.state IN ('taking', 'undoing')
-        AND (o.lease_until > clock_timestamp() OR CASE o.state WHEN 'taking' THEN o.run_id ELSE o.undo_run_id END
-            < CASE import_file.state WHEN 'taking' THEN import_file.run_id ELSE import_file.undo_run_id END)))""")
 NO_MONEY = (FileState.ARRIVING, FileState.REFUSED, FileState.STAGED, FileState.CHECKING, FileState.CHECKED)
-WORKED_ON = (FileState.ARRIVING, FileState.CHECKING, FileState.TAKING, FileState.UNDOING)
 
 
 def due() -> list[tuple[int, int]]:
@@ -52,7 +45,12 @@ def begin(file: ImportFile) -> None:
 
 def work(file_id: int) -> bool:
     """Works on a file that waits, to its end; False while somebody else does, or there is nothing to do. Commits."""
-    token = _claim(file_id)
+    with claims.living():
+        return _work(file_id)
+
+
+def _work(file_id: int) -> bool:
+    token = claiming.take(file_id)
     if token is None:
         return False
     try:
@@ -64,6 +62,7 @@ def work(file_id: int) -> bool:
         db.session.rollback()
         _give_back(file_id, token)
         raise
+    claims.answered(token)
     return True
 
 
@@ -78,45 +77,15 @@ def _give_back(file_id: int, token: str) -> None:
         return
     file.tries += 1
     if file.state == FileState.CHECKING:
-        file.state, file.lease_token, file.lease_until = FileState.STAGED, None, None
+        file.state, file.lease_until = FileState.STAGED, None
     elif file.tries >= MOST_TRIES:
         if file.state == FileState.ARRIVING:
             arriving.refuse(file, arriving.FAILED)
         else:
             (steps if file.state == FileState.TAKING else undoing).pass_over(file)
-        file.lease_token = file.lease_until = None
+        file.lease_until = None
+    file.lease_token = None
     db.session.commit()
-
-
-def _claim(file_id: int) -> str | None:
-    """One file of a partner is taken in or undone at a time."""
-    customers.lock()
-    token = secrets.token_hex(12)
-    free = func.coalesce(ImportFile.lease_until, func.clock_timestamp() - text("interval '1 second'"))
-    waiting = (
-        select(ImportFile.id)
-        .where(
-            ImportFile.tenant_id == current_tenant_id(),
-            ImportFile.id == file_id,
-            ImportFile.state.in_(WORKED_ON),
-            free < func.clock_timestamp(),
-            IS_NEXT,
-        )
-        .with_for_update(skip_locked=True)  # whoever holds it works on it still, whatever its lease says
-        .correlate(None)
-    )
-    taken = rows_written(
-        update(ImportFile)
-        .where(ImportFile.tenant_id == current_tenant_id(), ImportFile.id == waiting.scalar_subquery())
-        .values(lease_token=token, lease_until=_later())
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
-    return token if taken else None
-
-
-def _later() -> object:
-    return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
 
 
 def _ours(file_id: int, token: str) -> ImportFile | None:
@@ -157,7 +126,7 @@ def _part(file_id: int, token: str) -> bool:
     if file.tries and file.done % steps.RECORDS_AT_ONCE == 0:
         file.tries = 0  # what failed lies behind: parts are whole again
     if more:
-        file.lease_until = _later()  # type: ignore[assignment]
+        file.lease_until = claiming.later()  # type: ignore[assignment]
     else:
         file.lease_token = file.lease_until = None
     is_money = file.kind == ImportKind.INVOICES and file.state not in NO_MONEY

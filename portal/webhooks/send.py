@@ -1,18 +1,19 @@
 """The sending side. Safe to run twice and at the same time: an endpoint is claimed by lease, and its messages go one by one.
 
 Of one invoice they go in their order: none overtakes one that waits. A message is taken once it is answered with 2xx and
-that is committed; a process that dies between the two leaves it to be sent again under the same id.
+that is committed; a process that dies between the two leaves it to be sent again under the same id, but the third time.
 """
 
-import secrets
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import aliased
 
 from portal import clock
-from portal.access.tenancy import current_tenant_id, scoped, tenant_scope
+from portal.access.tenancy import current_tenant_id, tenant_scope
+from portal.database import claims
 from portal.extensions import db
 from portal.models import EndpointState, MessageState, WebhookEndpoint, WebhookMessage
 from portal.webhooks import addresses, due, events, post, settling, signing
@@ -44,7 +45,7 @@ def drain(tenant_id: int, endpoint_id: int) -> int:
     No transaction is open while a message is on its way.
     """
     until, tried = clock.monotonic() + LONGEST_DRAIN, 0
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id), claims.living():
         token = _take(endpoint_id)
         while token and (began := clock.monotonic()) < until:
             claim = _next(endpoint_id, token)
@@ -52,8 +53,10 @@ def drain(tenant_id: int, endpoint_id: int) -> int:
                 break
             tried += 1
             if not settling.settle(claim, _send(claim)):
+                claims.answered(token)
                 return tried
-            if clock.monotonic() - began > SLOW:
+            # After a death one message goes alone, so that the next death, too, is of the one that is next.
+            if clock.monotonic() - began > SLOW or claims.deaths_before(token):
                 break
         if token:
             _let_go(endpoint_id, token)
@@ -75,29 +78,46 @@ def _endpoint(endpoint_id: int) -> WebhookEndpoint:
 def _take(endpoint_id: int) -> str:
     """The token of a lease; nothing where another has it, or as many of its partner are leased as may be. Commits."""
     db.session.execute(LOCK, {"tenant": str(current_tenant_id())})
+    found, token = db.session.execute(_free(endpoint_id)).first(), ""
+    if found is not None:
+        row, server, until = found
+        died = _died(row, server)
+        token = claims.take(WebhookEndpoint, endpoint_id, server, died)
+        row.lease_token, row.lease_until = token, until
+    db.session.commit()
+    return token
+
+
+def _free(endpoint_id: int) -> Any:
     now, other = func.clock_timestamp(), aliased(WebhookEndpoint)
     leased = select(func.count()).where(other.tenant_id == current_tenant_id(), other.lease_until >= now)
-    query = scoped(WebhookEndpoint).where(
+    query = select(WebhookEndpoint, claims.SERVER, now + LEASE).where(
+        WebhookEndpoint.tenant_id == current_tenant_id(),
         WebhookEndpoint.id == endpoint_id,
         WebhookEndpoint.state == EndpointState.ON,
         WebhookEndpoint.rests_until <= now,
         func.coalesce(WebhookEndpoint.lease_until < now, True),
         leased.scalar_subquery() < due.LANES,
     )
-    query = query.with_for_update(skip_locked=True, key_share=True)
-    row = db.session.scalar(query.execution_options(populate_existing=True))
-    token = secrets.token_hex(8) if row is not None else ""
-    if row is not None:
-        if row.lease_token is not None:
-            log.warning("webhook.sender_died", endpoint_id=endpoint_id)
-        row.lease_token, row.lease_until = token, db.session.scalar(select(now + LEASE))
-    db.session.commit()
-    return token
+    query = query.with_for_update(skip_locked=True, key_share=True, of=WebhookEndpoint)
+    return query.execution_options(populate_existing=True)
+
+
+def _died(row: WebhookEndpoint, server: str) -> int:
+    """How many senders died in a row. What three died over is the message that is next: it is given up."""
+    died = claims.deaths(row.lease_token, server)
+    if died:
+        log.warning("webhook.sender_died", endpoint_id=row.id, deaths=died)
+    if died < claims.MOST_DEATHS or (message_id := due.next_of(row.id)) is None:
+        return died
+    settling.give_up(message_id)
+    return 0
 
 
 def _next(endpoint_id: int, token: str) -> settling.Claim | None:
     """The next message, under a lease that begins anew; None where nothing is due, or the endpoint is not ours any more."""
-    if not settling.still_ours(endpoint_id, token, lease_until=func.clock_timestamp() + LEASE):
+    lease = LEASE + claims.longer(claims.deaths_before(token))
+    if not settling.still_ours(endpoint_id, token, lease_until=func.clock_timestamp() + lease):
         return None
     message_id = due.next_of(endpoint_id)
     if message_id is None:
@@ -132,3 +152,4 @@ def _let_go(endpoint_id: int, token: str) -> None:
         endpoint_id, token, lease_token=None, lease_until=None, rests_until=func.clock_timestamp()
     )
     db.session.commit()
+    claims.answered(token)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from portal import clock, counts
 from portal.access.tenancy import current_tenant_id
 from portal.extensions import db, rows_written
+from portal.logs import after_commit
 from portal.models import EndpointState, Event, MessageState, WebhookEndpoint, WebhookMessage
 from portal.models.webhook import SWITCHED_OFF_AFTER
 from portal.webhooks.post import Answer
@@ -27,6 +28,10 @@ REST, LONGEST_REST = timedelta(seconds=2), timedelta(minutes=5)
 # So many failures in a row were the endpoint's, not one message's.
 OUTAGE = 3
 OUTCOMES = {MessageState.SENT: "sent", MessageState.GIVEN_UP: "given_up", MessageState.WAITING: "waits"}
+KILLED = (
+    "Three times in a row the portal's own process died while it was sending this, so it does not try again by itself. "
+    "It may have arrived. Send it again, or tell support."
+)
 EVENTS = {outcome: f"webhook.{outcome}" for outcome in OUTCOMES.values()}
 
 
@@ -67,6 +72,16 @@ def settle(claim: Claim, answer: Answer) -> bool:
         tries=number, code=answer.code,
     )  # fmt: skip
     return goes_on
+
+
+def give_up(message_id: int) -> None:
+    """The message is not sent by itself any more. The caller commits."""
+    line = literal([_line(Answer(None, KILLED))], JSONB)
+    mine = WebhookMessage.tenant_id == current_tenant_id(), WebhookMessage.id == message_id
+    values = {"state": MessageState.GIVEN_UP, "answers": WebhookMessage.answers.op("||")(line)}
+    db.session.execute(update(WebhookMessage).where(*mine).values(values))
+    counts.add("portal_webhook_sends_total", outcome="given_up")
+    after_commit.say("webhook.given_up", message_id=message_id)
 
 
 def _note(claim: Claim, answer: Answer) -> bool:

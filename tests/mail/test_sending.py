@@ -300,6 +300,24 @@ def test_killed_between_acceptance_and_commit_both_copies_have_one_id(inside, of
     assert [one["Message-ID"] for one in office.mails] == [mail.message_id] * 2
 
 
+def test_a_mail_that_kills_its_sender_three_times_is_given_up_until_a_person_sends_it(
+    inside, office, monkeypatch
+):
+    mail = waiting()
+    with monkeypatch.context() as patch, killed(inside, send, "_claim", patch):
+        for _ in range(3):
+            fork_and_send(inside, mail.id)
+            later(mail)
+    after = sent(mail)
+    assert (after.state, after.tries, after.lease_token) == ("given_up", 3, None)
+    assert after.answer.startswith("Three times in a row the portal's own process died")
+    assert send.due() == []
+    assert send.again(after)
+    db.session.commit()
+    assert sent(mail).state == "sent"
+    assert len(office.mails) == 1
+
+
 def test_a_late_sender_that_lost_its_lease_changes_nothing_but_an_acceptance(inside, office, monkeypatch):
     """Frozen for longer than its lease, it comes back after another has sent the mail."""
     mail = waiting()

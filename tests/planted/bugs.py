@@ -20,6 +20,7 @@ from portal.ledger import derive, owed, unmatching
 from portal.models import Delivery
 from portal.payments import idempotency, life, life_rules, recording
 from portal.reconcile import (
+    claiming,
     delivery_row,
     delivery_steps,
     due_partners,
@@ -142,18 +143,18 @@ def short_lease(patch: pytest.MonkeyPatch) -> None:
 
 def outbox_by_cursor(patch: pytest.MonkeyPatch) -> None:
     """`id > cursor` instead of a flag: what came late or failed is passed over."""
-    real, cursor = store._due, SimpleNamespace(at=0)
+    real, cursor = claiming._due, SimpleNamespace(at=0)
     claim = SqlStore.claim_some
 
     def after_cursor(now: Any, only_id: int | None) -> Any:
-        return real(now, only_id).where(store.Delivery.id > cursor.at)
+        return real(now, only_id).where(claiming.Delivery.id > cursor.at)
 
     def claim_and_move(self: SqlStore, most: int, only_id: int | None = None) -> Any:
         found = claim(self, most, only_id)
         cursor.at = max([cursor.at, *(one.delivery_id for one in found)])
         return found
 
-    patch.setattr(store, "_due", after_cursor)
+    patch.setattr(claiming, "_due", after_cursor)
     patch.setattr(SqlStore, "claim_some", claim_and_move)
 
 

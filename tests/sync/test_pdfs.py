@@ -1,15 +1,21 @@
 """The printed invoices: waiting, here, or not available because of a reason."""
 
+import os
+import signal
+
 import pytest
+from flask import current_app
 
 from portal import clock, storage
 from portal.access.tenancy import current_tenant_id
+from portal.autotask.client import Client
 from portal.extensions import db
-from portal.models import ExceptionItem, Integration, Invoice, InvoicePdf
-from portal.sync import wanted_pdfs
+from portal.models import ExceptionItem, Integration, Invoice, InvoicePdf, SyncRun
+from portal.sync import perform, runs, wanted_pdfs
 from sandbox import Sandbox
+from tests.faults import children
 from tests.reading import words_of
-from tests.sync.conftest import one, rows, sync
+from tests.sync.conftest import ACTOR, one, rows, sync
 
 
 @pytest.fixture
@@ -160,3 +166,50 @@ def test_a_storage_that_refuses_ends_the_run_with_the_reason(synced, browse, at,
     invoice = at(f"/invoices/{one(Invoice).id}")
     answer = browse().get(f"{invoice}/pdf", follow_redirects=True)
     assert "refuses the portal: its key may not use the bucket" in answer.text
+
+
+def test_a_pdf_that_kills_its_worker_three_times_is_put_aside_and_the_others_come_in(
+    empty: Sandbox, connect, superuser
+) -> None:
+    """The run that asks for it goes on without it; a person can have it asked for again."""
+    company = empty.add_company(companyName="Contoso")
+    keys = [empty.add_invoice(companyID=company, lines=[{"rate": "10.00"}]) for _ in range(3)]
+    integration = connect(empty)
+    sync(integration)
+    run = runs.start(integration, "pdfs", "schedule", ACTOR)
+    db.session.commit()
+    tenant_id, run_id = integration.tenant_id, run.id
+
+    def die() -> None:
+        real = Client.invoice_pdf
+
+        def fetch(self: Client, autotask_id: int):
+            if autotask_id == keys[1]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(self, autotask_id)
+
+        Client.invoice_pdf = fetch  # type: ignore[method-assign]
+        perform.perform(run_id)
+
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    for _ in range(3):
+        assert children.start(app, tenant_id, die).wait() == -signal.SIGKILL
+        superuser.execute("UPDATE sync_run SET lease_until = now() - interval '1 second'")
+        superuser.execute("UPDATE call_slot SET held_until = NULL, token = NULL")
+
+    assert perform.perform(run_id)
+
+    ended = one(SyncRun, id=run_id)
+    assert (ended.state, ended.items["pdfs"]["failed"]) == ("completed", 1)
+    killer = one(InvoicePdf, state="unavailable")
+    assert killer.reason.startswith("Three times in a row the portal's own process died")
+    assert len(rows(InvoicePdf, state="here")) == 2
+    (told,) = rows(ExceptionItem, state="open")
+    assert (told.cause, told.invoice_id) == ("pdf_unavailable", killer.invoice_id)
+    superuser.execute("UPDATE invoice_pdf SET wanted_at = now() - interval '30 days'")
+    wanted_pdfs.try_unavailable_again()
+    assert one(InvoicePdf, id=killer.id).state == "unavailable", "not by itself"
+    wanted_pdfs.want_one(one(Invoice, id=killer.invoice_id))
+    db.session.commit()
+    sync(integration, "pdfs", "schedule")
+    assert one(InvoicePdf, id=killer.id).state == "here"

@@ -1,5 +1,7 @@
 """Large files: worked on part by part in a worker, with few statements, and to their end whoever dies."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +14,12 @@ from flask.testing import FlaskClient
 from jobs import uploads as job
 from portal.access.tenancy import current_tenant_id
 from portal.csv_in import UnreadableFile
+from portal.database import claims
 from portal.extensions import db
 from portal.models import Customer, ImportFile, ImportKind, ImportRun, Tenant
 from portal.uploads import asking, judging, steps, undoing, work
 from tests import factories, uploaded
+from tests.faults import children
 from tests.reading import words_of
 from tests.uploads.conftest import URL, Desk
 
@@ -268,3 +272,55 @@ def test_a_reader_looks_and_takes_nothing_in(desk: Desk, log_in: Callable[..., F
     assert "Take in" not in page
     assert reader.post(f"{URL}/{number}/take").status_code == 403
     assert desk.rows(ImportFile, "state") == [("checked",)]
+
+
+def killed(
+    desk: Desk, superuser: psycopg.Connection[Any], owner: Any, name: str, kills: Callable[..., bool]
+) -> None:
+    """Works on the file in three processes that the system kills in `name`, each after the one before."""
+    tenant_id, number = desk.inside(lambda: db.session.query(ImportFile.tenant_id, ImportFile.id).one())
+
+    def work_and_die() -> None:
+        real = getattr(owner, name)
+
+        def strike(*arguments: Any, **named: Any) -> Any:
+            if kills(*arguments, **named):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **named)
+
+        setattr(owner, name, strike)
+        work.work(number)
+
+    for _ in range(3):
+        assert children.start(desk.app, tenant_id, work_and_die).wait() == -signal.SIGKILL
+        superuser.execute("UPDATE import_file SET lease_until = now() - interval '1 second'")
+
+
+def test_a_record_that_kills_its_worker_three_times_is_passed_over_and_the_rest_is_taken_in(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, superuser: psycopg.Connection[Any]
+) -> None:
+    number = desk.look(many(5))
+    monkeypatch.setattr(work, "AT_ONCE", 0)
+    desk.take(number)
+    killed(desk, superuser, judging, "judge", lambda _, places, **__: 4 in places)
+    assert desk.inside(lambda: work.work(number))
+    assert desk.results(number) == {"created": 4, "refused": 1}
+    assert [row[0] for row in desk.invoices()] == ["A-1", "A-2", "A-4", "A-5"]
+    assert "An error on our side kept this record from being taken in" in desk.page(number)
+
+
+def test_a_file_that_kills_three_workers_who_look_at_it_is_refused_in_words(
+    desk: Desk, superuser: psycopg.Connection[Any]
+) -> None:
+    """Nothing of it was taken in, and nobody works on it any more."""
+    number = desk.inside(lambda: uploaded.waiting(many(2), ImportKind.INVOICES).id)
+    killed(desk, superuser, steps, "check", lambda *_: True)
+    assert not desk.inside(lambda: work.work(number))
+    assert desk.rows(ImportFile, "state", "lease_token") == [("refused", None)]
+    page = desk.page(number)
+    assert "nothing of it was taken in" in page
+    assert "Three times in a row the portal's own process died" in page
+    assert "Upload another file" in page
+    with desk.app.app_context():
+        assert work.due() == []
+    assert desk.invoices() == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug.exceptions import Forbidden
@@ -25,6 +25,7 @@ from portal.models import Mail, Notice
 from portal.notices import sweep
 from portal.webhooks import due, endpoints, events, kinds, post, send, settling, signing
 from tests import factories
+from tests.faults import children
 from tests.fixtures.servers import ROOT
 from tests.webhooks.conftest import Sender
 
@@ -89,6 +90,31 @@ def test_a_process_that_is_killed_after_sending_leaves_the_message_to_be_sent_ag
     assert len(sender.receiver.ids) == 2
     assert len(set(sender.receiver.ids)) == 1
     assert [one.state for one in sender.messages] == ["sent"]
+
+
+def test_a_message_that_kills_its_sender_three_times_is_given_up_and_the_next_one_goes(
+    sender: Sender,
+) -> None:
+    """It is sent again when a person wishes so."""
+
+    def die() -> None:
+        post.post = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        sender.drain()
+
+    for number in ("N-1", "N-2"):
+        sender.bill(number)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    for _ in range(3):
+        assert children.start(app, sender.partner.id, die).wait() == -signal.SIGKILL
+        sender.run("UPDATE webhook_endpoint SET lease_until = now() - interval '1 second'")
+    assert sender.drain() == 1
+    killer, other = sender.messages
+    assert (killer.state, other.state) == ("given_up", "sent")
+    assert killer.answers[-1]["words"].startswith("Three times in a row the portal's own process died")
+    send.again(killer)
+    db.session.commit()
+    assert sender.drain() == 1
+    assert [one.state for one in sender.messages] == ["sent", "sent"]
 
 
 def test_what_was_taken_meanwhile_stays_so_when_a_slow_process_comes_back_with_a_failure(
