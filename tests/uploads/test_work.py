@@ -14,7 +14,6 @@ from flask.testing import FlaskClient
 from jobs import uploads as job
 from portal.access.tenancy import current_tenant_id
 from portal.csv_in import UnreadableFile
-from portal.database import claims
 from portal.extensions import db
 from portal.models import Customer, ImportFile, ImportKind, ImportRun, Tenant
 from portal.uploads import asking, judging, steps, undoing, work
