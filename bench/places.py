@@ -85,7 +85,7 @@ def environment(database_url: str, redis_port: int, sandbox_url: str) -> dict[st
         "AUTOTASK_DISCOVERY_URL": f"{sandbox_url}/ATServicesRest/V1.0/zoneInformation",
         "AUTOTASK_TRUSTED_HOSTS": "127.0.0.1",
         "AUTOTASK_INTEGRATION_CODE": "BENCH",
-        "LOG_FORMAT": "text",
+        "LOG_FORMAT": "json",
         "INSECURE_COOKIES": "1",
         "FLASK_APP": "wsgi",
     }

@@ -20,7 +20,7 @@ from portal.reconcile.work import INVOICES, Autotask, Phase, Store, Work
 
 log = structlog.get_logger(__name__)
 LONGEST_DRAIN = 15.0
-MOST_TOGETHER = 32
+MOST_TOGETHER = 64
 # Seconds for the steps of all that are taken together; slower, and fewer are taken next.
 QUICK, SLOW = 2.0, 4.0
 
@@ -69,7 +69,8 @@ class Drain:
     def _pace(self, seconds: float) -> None:
         """How many are taken next: what a claim takes must end long before its lease does."""
         if seconds < QUICK:
-            self.together = min(self.together * 4, MOST_TOGETHER)
+            growth = min(4.0, SLOW / max(seconds, 0.001))
+            self.together = min(int(self.together * growth), MOST_TOGETHER)
         elif seconds > SLOW:
             self.together = max(self.together // 2, 1)
 

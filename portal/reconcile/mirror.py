@@ -1,7 +1,7 @@
 """Autotask's values of invoices, as last read. A value read earlier never overwrites one read later."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -32,10 +32,12 @@ WRITE = text("""
     UPDATE invoice i SET total_raw = n.total_raw, tax_raw = n.tax_raw, amount_due = n.amount_due,
         is_voided = n.is_voided, voided_on = n.voided_on, due_on = n.due_on, autotask_due_on = n.autotask_due_on,
         autotask_paid_on = n.autotask_paid_on, autotask_read_at = n.autotask_read_at,
-        locally_changed_at = n.locally_changed_at
+        locally_changed_at = n.locally_changed_at,
+        agreement = CASE WHEN n.is_settled AND i.agreement = 'waiting' THEN 'agrees' ELSE i.agreement END
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (id bigint, total_raw numeric, tax_raw numeric,
         amount_due numeric, is_voided boolean, voided_on date, due_on date, autotask_due_on date,
-        autotask_paid_on date, autotask_read_at timestamptz, locally_changed_at timestamptz)
+        autotask_paid_on date, autotask_read_at timestamptz, locally_changed_at timestamptz,
+        is_settled boolean)
     WHERE i.tenant_id = :tenant_id AND i.id = n.id""")
 
 
@@ -73,14 +75,20 @@ def lock(invoice_ids: Sequence[int]) -> dict[int, Mirrored]:
     return {row.id: Mirrored(*row) for row in rows}
 
 
-def write(invoices: Mapping[int, Mirrored], readings: Mapping[int, Reading]) -> set[int]:
-    """Takes over what was read of these; the ids of those that were not read later already."""
+def write(
+    invoices: Mapping[int, Mirrored], readings: Mapping[int, Reading], settled: Set[int] = frozenset()
+) -> set[int]:
+    """Takes over what was read of these; the ids of those that were not read later already.
+
+    `settled` will agree: the ledger judges that for itself in this transaction, and mostly writes their rows no second
+    time, which would look up each of their foreign keys.
+    """
     later = _read_at([id for id in invoices if id in readings])
     taken = [id for id, at in later.items() if at is None or at < readings[id].started_at]
     for invoice_id in taken:
         _take(invoices[invoice_id], readings[invoice_id])
     if taken:
-        rows = [vars(invoices[invoice_id]) for invoice_id in taken]
+        rows = [{**vars(invoices[id]), "is_settled": id in settled} for id in taken]
         values = {"tenant_id": current_tenant_id(), "rows": json.dumps(rows, default=str)}
         db.session.execute(WRITE, values)
     return set(taken)

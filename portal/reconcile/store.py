@@ -92,7 +92,8 @@ class SqlStore:
         invoices = mirror.lock([work.claim.invoice_id for work in reading])
         found = locked.lock([work.claim.delivery_id for work in works])
         reads = {work.claim.invoice_id: work.read_back or work.read for work in reading}
-        known = mirror.write(invoices, {id: read for id, read in reads.items() if read is not None})
+        settled = {work.claim.invoice_id for work in works if work.phase == Phase.SETTLE}
+        known = mirror.write(invoices, {id: read for id, read in reads.items() if read is not None}, settled)
         for work in works:
             one = found.of[work.claim.delivery_id]
             ENDINGS[work.phase](found, one, work, work.claim.invoice_id in known)

@@ -52,11 +52,20 @@ def make_slow(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_they_go_side_by_side_never_four_at_once_and_share_their_statements(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invoices, statements = paid(both), []
+    invoices, statements, judged = paid(both), [], []
     make_slow(both, monkeypatch)
     event.listen(db.engine, "before_cursor_execute", lambda *_: statements.append(1))
+
+    def note(_: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "SET agreement = judged" in statement:
+            judged.append(cursor.rowcount)
+
+    event.listen(db.engine, "after_cursor_execute", note)
     assert both.deliver() == MANY
     number = len(statements)
+    assert (len(judged) > 0, sum(judged)) == (True, 0), (
+        "what is settled is written once, and judged to be right"
+    )
     all_told_once(both, invoices)
     assert both.sandbox.stats.max_parallel("Invoices") == 3
     assert Counter(call.verb for call in both.sandbox.requests)["get"] == 2 * MANY
