@@ -82,7 +82,7 @@ def fits(page: Page, width: int, name: str) -> None:
     assert body["width"] <= width
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)
 def test_a_forgotten_password(
     app: Flask, served: str, open_page: Open, width: int, scheme: str, script: bool
@@ -114,7 +114,7 @@ def test_a_forgotten_password(
     expect(page).to_have_url(re.compile("/p/northwind/"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)
 def test_all_factors_lost(
     app: Flask, served: str, open_page: Open, width: int, scheme: str, script: bool
@@ -145,7 +145,7 @@ def test_all_factors_lost(
     expect(cleo).to_have_url(re.compile("/p/northwind/"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)
 def test_support_acts_and_the_partner_sees_it(
     app: Flask, served: str, open_page: Open, width: int, scheme: str, script: bool
@@ -186,7 +186,7 @@ def test_support_acts_and_the_partner_sees_it(
     fits(owner, width, "notices")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
 def test_support_that_only_looks_is_seen_changes_nothing_and_stops_without_script(
     app: Flask, served: str, open_page: Open, width: int, scheme: str
@@ -222,7 +222,7 @@ def test_support_that_only_looks_is_seen_changes_nothing_and_stops_without_scrip
     expect(owner.get_by_text("Support is here")).to_have_count(0)
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)
 def test_a_logo_is_chosen(
     app: Flask, served: str, open_page: Open, tmp_path, width: int, scheme: str, script: bool
@@ -241,7 +241,7 @@ def test_a_logo_is_chosen(
     fits(page, width, "company-settings")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)
 def test_a_mail_of_each_kind_is_read(
     app: Flask, served: str, open_page: Open, width: int, scheme: str, script: bool

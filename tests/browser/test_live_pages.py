@@ -39,7 +39,7 @@ def served(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("act", ACTS)
 def test_an_open_page_says_what_a_reload_says(
     app: Flask, served: str, open_page: OpenPage, visit: Callable[..., Any], act: str

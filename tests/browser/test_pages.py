@@ -115,7 +115,7 @@ def looks_of(place: int) -> list[tuple[int, str]]:
     """Every look where pictures are kept; else the two that differ most, each at its turn."""
     if os.environ.get("SCREENSHOTS"):
         return EVERY_LOOK
-    return [look for number, look in enumerate(LOOKS) if is_played(2 * place + number, 4)]
+    return [look for number, look in enumerate(LOOKS) if is_played(2 * place + number, 6)]
 
 
 def walk(page: Page, served: str, links: set[str], faults: Faults) -> None:

@@ -169,7 +169,7 @@ def half_way_in(app: Flask) -> tuple[FlaskClient, dict[str, dict[str, str]]]:
 
 def some(place: int) -> list[str]:
     """The hostile values that one field gets by itself, at its turn."""
-    return HOSTILE[(place + FIRST) % STEP :: STEP] if is_played(place, 3) else []
+    return HOSTILE[(place + FIRST) % STEP :: STEP] if is_played(place, 6) else []
 
 
 def at_once(place: int) -> list[str]:
