@@ -2,6 +2,8 @@
 
 Subjects, all of them unless some are named: money, delivery (the rules), steps, merge (of a sync), tenancy, crypto, and what
 stores them: deliveries, ledger (mutants/subjects.py). `--most 60` breaks so many places of each, chosen by `--seed`; 0 all. Each break is one JSON line; what survives is listed at the end.
+`--again FILE`, the output of a run before with the same sample, asks only what that did not see fail: with `--seconds 90`,
+more tests.
 """
 
 from __future__ import annotations
@@ -59,6 +61,10 @@ def read(words: list[str]) -> argparse.Namespace:
         "--minutes", type=float, default=60, help="none is begun after that, for each subject (60)"
     )
     parser.add_argument("--seed", type=int, default=0, help="by which they are chosen (0)")
+    parser.add_argument("--seconds", type=float, default=20, help="of tests for one break (20)")
+    parser.add_argument(
+        "--again", type=Path, help="output of a run before, whose failed breaks are not asked again"
+    )
     parser.add_argument("--only", default="", help="places whose line of output has this, such as `money:57`")
     return parser.parse_args(words)
 
@@ -99,11 +105,23 @@ def ask(subject: str, asked: argparse.Namespace) -> tuple[list[dict[str, Any]], 
 
     one, loud = SUBJECTS[subject], os.dup(1)
     quiet()
-    loop = Loop(loud, one.files, asked.most, asked.seed, time.monotonic() + 60 * asked.minutes, asked.only)
+    loop = Loop(
+        loud, one.files, asked.most, asked.seed, time.monotonic() + 60 * asked.minutes, asked.only, asked.seconds,
+        noticed(asked.again),
+    )  # fmt: skip
     pytest.main(
         ["-qq", "-x", "--no-header", "--no-summary", "-p", "no:cacheprovider", *one.tests], plugins=[loop]
     )
     return [vars(result) for result in loop.results], loop.places_there
+
+
+def noticed(output: Path | None) -> dict[tuple[str, int, str], Any]:
+    """What an earlier run told to have failed a test."""
+    from mutants.asking import Result
+
+    lines = output.read_text().splitlines() if output is not None else []
+    before = [Result(**json.loads(line)) for line in lines if line.startswith("{")]
+    return {(one.file, one.line, one.what): one for one in before if one.outcome in KILLED}
 
 
 def tell(counted: dict[str, Counter[str]], survivors: list[dict[str, Any]]) -> int:

@@ -9,7 +9,8 @@ import random
 import signal
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from types import CodeType
@@ -20,7 +21,6 @@ import pytest
 from mutants import changing, places
 from mutants.places import Place
 
-MOST_SECONDS = 20.0  # of tests for one break
 PATIENCE = 20.0  # more than the tests took when nothing was broken
 Key = tuple[str, str, int]
 
@@ -41,9 +41,10 @@ class Loop:
     """A plugin of pytest: learns which test calls what, then breaks one place after the other."""
 
     def __init__(
-        self, loud: int, files: tuple[str, ...], most: int, seed: int, until: float, only: str = ""
-    ) -> None:
-        self.loud = loud
+        self, loud: int, files: tuple[str, ...], most: int, seed: int, until: float, only: str = "",
+        seconds: float = 20.0, known: Mapping[tuple[str, int, str], Result] | None = None,
+    ) -> None:  # fmt: skip
+        self.loud, self.seconds_for_one, self.known = loud, seconds, known or {}
         self.files, self.most, self.seed, self.until, self.only = files, most, seed, until, only
         self.calls: dict[str, list[Key]] = {}
         self.seconds: dict[str, float] = {}
@@ -60,7 +61,8 @@ class Loop:
             if time.monotonic() > self.until:
                 self.say(f"Time is over after {number} of {len(chosen)}.")
                 break
-            result = self.ask(session, name, place)
+            before = self.known.get((name, place.line, place.what[:400]))
+            result = before or self.ask(session, name, place)
             if result is not None:
                 self.results.append(result)
                 self.say(json.dumps(asdict(result)))
@@ -106,24 +108,31 @@ class Loop:
         )
 
     def tests_of(self, session: pytest.Session, name: str, place: Place) -> list[pytest.Item]:
-        """Those that call what holds the place, the quick ones first; of a value, all."""
-        path = str(changing.module_of(name)[1].resolve())
-        items = sorted(session.items, key=lambda item: self.seconds.get(item.nodeid, 0.0))
-        if isinstance(place.outer, places.ast.FunctionDef):
-            key = (
-                path,
-                place.outer.name,
-                min([place.outer.lineno, *(d.lineno for d in place.outer.decorator_list)]),
-            )
-            items = [item for item in items if key in self.calls.get(item.nodeid, [])]
+        """Those that call what holds the place, or what uses the value, in turns of each file's; the quick ones first."""
+        module = changing.module_of(name)[1]
+        path, items = str(module.resolve()), self.in_turns(session)
+        users = places.users(module.read_text(), place)
+        if users:
+            keys = {(path, *one) for one in users}
+            items = [item for item in items if not keys.isdisjoint(self.calls.get(item.nodeid, []))]
         chosen: list[pytest.Item] = []
         seconds = 0.0
         for item in items:
             seconds += self.seconds[item.nodeid]
-            if seconds > MOST_SECONDS and chosen:
+            if seconds > self.seconds_for_one and chosen:
                 break
             chosen.append(item)
         return chosen
+
+    def in_turns(self, session: pytest.Session) -> list[pytest.Item]:
+        """The quickest test of each file, then the second of each: what one file does not notice another may."""
+        place: Counter[str] = Counter()
+        turns = []
+        for item in sorted(session.items, key=lambda item: self.seconds.get(item.nodeid, 0.0)):
+            file = item.nodeid.partition("::")[0]
+            turns.append((place[file], item))
+            place[file] += 1
+        return [item for _, item in sorted(turns, key=lambda turn: turn[0])]
 
     def ask(self, session: pytest.Session, name: str, place: Place) -> Result | None:
         items, began = self.tests_of(session, name, place), time.monotonic()

@@ -62,6 +62,34 @@ def places(source: str) -> list[Place]:
     return [place for place, *_ in _all(ast.parse(source))]
 
 
+def users(source: str, place: Place) -> set[tuple[str, int]]:
+    """Name and first line of the functions that run what is broken; of a value, those that name it, by others too."""
+    if isinstance(place.outer, ast.FunctionDef):
+        return {_place_of(place.outer)}
+    wanted, body = _targets(place.outer), ast.parse(source).body
+    while more := {
+        name
+        for one in body
+        if isinstance(one, ast.Assign) and wanted & _named(one.value)
+        for name in _targets(one) - wanted
+    }:
+        wanted |= more
+    outers = (one for one in _outers(ast.parse(source)) if isinstance(one, ast.FunctionDef))
+    return {_place_of(one) for one in outers if wanted & _named(one)}
+
+
+def _place_of(one: ast.FunctionDef) -> tuple[str, int]:
+    return one.name, min([one.lineno, *(decorator.lineno for decorator in one.decorator_list)])
+
+
+def _targets(one: ast.stmt) -> set[str]:
+    return {name for target in getattr(one, "targets", []) for name in _named(target)}
+
+
+def _named(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
 def _all(tree: ast.Module) -> Iterator[tuple[Place, ast.AST, str, int | None, ast.AST]]:
     number = 0
     for outer in _outers(tree):

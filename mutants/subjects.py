@@ -26,7 +26,7 @@ KEPT = (
 )
 KEEPING = "delivering failures conflicts bursts closing before_a_call moved_partner came_back"
 MERGE = "upsert table marks seen missing removed_lines customers invoices lines checkpoint run_lease cursors flood adopted changes"
-SYNC = "changes_add_up seen missing data_faults checkpoint runs own_records inbox flood unpaid turns"
+SYNC = "changes_add_up seen missing data_faults checkpoint runs own_records inbox flood unpaid turns filters match_taken_back"
 SUBJECTS = {
     "money": Subject(
         ("money",),
@@ -45,6 +45,7 @@ SUBJECTS = {
     "ledger": Subject(
         ("ledger/derive", "ledger/owed"),
         (*tests("ledger", "restate kept_sums exactness"), *tests("payments", "recording life payable"),
-         *tests("queries", "states"), *tests("reconcile", "closing conflicts came_back"), *tests("sync", "data_faults")),
+         *tests("queries", "states"), *tests("reconcile", "closing conflicts came_back"), *tests("sync", "data_faults match_taken_back"),
+         "tests/views/test_credits.py"),
     ),
 }  # fmt: skip
