@@ -44,7 +44,7 @@ SUBJECTS = {
     "crypto": Subject(("crypto",), ("tests/test_crypto.py", "tests/test_config.py")),
     "ledger": Subject(
         ("ledger/derive", "ledger/owed"),
-        (*tests("ledger", "restate kept_sums exactness"), *tests("payments", "recording life payable"),
+        (*tests("ledger", "restate restate_of_many kept_sums exactness"), *tests("payments", "recording life payable"),
          *tests("queries", "states"), *tests("reconcile", "closing conflicts came_back"), *tests("sync", "data_faults match_taken_back"),
          "tests/views/test_credits.py"),
     ),
