@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from requests.auth import AuthBase
+
 from portal import clock, counts
 from portal.autotask import answers
-from portal.autotask.deadlines import PutHeader, Timeouts
+from portal.autotask.deadlines import Timeouts
 from portal.autotask.errors import AutotaskError, Misshapen, Unauthorized, Unavailable
 from portal.autotask.transport import Transport, is_write
 
@@ -43,6 +45,19 @@ class CallInfo:
     seconds: float
 
 
+class _Headers(AuthBase):
+    """Puts the credentials on a request at the last moment, so that no variable on the way holds them."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["ApiIntegrationCode"] = self._credentials.integration_code
+        request.headers["UserName"] = self._credentials.username
+        request.headers["Secret"] = self._credentials.secret
+        return request
+
+
 class Calls:
     """The calls of one client. In an outage at most five reads are repeated; successes earn more."""
 
@@ -57,7 +72,7 @@ class Calls:
     ) -> None:
         _check_sendable(credentials)
         self._credentials = credentials
-        self._transport = Transport(timeouts=timeouts, sign=self._sign)
+        self._transport = Transport(timeouts=timeouts, auth=_Headers(credentials))
         self._gate = gate or (lambda endpoint: nullcontext())
         self._on_call = on_call or (lambda call: None)
         self._sleep = sleep
@@ -68,11 +83,6 @@ class Calls:
 
     def close(self) -> None:
         self._transport.disconnect()
-
-    def _sign(self, put: PutHeader) -> None:
-        put("ApiIntegrationCode", self._credentials.integration_code)
-        put("UserName", self._credentials.username)
-        put("Secret", self._credentials.secret)
 
     def write(self, method: str, url: str, endpoint: str, body: bytes) -> None:
         """PATCH or PUT, once. Unavailable(maybe_applied=True) unless Autotask confirms or refuses it."""

@@ -8,12 +8,11 @@ import http.client
 import io
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-import certifi
+from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -126,20 +125,8 @@ def _connect(found: list[Any], deadline: Deadline) -> socket.socket:
     raise last
 
 
-PutHeader = Callable[[str, str], None]
-
-
-def pools(deadline: Deadline, sign: Callable[[PutHeader], None]) -> PoolManager:
-    """urllib3's pools of one connection each, which know the deadline; it verifies certificates by certifi's list.
-
-    `sign` puts its headers on a request at the last moment, so that no variable on the way holds them.
-    """
-    made = PoolManager(1, maxsize=1, block=False, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where())
-    made.pool_classes_by_scheme = _pool_classes(deadline, sign)
-    return made
-
-
-def _pool_classes(deadline: Deadline, sign: Callable[[PutHeader], None]) -> dict[str, type]:
+def _pools(deadline: Deadline) -> dict[str, type]:
+    """urllib3's pools, with connections that know the deadline."""
 
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
@@ -152,19 +139,11 @@ def _pool_classes(deadline: Deadline, sign: Callable[[PutHeader], None]) -> dict
         def _new_conn(self) -> socket.socket:
             return _open_socket(self, deadline)
 
-        def endheaders(self, *arguments: Any, **named: Any) -> None:
-            sign(self.putheader)
-            super().endheaders(*arguments, **named)
-
     class Secure(HTTPSConnection):
         response_class = Response
 
         def _new_conn(self) -> socket.socket:
             return _open_socket(self, deadline)
-
-        def endheaders(self, *arguments: Any, **named: Any) -> None:
-            sign(self.putheader)
-            super().endheaders(*arguments, **named)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -173,3 +152,15 @@ def _pool_classes(deadline: Deadline, sign: Callable[[PutHeader], None]) -> dict
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """requests' adapter on such connections; it never repeats a request by itself."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
+        self.poolmanager.pool_classes_by_scheme = _pools(self._deadline)

@@ -1,26 +1,26 @@
 """One HTTP exchange with Autotask: bytes or our own error, always within the deadline. No secrets in here."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 
-import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from portal.autotask import deadlines
-from portal.autotask.deadlines import Deadline, PutHeader, Timeouts
+from portal.autotask.deadlines import Deadline, DeadlineAdapter, Timeouts
 from portal.autotask.errors import NoAnswer, Permanent, Unavailable, Untrusted
 
 USER_AGENT = "MSP billing portal"
 LARGEST_BODY = 20 * 1024 * 1024
 _CHUNK = 64 * 1024
-HEADERS = {
+_HEADERS = {
     "User-Agent": USER_AGENT,
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "Content-Type": "application/json",
 }
-_NEVER = urllib3.Retry(False, redirect=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,23 @@ class Answer:
 
 
 class Transport:
-    """Kept connections for one thread: no redirects, no cookies, no proxies or netrc of the machine.
+    """A keep-alive session for one thread: no redirects, no cookies, no proxies or netrc of the machine."""
 
-    urllib3 itself: what requests puts around it takes as long again as a small call.
-    """
-
-    def __init__(
-        self, *, timeouts: Timeouts | None = None, sign: Callable[[PutHeader], None] | None = None
-    ) -> None:
+    def __init__(self, *, timeouts: Timeouts | None = None, auth: AuthBase | None = None) -> None:
         self.timeouts = timeouts or Timeouts()
         self._deadline = Deadline(self.timeouts)
-        self._sign = sign or (lambda put: None)
-        self._pools = deadlines.pools(self._deadline, self._sign)
-        self._pool_of: dict[str, urllib3.HTTPConnectionPool] = {}
-        self._waits = urllib3.Timeout(connect=self.timeouts.connect, read=self.timeouts.read)
+        self._auth = auth
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.clear()
+        self._session.headers.update(_HEADERS)
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, DeadlineAdapter(self._deadline))
 
     def disconnect(self) -> None:
         """The next call opens a new connection: one that gave a useless answer may hang with the next."""
-        self._pool_of.clear()
-        self._pools.clear()
+        self._session.close()
 
     def send(
         self, method: str, url: str, body: bytes | None = None, *, seconds: float | None = None
@@ -65,36 +63,21 @@ class Transport:
         self._deadline.start(self.timeouts.total if seconds is None else seconds)
         try:
             return self._exchange(method, url, body)
-        except HTTPError as error:
+        except requests.RequestException as error:
             problem = _translated(error, is_write(method))
         except TimeoutError:
             problem = NoAnswer("Autotask did not answer in time.", maybe_applied=is_write(method))
-        # Raised out here, so that it does not carry along urllib3's error and with it the connection.
+        # Raised out here, so that it does not carry along requests' error and with it the headers.
         raise problem
 
     def _exchange(self, method: str, url: str, body: bytes | None) -> Answer:
-        origin = url[: url.index("/", len("https://"))]
-        pool = self._pool_of.get(origin)
-        if pool is None:
-            pool = self._pool_of[origin] = self._pools.connection_from_url(url)
-        response = pool.urlopen(
-            method,
-            url[len(origin) :],
-            body,
-            HEADERS,
-            _NEVER,
-            redirect=False,
-            timeout=self._waits,
-            preload_content=False,
-        )
-        try:
+        limits = (self.timeouts.connect, self.timeouts.read)
+        with self._session.request(
+            method, url, data=body, auth=self._auth, timeout=limits, allow_redirects=False, stream=True
+        ) as response:
             content = _read(response, is_write(method))
-        except BaseException:
-            response.close()  # what is left of it would be taken for the next answer
-            raise
-        response.release_conn()
-        kind = response.headers.get("Content-Type", "")
-        return Answer(response.status, kind, response.headers.get("Retry-After", ""), content)
+            kind = response.headers.get("Content-Type", "")
+            return Answer(response.status_code, kind, response.headers.get("Retry-After", ""), content)
 
 
 def is_write(method: str) -> bool:
@@ -102,26 +85,26 @@ def is_write(method: str) -> bool:
     return method in ("PATCH", "PUT")
 
 
-def _read(response: urllib3.BaseHTTPResponse, write: bool) -> bytes:
+def _read(response: requests.Response, write: bool) -> bytes:
     chunks, size = [], 0
-    for chunk in response.stream(_CHUNK, decode_content=True):
+    for chunk in response.iter_content(_CHUNK):
         size += len(chunk)
         if size > LARGEST_BODY:
             if write:
                 raise Unavailable("Autotask's answer is too large to be read.", maybe_applied=True)
-            raise Permanent("Autotask's answer is too large to be read.", status=response.status)
+            raise Permanent("Autotask's answer is too large to be read.", status=response.status_code)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _translated(error: HTTPError, write: bool) -> Permanent | Unavailable:
+def _translated(error: requests.RequestException, write: bool) -> Permanent | Unavailable:
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return Untrusted("Autotask's certificate could not be verified, so nothing was sent.")
-    unsent = (NewConnectionError, ConnectTimeoutError)
+    unsent = (NewConnectionError, NameResolutionError, requests.ConnectTimeout)
     if any(isinstance(cause, unsent) for cause in causes):
         return NoAnswer("Autotask could not be reached.")
-    if any(isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)) for cause in causes):
+    if isinstance(error, requests.Timeout) or any(isinstance(cause, TimeoutError) for cause in causes):
         return NoAnswer("Autotask did not answer in time.", maybe_applied=write)
     return NoAnswer("The connection to Autotask broke off.", maybe_applied=write)
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import responses
 
 from portal.autotask.client import Client, Credentials, Timeouts
 from tests.autotask.fault_server import FaultServer, Script
-from tests.autotask.in_place import Answers
 
 ZONE = "https://webservices5.autotask.net/ATServicesRest/"
 V1 = f"{ZONE}V1.0/"
@@ -22,9 +22,9 @@ def credentials() -> Credentials:
 
 
 @pytest.fixture
-def autotask() -> Iterator[Answers]:
+def autotask() -> Iterator[responses.RequestsMock]:
     """Answers in the place of Autotask's zone 5."""
-    with Answers(assert_all_requests_are_fired=False) as mock:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
 
 

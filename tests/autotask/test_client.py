@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import responses
 
 from portal.autotask.client import CallInfo, Client
 from portal.autotask.errors import BadRecord, NotFound, Rejected, Unavailable
 from portal.autotask.filters import everything
 from tests.autotask.conftest import CODE, SECRET, V1, ZONE, credentials
-from tests.autotask.in_place import Answers
 
 
-def sent(mock: Answers, index: int = -1) -> Any:
+def sent(mock: responses.RequestsMock, index: int = -1) -> Any:
     return json.loads(mock.calls[index].request.body)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from portal.autotask.errors import Rejected, Unavailable, Untrusted
 from portal.autotask.filters import equals, everything
 from portal.autotask.paging import Progress, id_of
 from tests.autotask.conftest import V1, ZONE, credentials
-from tests.autotask.in_place import Answers
 
 QUERY = f"{V1}Invoices/query"
 NEXT = f"{V1}Invoices/query/next?paging="
@@ -261,7 +261,7 @@ def test_every_record_comes_once_and_in_order_whatever_the_order_and_whichever_l
             json.dumps(page(found[start : start + size], rest, MISSING if has_links else "absent")),
         )
 
-    with Answers() as mock:
+    with responses.RequestsMock() as mock:
         mock.add_callback("POST", QUERY, callback=answer)
         mock.add_callback("POST", NEXT.partition("?")[0], callback=answer)
         mock.assert_all_requests_are_fired = False
@@ -288,7 +288,7 @@ def test_every_record_comes_exactly_once_whatever_breaks_in_between(ids, size, b
         rest = NEXT + str(start + size) if start + size < len(ids) else None
         return 200, {}, json.dumps(page(ids[start : start + size], rest))
 
-    with Answers() as mock:
+    with responses.RequestsMock() as mock:
         mock.add_callback("POST", QUERY, callback=answer)
         mock.add_callback("POST", NEXT.partition("?")[0], callback=answer)
         mock.assert_all_requests_are_fired = False

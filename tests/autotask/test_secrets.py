@@ -23,8 +23,7 @@ def test_nothing_shows_the_secret_when_printed(client):
         client,
         client._calls,
         client._calls._transport,
-        client._calls._transport._sign,
-        client._calls._transport._pools,
+        client._calls._transport._auth,
     ):
         assert_silent(repr(thing) + str(thing))
 

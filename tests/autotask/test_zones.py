@@ -1,12 +1,12 @@
 """Zone discovery: one question without credentials, and an answer that is not trusted blindly."""
 
 import pytest
+import responses
 
 from portal.autotask.errors import Rejected, Unauthorized, Unavailable, UnknownUser, Untrusted
 from portal.autotask.zones import Zone, discover
 from tests.autotask.conftest import SHORT
 from tests.autotask.fault_server import FaultServer
-from tests.autotask.in_place import Answers
 
 DISCOVERY = "https://webservices.autotask.net/atservicesrest/v1.0/zoneInformation"
 ANSWER = {
@@ -18,7 +18,7 @@ ANSWER = {
 
 
 def found(**changes: object) -> Zone:
-    with Answers() as mock:
+    with responses.RequestsMock() as mock:
         mock.get(DISCOVERY, json={**ANSWER, **changes})
         return discover("key@msp.example", discovery_url=DISCOVERY, trusted_hosts=[])
 
