@@ -33,7 +33,7 @@ SUBJECTS = {
         ("tests/test_money.py", "tests/test_formatters.py", "tests/uploads/test_written.py", *tests("autotask", "records")),
     ),
     "delivery": Subject(of("reconcile", RULES), tests("reconcile", "rules_of_a_row timing")),
-    "steps": Subject(of("reconcile", STEPS), tests("reconcile", "every_interleaving conflicts failures delivering")),
+    "steps": Subject(of("reconcile", STEPS), tests("reconcile", "delivery_steps every_interleaving conflicts failures delivering")),
     "deliveries": Subject((*of("reconcile", KEPT), "database/claims"), (*tests("reconcile", KEEPING), *tests("faults", "crash_points killers"))),
     "merge": Subject(of("sync", MERGE), tests("sync", SYNC)),
     "tenancy": Subject(
