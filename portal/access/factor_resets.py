@@ -16,10 +16,14 @@ STAFF_NEEDED = 2
 
 @dataclass(frozen=True)
 class Standing:
-    """Whose word counts today, and the partners an owner of each of which agrees, unless two staff people do."""
+    """Whose word counts today, and the partners an owner of each of which agrees, unless two staff people do.
+
+    `ownerless`: those of the partners that have no other owner than the person.
+    """
 
     agreed: Sequence[FactorResetAgreement]
     needed: Collection[int]
+    ownerless: Collection[int]
 
     @property
     def staff(self) -> int:
@@ -76,7 +80,9 @@ def standings(rows: Collection[FactorReset]) -> dict[int, Standing]:
     for row in rows:
         needed = {partner_id for partner_id, user_id in places if user_id == row.user_id}
         told = [one for one in given if one.reset_id == row.id and one.by_user_id != row.user_id]
-        found[row.id] = Standing([one for one in told if _counts(one, needed, owners)], needed)
+        others = {partner_id for partner_id, user_id in owners if user_id != row.user_id}
+        agreed = [one for one in told if _counts(one, needed, owners)]
+        found[row.id] = Standing(agreed, needed, needed - others)
     return found
 
 

@@ -64,6 +64,8 @@ MORE = {
 }
 
 
+# What is to be done then, told by mail alone.
+NEXT = {FACTORS_RESET: "Log in with your password and set up a new second factor"}
 # What the log of one partner says of what an owner of another one did.
 ELSEWHERE = {"by": "another partner of theirs", "how": "how stands in that partner's own log"}
 # What opened a login, as a person says it.
@@ -154,7 +156,7 @@ def _write(user: User, event: str, details: dict[str, Any], opened_by: bytes | N
 
 def _tell(user: User, to: str, row: SecurityEvent, token: str) -> None:
     """A mail with the link that logs out everywhere; an address that takes no mail stands in nobody's way."""
-    about = more(row)
+    about = ". ".join(part for part in (more(row), NEXT.get(row.kind, "")) if part)
     with people_scope(), suppress(outbox.BadAddress):
         outbox.write(
             MailKind.SECURITY_EVENT,

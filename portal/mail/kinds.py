@@ -40,7 +40,7 @@ KINDS: dict[str, Kind] = {
     MailKind.SUPPORT_STARTED: _kind("partner staff reason mode at until page_path", "person ticket"),
     MailKind.SUPPORT_ENDED: _kind("partner staff at ended opened changed page_path", "person"),
     MailKind.PEOPLE_EVENT: _kind("partner what at page_path", "todo"),
-    MailKind.DIGEST: _kind("partner period collected outstanding exceptions page_path"),
+    MailKind.DIGEST: _kind("partner period collected outstanding exceptions page_path choice_path"),
     MailKind.WEBHOOK_OFF: _kind("partner name since page_path", "reason gone"),
     MailKind.ALARM_BEGUN: _kind("items page_path"),
     MailKind.ALARM_OVER: _kind("items page_path"),

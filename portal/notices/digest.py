@@ -43,6 +43,7 @@ def tell(partner: Tenant) -> None:
         "collected": [formatters.money(amount, currency) for currency, amount in collected] or ["nothing"],
         "outstanding": _outstanding(today) or ["nothing"],
         "exceptions": exceptions,
+        "choice_path": telling.page("notices.index", partner_slug=partner.slug),
     }
     said = f"Week of {period}: collected {', '.join(values['collected'])}; outstanding {', '.join(values['outstanding'])}."
     path = telling.page("home.show", partner_slug=partner.slug)

@@ -52,12 +52,21 @@ KINDS_OF_SYNC = {
 
 
 @dataclass(frozen=True)
+class Begun:
+    """`since` is when it began, where that is not when it is told."""
+
+    cause: str
+    words: Words
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Standing:
     """`holds` is SQL for the partners where it holds; `begun` and `over` say it, inside the partner."""
 
     kind: NoticeKind
     holds: str
-    begun: Callable[[Tenant], tuple[str, Words] | None]
+    begun: Callable[[Tenant], Begun | None]
     over: Callable[[Tenant, Notice], Words | None]
 
 
@@ -75,7 +84,7 @@ def begin(standing: Standing, partner: Tenant) -> None:
     """Inside the partner. The caller commits."""
     found = standing.begun(partner)
     if found is not None:
-        telling.tell(standing.kind, found[0], found[1])
+        telling.tell(standing.kind, found.cause, found.words, at=found.since)
 
 
 def end(standing: Standing, partner: Tenant) -> None:
@@ -93,18 +102,20 @@ def _partners(query: str, kind: NoticeKind) -> list[int]:
     return found
 
 
-def _refused(partner: Tenant) -> tuple[str, Words] | None:
+def _refused(partner: Tenant) -> Begun | None:
     integration = connect.current(anew=True)
     if integration is None or integration.reconnect_since is None:
         return None
     since = formatters.instant(integration.reconnect_since, with_zone=True)
     reason = integration.reconnect_reason or "Autotask did not accept the key or secret."
-    return f"{integration.id}/{integration.reconnect_since.isoformat()}", Words(
+    cause = f"{integration.id}/{integration.reconnect_since.isoformat()}"
+    words = Words(
         f"Autotask needs reconnecting. {reason}",
         telling.page("integrations.show", partner_slug=partner.slug),
         MailKind.NEEDS_RECONNECTING,
         {"reason": reason, "since": since},
     )
+    return Begun(cause, words, integration.reconnect_since)
 
 
 def _accepted(partner: Tenant, notice: Notice) -> Words | None:
@@ -119,18 +130,19 @@ def _accepted(partner: Tenant, notice: Notice) -> Words | None:
     )
 
 
-def _late(partner: Tenant) -> tuple[str, Words] | None:
+def _late(partner: Tenant) -> Begun | None:
     with system_scope():
         rows = db.session.execute(text(f"{LATE} AND s.tenant_id = :partner"), {"partner": partner.id}).all()
     items = [KINDS_OF_SYNC[row.kind] for row in rows]
     if not items:
         return None
-    return _cause(), Words(
+    words = Words(
         f"A sync is late: {'; '.join(items)}.",
         telling.page("integrations.show", partner_slug=partner.slug),
         MailKind.SYNC_LATE,
         {"items": items},
     )
+    return Begun(_cause(), words)
 
 
 def _in_time(partner: Tenant, notice: Notice) -> Words | None:
@@ -151,18 +163,19 @@ def _came_in_since(begun: datetime) -> bool:
     return bool(db.session.scalar(select(scoped(SyncRun).where(done).exists())))
 
 
-def _stuck(partner: Tenant) -> tuple[str, Words] | None:
+def _stuck(partner: Tenant) -> Begun | None:
     statement = text(f"{STUCK} AND d.tenant_id = :partner ORDER BY d.wished_at, d.id")
     stuck = db.session.execute(statement, {"partner": partner.id}).all()
     if not stuck:
         return None
     number = formatters.plural(stuck, "invoice")
-    return _cause(), Words(
+    words = Words(
         f"Autotask could not be told of the payments of {number}.",
         telling.page("deliveries.index", partner_slug=partner.slug, show="needs"),
         MailKind.PAYMENTS_STUCK,
         {"invoices": number, "reason": next((row.error for row in stuck if row.error), "")},
     )
+    return Begun(_cause(), words)
 
 
 def _told(partner: Tenant, notice: Notice) -> Words | None:

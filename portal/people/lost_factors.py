@@ -37,6 +37,7 @@ from portal.people import links
 
 WAIT, ANSWERED_WITHIN = timedelta(hours=24), timedelta(days=7)
 MOST_IN_A_DAY = 3
+OVER = "This request is over: it was stopped, answered, or nobody agreed in time."
 
 
 class CannotAsk(ValueError):
@@ -204,7 +205,7 @@ def _held(reset_id: int, of_user: int | None = None) -> FactorReset:
     if row is None or of_user not in (None, row.user_id):
         raise NotFound
     if row.ended_at is not None:
-        raise CannotAgree("This request is over: it was stopped, answered, or nobody agreed in time.")
+        raise CannotAgree(OVER)
     return row
 
 

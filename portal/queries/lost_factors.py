@@ -45,13 +45,13 @@ def page(args: Mapping[str, str]) -> Page:
     return Page(_told(found.rows), found.newer, found.older)
 
 
-def one(reset_id: int) -> Request:
-    """An open one. Raises NotFound."""
+def one(reset_id: int) -> Request | None:
+    """None once it is over. Raises NotFound."""
     with people_scope():
         row = db.session.get(FactorReset, reset_id) if 0 < reset_id < 2**63 else None
-    if row is None or row.ended_at is not None:
+    if row is None:
         raise NotFound
-    return _told([row])[0]
+    return None if row.ended_at is not None else _told([row])[0]
 
 
 def of_member(member: Membership) -> Request | None:
@@ -85,7 +85,8 @@ def _request(row: FactorReset, standing: factor_resets.Standing, names: dict[int
         names[number] if here in (None, number) else "each other partner of theirs"
         for number in standing.lacking
     )
-    owners = f"an owner of {' and of '.join(dict.fromkeys(left))}, or " if left else ""
+    may = left and not standing.ownerless
+    owners = f"an owner of {' and of '.join(dict.fromkeys(left))}, or " if may else ""
     people = "two staff people" if not standing.staff else "one staff person more"
     shown = [one for one in standing.agreed if here is None or one.partner_id in (None, here)]
     partners = sorted(names[number] for number in standing.needed if here in (None, number))

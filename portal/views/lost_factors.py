@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, g, render_template, request, url_for
+from flask import Blueprint, flash, g, render_template, request, url_for
 
 from portal.access import factor_resets, form_tokens
 from portal.access.form_tokens import redraws_form
@@ -105,6 +105,9 @@ def stop(reset_id: int) -> Any:
 
 def _page(reset_id: int, form: AgreementForm, status: int = 200) -> Any:
     one = waiting.one(reset_id)
+    if one is None:
+        flash(lost_factors.OVER, "warning")
+        return htmx.redirect(url_for("lost_factors.index"))
     if not one.asks_me:
         form_tokens.insist()
     return render_template("lost_factors/show.html", one=one, form=form), status

@@ -82,11 +82,22 @@ def test_what_may_be_left_out_leaves_no_trace(inside, kind):
 
 
 @pytest.mark.parametrize("kind", MailKind)
+@pytest.mark.parametrize("left_out", [False, True])
+def test_each_paragraph_stands_for_itself_and_mails_know_the_dark(inside, kind, left_out):
+    values = dict.fromkeys(KINDS[kind].optional, "yes" if kind == MailKind.WEBHOOK_OFF else "")
+    mail = drawn(kind, **(values if left_out else {}))
+    for part in mail.text.split("\n\n"):
+        lines = part.strip().splitlines()
+        assert len(lines) == 1 or part.strip().startswith("•") or lines[0].endswith(":"), part
+    assert "prefers-color-scheme: dark" in mail.html
+
+
+@pytest.mark.parametrize("kind", MailKind)
 def test_hostile_values_are_harmless_in_every_parameter(inside, kind):
     """No header, no tag, no link and no line of their own comes of any value."""
     plain = drawn(kind)
     shape, lines = Seen(plain.html), len(plain.text.splitlines())
-    for name in KINDS[kind].names - {"page_path"}:
+    for name in KINDS[kind].names - {"page_path", "choice_path"}:
         several = len(VALUES[name]) if isinstance(VALUES[name], list) else 0
         for value in HOSTILE:
             mail = drawn(kind, **{name: [value] * several if several else value})

@@ -11,6 +11,7 @@ VALUES: dict[str, Any] = {
     "partner": "Northwind IT", "inviter": "Olga Owner", "role": "Manager", "expires": AT, "at": AT,
     "device": "Firefox on Windows", "place": "203.0.113.7", "new_address": "new@example.com",
     "reason": "Autotask did not accept the key or secret.", "since": AT, "until": AT, "ended": AT, "page_path": "/p/northwind",
+    "choice_path": "/p/northwind/notices",
     "items": ["new invoices", "PDF invoices"], "invoices": "3 invoices", "staff": "Sam Support", "ticket": "T-1",
     "person": "Olga Owner", "mode": "They can look at everything and change nothing.", "opened": ["Home (/p/northwind/)", "Invoices (/p/northwind/invoices)"],
     "changed": ["nothing"], "period": "16 Nov 2026 to 22 Nov 2026", "collected": ["84,210.50 USD"],

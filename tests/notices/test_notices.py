@@ -115,6 +115,7 @@ def test_a_refused_login_is_told_once_and_its_end_once(partner):
     mend(partner)
     swept()
     assert partner.told() == both("needs_reconnecting") + both("reconnected")
+    assert "not connected since 24 Nov 2026, 10:00 CET" in partner.last_mail().text, "as the mail before said"
     refuse(partner, "2026-11-24 11:00+00")
     swept()
     assert partner.told()[4:] == both("needs_reconnecting")
@@ -397,6 +398,7 @@ def test_the_week_in_numbers_is_told_once_and_can_be_switched_off(a_week_old):
     )
     assert "35,678.50" in mail.text
     assert "0 exceptions" in mail.text
+    assert f"switch this one off:\nhttp://localhost/p/{partner.row.slug}/notices" in mail.text
     choose(partner, partner.owner, NoticeKind.DIGEST)
     partner.run("UPDATE notice SET created_at = :then, cause = 'before'", then=MONDAY)
     with time_machine.travel(MONDAY + timedelta(days=7), tick=False):

@@ -168,14 +168,22 @@ def test_two_staff_people_stand_in_for_an_owner_and_one_does_not(
     for _ in range(2):  # the same person counts once
         assert agree(first, f"{address}/{reset}", reset).status_code == 303
     assert row_of(app, reset).due_at is None
-    assert "one staff person more" in second.get(f"{address}/{reset}").text
+    shown = words(second, f"{address}/{reset}")
+    assert "Still needed one staff person more" in shown, "this partner has no owner who could"
     agree(second, f"{address}/{reset}", reset)
     assert row_of(app, reset).due_at is not None
     travel.shift(WAIT + timedelta(seconds=1))
     settle(app)
     assert had(app, nora) == 0
+    with app.app_context():
+        mail = db.session.scalars(db.select(Mail).order_by(Mail.id.desc())).first()
+        assert "Log in with your password and set up a new second factor." in drawing.draw(mail, None).text
     travel.shift(-WAIT)
-    assert "Made sure that it is nora@example.com" in log_in(user=kim).get("/staff/audit").text
+    late = log_in(user=kim)
+    assert "Made sure that it is nora@example.com" in late.get("/staff/audit").text
+    assert late.get(f"{address}/{reset}").location == address
+    assert "This request is over" in late.get(address).text
+    assert agree(late, f"{address}/{reset}", reset, how="yes").location == address
 
 
 def test_nobody_agrees_to_their_own_request(app: Flask, partner: Tenant, log_in: LogIn) -> None:
