@@ -1,10 +1,12 @@
 """A partner's logo: what is taken, who sees it, and the mails that carry it."""
 
 import os
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
@@ -145,6 +147,14 @@ def test_it_is_shown_to_the_partners_own_people_alone_and_cannot_act_as_a_page(
     assert "no-store" in answer.headers["Cache-Control"]
     assert f'src="{address}' in reader.get("/p/northwind/settings").text
     assert stranger.get("/p/contoso/settings/logo.png").status_code == 404, "they have none of their own"
+
+
+def test_a_logo_of_dark_letters_on_nothing_stands_on_white_in_the_dark_too(app: Flask) -> None:
+    style = (Path(app.static_folder or "") / "portal.css").read_text()
+    assert "background: #fff" in style.partition(".partner-logo {")[2].partition("}")[0]
+    for page in (Path(app.root_path).parent / "templates").rglob("*.html"):
+        pictures = re.findall(r"<img[^>]*?logo\.picture.*?>", page.read_text(), re.DOTALL)
+        assert all('class="partner-logo"' in one for one in pictures), page
 
 
 @pytest.mark.parametrize("role", ["manager", "clerk", "reader"])
