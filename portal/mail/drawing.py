@@ -136,7 +136,7 @@ PAGE = Markup(
     "body {{background:#10141a!important;color:#e6eaf0!important}}"
     "body>div>div {{background:#1b212b!important}}"
     "span, p[style*='13px'] {{color:#a9b4c2!important}}"
-    "img {{background:#ffffff;padding:8px;border-radius:6px}}"
+    "img {{background:#ffffff;color:#1b2430;padding:8px;border-radius:6px}}"
     "}}</style></head>"
     '<body style="margin:0;background:#f2f4f7;color:#1b2430;font:16px/1.5 system-ui,Segoe UI,Arial,sans-serif">'
     '<div style="max-width:560px;margin:0 auto;padding:24px 16px"><div style="background:#ffffff;padding:24px;'

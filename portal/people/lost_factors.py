@@ -83,8 +83,8 @@ def agree_as_owner(actor: Actor, member_id: int, reset_id: int, how: str) -> Fac
 def agree_as_staff(actor: Actor, reset_id: int, how: str) -> FactorReset:
     """One of two staff people made sure that it is the person. Raises CannotAgree. The caller commits."""
     row = _held(reset_id)
-    _agree(actor, row, None, how)
-    staff_log.record(actor, "factors_reset.agreed", email=row.user.email, how=how)
+    if _agree(actor, row, None, how):
+        staff_log.record(actor, "factors_reset.agreed", email=row.user.email, how=how)
     return row
 
 
@@ -209,7 +209,8 @@ def _held(reset_id: int, of_user: int | None = None) -> FactorReset:
     return row
 
 
-def _agree(actor: Actor, row: FactorReset, partner_id: int | None, how: str) -> None:
+def _agree(actor: Actor, row: FactorReset, partner_id: int | None, how: str) -> bool:
+    """False where they had agreed before."""
     by, user = actor.true_user_id, row.user
     if by is None or by == user.id:
         raise CannotAgree("Nobody can agree to their own request. Somebody else has to.")
@@ -221,7 +222,7 @@ def _agree(actor: Actor, row: FactorReset, partner_id: int | None, how: str) -> 
         if db.session.scalar(
             select(FactorResetAgreement.id).where(FactorResetAgreement.reset_id == row.id, *mine)
         ):
-            return
+            return False
         db.session.add(FactorResetAgreement(reset_id=row.id, by_user_id=by, partner_id=partner_id, how=how))
         db.session.flush()
     by_name = security_events.who(actor)
@@ -230,6 +231,7 @@ def _agree(actor: Actor, row: FactorReset, partner_id: int | None, how: str) -> 
     security_events.log(user, security_events.FACTORS_AGREED, actor, told, partner_id)
     if row.due_at is None and factor_resets.standing(row).is_enough:
         _begin_the_wait(row, user, actor, by_name, partner_id)
+    return True
 
 
 def _begin_the_wait(
