@@ -52,6 +52,26 @@ def test_no_template_holds(what: str) -> None:
     assert found == []
 
 
+# A loop over names that are written there.
+FIXED_NAMES = "answer[name] ="
+
+
+def test_no_script_of_ours_writes_to_a_name_that_came_from_elsewhere() -> None:
+    """What makes prototype pollution possible: merging objects, or writing to a computed name."""
+    merges = re.compile(
+        r"Object\.(?:assign|defineProperty|fromEntries|setPrototypeOf)|__proto__|\bin\b[^\n]*\) *\{|\] *(?:\?\?|\|\|)?=(?![=>])"
+    )
+    ours = list(VENDOR.parent.glob("*.js"))
+    assert len(ours) >= 3
+    for path in ours:
+        found = [
+            line
+            for line in path.read_text().splitlines()
+            if merges.search(line) and not re.match(r" *(?:const|let) [\[{]", line)
+        ]
+        assert [line for line in found if FIXED_NAMES not in line] == [], path
+
+
 def test_every_icon_named_in_templates_and_badges_is_in_the_sprite() -> None:
     from portal.web.navigation import PARTNER, STAFF
     from portal.web.state_badges import BADGES
