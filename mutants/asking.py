@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -125,13 +125,13 @@ class Loop:
         return chosen
 
     def in_turns(self, session: pytest.Session) -> list[pytest.Item]:
-        """The quickest test of each file, then the second of each: what one file does not notice another may."""
-        place: Counter[str] = Counter()
+        """The quick tests of each file first, in as much time of one file as of another: each may notice what others do not."""
+        spent: defaultdict[str, float] = defaultdict(float)
         turns = []
         for item in sorted(session.items, key=lambda item: self.seconds.get(item.nodeid, 0.0)):
             file = item.nodeid.partition("::")[0]
-            turns.append((place[file], item))
-            place[file] += 1
+            turns.append((spent[file], item))
+            spent[file] += self.seconds.get(item.nodeid, 0.0)
         return [item for _, item in sorted(turns, key=lambda turn: turn[0])]
 
     def ask(self, session: pytest.Session, name: str, place: Place) -> Result | None:
