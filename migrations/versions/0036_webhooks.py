@@ -105,7 +105,7 @@ CHANGED = f"""
         RETURNING e.subject_id, t.kind
     )
     {INTO} SELECT t.tenant_id, t.kind, t.id, ARRAY[t.id], t.data FROM told t
-    WHERE NOT EXISTS (SELECT FROM undone u WHERE u.subject_id = t.id AND u.kind = t.kind) ORDER BY t.id, t.place;"""
+    WHERE NOT EXISTS (SELECT FROM undone u WHERE u.subject_id = t.id AND u.kind = t.kind) ORDER BY t.id, t.place"""
 PAYMENTS = f"""
     CREATE FUNCTION write_payment_events(named text, partner bigint, ids bigint[]) RETURNS void LANGUAGE sql AS $$
         {INTO} SELECT p.tenant_id, named, p.id, a.invoice_ids, jsonb_build_object('payment', jsonb_build_object(
@@ -129,8 +129,11 @@ RECORDED = """DELETE FROM event e USING new_rows n WHERE e.tenant_id = n.tenant_
     "payment.recorded", "SELECT DISTINCT n.payment_id FROM new_rows n"
 )
 BOTH = "FROM new_rows n JOIN old_rows o ON o.tenant_id = n.tenant_id AND o.id = n.id"
-DELETED = OF_PAYMENTS.format(
-    "payment.deleted", f"SELECT n.id {BOTH} WHERE n.deleted_at IS NOT NULL AND o.deleted_at IS NULL"
+# Planned each time: the plan that a session keeps from its first row would compare each of many with each.
+EACH_TIME = "EXECUTE $q${}$q${};"
+DELETED_NOW = f"SELECT n.id {BOTH} WHERE n.deleted_at IS NOT NULL AND o.deleted_at IS NULL"
+DELETED = EACH_TIME.format(f"SELECT ARRAY({DELETED_NOW})", " INTO ids") + OF_PAYMENTS.format(
+    "payment.deleted", "SELECT unnest(ids)"
 )
 # Once a payment: nothing is to be told of its invoices any more, and at least one was read back. The last of them is confirmed
 # or closed; of two that end side by side, the second waits for the first to commit, and reads only then.
@@ -138,17 +141,18 @@ ENDED = """(n.state = 'confirmed' AND o.state <> 'confirmed' AND n.wish_paid_on 
             OR n.closed_at IS NOT NULL AND o.closed_at IS NULL)"""
 OF_ITS = """SELECT FROM allocation b JOIN delivery d ON d.tenant_id = b.tenant_id AND d.invoice_id = b.invoice_id
             WHERE b.tenant_id = p.tenant_id AND b.payment_id = p.id"""
+ENDED_NOW = f"SELECT ARRAY(SELECT n.invoice_id {BOTH} WHERE {ENDED})"
 ALL_TOLD = OF_PAYMENTS.format(
     "payment.confirmed",
-    f"""SELECT DISTINCT p.id {BOTH}
-        JOIN allocation a ON a.tenant_id = n.tenant_id AND a.invoice_id = n.invoice_id
+    f"""SELECT DISTINCT p.id FROM allocation a
         JOIN payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.deleted_at IS NULL
-        WHERE {ENDED} AND NOT EXISTS ({OF_ITS} AND d.state <> 'confirmed' AND d.closed_at IS NULL)
+        WHERE a.tenant_id = (SELECT min(tenant_id) FROM new_rows) AND a.invoice_id = ANY (ids)
+        AND NOT EXISTS ({OF_ITS} AND d.state <> 'confirmed' AND d.closed_at IS NULL)
         AND EXISTS ({OF_ITS} AND d.state = 'confirmed' AND d.wish_paid_on IS NOT NULL)
         AND NOT EXISTS (SELECT FROM event e
             WHERE e.tenant_id = p.tenant_id AND e.subject_id = p.id AND e.kind = 'payment.confirmed')""",
 )
-CONFIRMED = f"""IF EXISTS (SELECT {BOTH} WHERE {ENDED}) THEN
+CONFIRMED = f"""{EACH_TIME.format(ENDED_NOW, " INTO ids")} IF ids <> '{{}}' THEN
         PERFORM pg_advisory_xact_lock(8137, hashtext((SELECT min(tenant_id) FROM new_rows)::text));
         {ALL_TOLD}
     END IF;"""
@@ -158,25 +162,25 @@ AN_EXCEPTION = f"""
         jsonb_build_object('exception', jsonb_build_object('id', n.id, 'cause', n.cause, 'state', n.state,
             'invoice_id', n.invoice_id, 'opened_at', n.first_seen_at, 'closed_at', n.resolved_at)) """
 OPENED = f"{AN_EXCEPTION} FROM new_rows n WHERE n.state = 'open' ORDER BY n.id;"
-DECIDED = f"{AN_EXCEPTION} {BOTH} WHERE n.state <> o.state ORDER BY n.id;"
+DECIDED = EACH_TIME.format(f"{AN_EXCEPTION} {BOTH} WHERE n.state <> o.state ORDER BY n.id", "")
 # As people are told: once a second try was refused as well.
 REFUSED = f"""
     {INTO} SELECT n.tenant_id, 'integration.needs_reconnecting', n.id, '{{}}', jsonb_build_object('integration',
         jsonb_build_object('id', n.id, 'kind', n.kind, 'state', n.state, 'reason', n.reconnect_reason,
             'since', n.reconnect_since))
     {BOTH} WHERE n.state = 'needs_reconnecting' AND n.probe_at IS NULL
-        AND (o.state, o.probe_at) IS DISTINCT FROM (n.state, n.probe_at);"""
+        AND (o.state, o.probe_at) IS DISTINCT FROM (n.state, n.probe_at)"""
 NEW, OLD = "NEW TABLE AS new_rows", "NEW TABLE AS new_rows OLD TABLE AS old_rows"
 TRIGGERS = {
     ("invoice", "insert"): (NEW, CREATED),
-    ("invoice", "update"): (OLD, CHANGED),
+    ("invoice", "update"): (OLD, EACH_TIME.format(CHANGED, "")),
     ("invoice", "delete"): ("OLD TABLE AS new_rows", GONE),
     ("allocation", "insert"): (NEW, RECORDED),
     ("payment", "update"): (OLD, DELETED),
     ("delivery", "update"): (OLD, CONFIRMED),
     ("exception_item", "insert"): (NEW, OPENED),
     ("exception_item", "update"): (OLD, DECIDED),
-    ("integration", "update"): (OLD, REFUSED),
+    ("integration", "update"): (OLD, EACH_TIME.format(REFUSED, "")),
 }
 TABLES = ("event", "webhook_endpoint", "webhook_secret", "webhook_message")
 
@@ -207,8 +211,8 @@ def trigger(
 ):
     name = f"write_{table}_events_{change}"
     op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {heard} {statement}"
-        f" {'END IF;' if heard else ''} RETURN NULL; END $$"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
+        f" DECLARE ids bigint[]; BEGIN {heard} {statement} {'END IF;' if heard else ''} RETURN NULL; END $$"
     )
     op.execute(
         f"CREATE TRIGGER write_events_{change} AFTER {change.upper()} ON {table} REFERENCING {rows}"

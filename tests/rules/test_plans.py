@@ -1,5 +1,6 @@
 """Lists of what is owed, their sums, and deliveries find their way by indexes, however much a partner has."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,11 @@ TABLES = (
 WHOLE = ("Seq Scan on invoice ", "Seq Scan on payment ", "Seq Scan on delivery ")
 
 
+TRIGGERS = """
+    SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'public' AND p.prorettype = 'trigger'::regtype"""
+BOTH = re.compile(r"(?:new_rows \w+|old_rows \w+)\s*(?:JOIN|,)\s*(?:new_rows|old_rows)")
+PLANNED_EACH_TIME = re.compile(r"EXECUTE \$q\$.*?\$q\$", re.DOTALL)
 NOT_SEEN_BY_ALL = """
     SELECT relname, relpages, relallvisible FROM pg_class
     WHERE oid = ANY(%s::regclass[]) AND relallvisible < relpages"""
@@ -95,3 +101,14 @@ def plans_of(app: Flask, work: Callable[[], Any]) -> list[str]:
     finally:
         event.remove(engine, "after_cursor_execute", explain)
     return plans
+
+
+def test_no_trigger_joins_old_and_new_rows_by_a_plan_that_its_session_keeps(
+    app: Flask, superuser: psycopg.Connection[Any]
+) -> None:
+    """A plan without parameters is made once, for the first row, and would compare each of many with each."""
+    functions = superuser.execute(TRIGGERS).fetchall()
+    kept = {name: PLANNED_EACH_TIME.sub("", source) for name, source in functions}
+    assert len(kept) > 15
+    assert {name for name, source in kept.items() if BOTH.search(source)} == set()
+    assert any(BOTH.search(source) for _, source in functions)
