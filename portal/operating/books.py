@@ -16,7 +16,12 @@ from portal.operating import sealed
 from portal.operating.check import Finding, ok, worth_a_look, wrong
 
 # Regular duties by name, and how often each is done.
-DUTIES = {"schedules": timedelta(hours=1), "sums": timedelta(minutes=10), "retention": timedelta(days=1)}
+DUTIES = {
+    "schedules": timedelta(hours=1),
+    "sums": timedelta(minutes=10),
+    "retention": timedelta(days=1),
+    "dropped files": timedelta(hours=1),
+}
 # Integrations whose schedule was begun and is not whole; one without any waits for its filters.
 TORN = text("""
     SELECT count(*) FROM (

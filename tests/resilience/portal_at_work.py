@@ -171,7 +171,9 @@ class AtWork:
         """The part is back: what waited is done by itself, and nothing was lost or made twice."""
         self.superuser.execute("UPDATE delivery SET next_try_at = now() WHERE next_try_at IS NOT NULL")
         self.superuser.execute("UPDATE sync_run SET next_try_at = NULL WHERE state = 'waiting'")
-        self.go_round("deliveries", "syncs")
+        # One after the other: a row that a sync holds just then is delivered in the poller's next round.
+        self.go_round("syncs")
+        self.go_round("deliveries")
         assert self.inside(lambda: self._delivery(row).is_confirmed)
         assert self.inside(lambda: runs.get(row.run_id).state) == "completed"
         paid = self.inside(
