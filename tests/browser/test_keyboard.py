@@ -197,7 +197,8 @@ def test_a_login_and_its_second_factors(app: Flask, served: str, open_page: Call
     page = open_page()
     page.goto(f"{served}/login")
     walk(page)
-    page.reload()  # the field that is typed into first has the focus by itself
+    page.reload()
+    expect(page.get_by_label("E-mail address")).to_be_focused()  # by itself
     page.keyboard.type(OLGA)
     page.keyboard.press("Tab")
     page.keyboard.type(factories.PASSWORD)
